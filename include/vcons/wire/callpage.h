@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wire/callpage.h: how a guest of the process engine calls its hypervisor.
+ *
+ * The guest is a process whose RAM is one memfd, mapped at VC_CALL_RAM_BASE: guest virtual address = VC_CALL_RAM_BASE +
+ * guest physical address. It inherits two descriptors and no others of use: RAM and the call pages, one page for
+ * each vCPU. Before its first call the guest has moved itself, data and stack included, into that RAM.
+ *
+ * A call: the guest fills nr and args, stores VC_CALL_POSTED into state (release) and wakes the futex; the
+ * hypervisor's vCPU thread loads it (acquire), copies nr and args once, serves them, fills result, stores VC_CALL_DONE
+ * (release) and wakes; the guest loads it (acquire), takes result and stores VC_CALL_IDLE. Futexes are shared, not
+ * private. Either side may spin a little before it sleeps. What the page holds is hostile to the hypervisor.
+ */
+#ifndef VCONS_WIRE_CALLPAGE_H
+#define VCONS_WIRE_CALLPAGE_H
+#include <stddef.h>
+#include <stdint.h>
+
+#define VC_CALL_PAGE_BYTES 4096u
+#define VC_CALL_RAM_BASE UINT64_C(0x100000000000)
+#define VC_CALL_FD_RAM 3
+#define VC_CALL_FD_PAGES 4
+#define VC_CALL_VERSION 1u
+
+enum vc_call_state { VC_CALL_IDLE = 0, VC_CALL_POSTED = 1, VC_CALL_DONE = 2 };
+
+/* Calls below are the engine's own; hypercalls have Xen's numbers (wire/xen.h). */
+enum { VC_CALL_READY = 0x10000 /* no arguments: the guest is sandboxed and about to run */ };
+
+struct vc_call_page {
+    uint32_t state; /* enum vc_call_state; the futex */
+    uint32_t vcpu;  /* which vCPU this page belongs to; from the hypervisor */
+    uint64_t nr;
+    uint64_t args[6];
+    int64_t result;
+
+    _Alignas(64) uint32_t version; /* VC_CALL_VERSION; from the hypervisor, before the start */
+    uint32_t n_vcpus;
+    uint64_t ram_bytes;
+    uint64_t start_info; /* guest physical address of a hvm_start_info (wire/pvh.h), as a PVH kernel gets it */
+};
+
+_Static_assert(offsetof(struct vc_call_page, args) == 16, "wire layout");
+_Static_assert(offsetof(struct vc_call_page, result) == 64, "wire layout");
+_Static_assert(offsetof(struct vc_call_page, version) == 128, "wire layout");
+_Static_assert(offsetof(struct vc_call_page, start_info) == 144, "wire layout");
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wire/control.h: the service's control socket, control.sock.
+ *
+ * A UNIX stream socket. Requests and answers are JSON objects, one a line, at most VC_CONTROL_LINE_MAX bytes with the
+ * newline; requests are answered in order. The first request is hello:
+ *
+ *     {"id":1,"op":"hello","version":1}       {"id":1,"ok":{"version":1,"pid":…,"program":"vconsd 0.1.0"}}
+ *     {"id":2,"op":"ls"}                      {"id":2,"ok":{"consoles":[CONSOLE…]}}
+ *     {"id":3,"op":"status"}                  {"id":3,"ok":{"pid":…,"uptime_s":…,"consoles":…,"links":[…],"log_dir":…,…}}
+ *     {"id":4,"op":"stop","domain":"web"}     {"id":4,"ok":{}}        also "reset"; "stop" with "all":true
+ *     {"id":5,"op":"attach","console":"web/hvc0","from":FROM,"follow":true,"write":"no"|"free"|"steal","marks":false}
+ *                                             {"id":5,"ok":{"console":"web/hvc0","start":0,"offset":…,"end":…}}, then frames
+ *     anything refused                        {"id":N,"error":CODE,"message":"…"}
+ *
+ * CONSOLE: name domain console domid hypervisor engine door state(running off crashed paused away) bytes dropped boots viewers
+ * writer(null or who) writer_since last_output(seconds since the epoch, or null) source log socket pty(null).
+ * FROM: "start" | "now" | {"offset":N} | {"tail":BYTES} | {"lines":N} | {"time_ns":N (realtime)} | {"boot":N, -1 the newest}.
+ * An offset that retention already took begins at the oldest byte kept; "start" in the answer is that byte,
+ * "offset" where the stream begins, "end" the length of the log at that moment.
+ * Without follow the stream ends at "end", with a frame of type end.
+ *
+ * After the answer to attach the connection carries frames both ways, and never JSON again: vc_control_frame, then
+ * length bytes. Little-endian.
+ */
+#ifndef VCONS_WIRE_CONTROL_H
+#define VCONS_WIRE_CONTROL_H
+#include <stddef.h>
+#include <stdint.h>
+
+#define VC_CONTROL_VERSION 1
+#define VC_CONTROL_LINE_MAX (64u * 1024)
+#define VC_CONTROL_IN_MAX 4096u           /* payload of a frame from the client, at most */
+#define VC_CONTROL_OUT_MAX (256u * 1024)  /* payload of a frame from the service, at most */
+
+/* Codes in "error". */
+#define VC_CONTROL_E_BAD "bad-request"
+#define VC_CONTROL_E_VERSION "version"
+#define VC_CONTROL_E_NO_CONSOLE "no-such-console"
+#define VC_CONTROL_E_NO_DOMAIN "no-such-domain"
+#define VC_CONTROL_E_NOT_ALLOWED "not-allowed"
+#define VC_CONTROL_E_AWAY "away" /* the source is not connected, so it cannot be asked */
+#define VC_CONTROL_E_FAILED "failed"
+
+enum vc_control_frame_type {
+    VC_CONTROL_OUT = 1,    /* service: u64 offset, then bytes of the log that begin there */
+    VC_CONTROL_IN = 2,     /* client: bytes to type; refused with a token frame without the token */
+    VC_CONTROL_MARK = 3,   /* service: a struct vc_index_record, in its place among the out frames */
+    VC_CONTROL_TOKEN = 4,  /* client: u8 enum vc_control_token_op. service: struct vc_control_token */
+    VC_CONTROL_RESIZE = 5, /* client: u16 rows, u16 columns */
+    VC_CONTROL_BREAK = 6,  /* client: empty */
+    VC_CONTROL_END = 7,    /* service: u8 enum vc_control_end, then text; the connection closes */
+    VC_CONTROL_SYNC = 8,   /* client: any payload up to 16 bytes; the service returns it once all earlier in bytes are
+                              in the line, or were refused */
+};
+
+struct vc_control_frame {
+    uint32_t length; /* of what follows this header */
+    uint8_t type;
+    uint8_t zero[3];
+};
+
+enum vc_control_token_op { VC_CONTROL_RELEASE = 0, VC_CONTROL_REQUEST = 1, VC_CONTROL_STEAL = 2 };
+enum vc_control_token_state { VC_CONTROL_FREE = 0, VC_CONTROL_YOURS = 1, VC_CONTROL_OTHERS = 2, VC_CONTROL_REFUSED = 3 };
+
+struct vc_control_token {
+    uint8_t state; /* enum vc_control_token_state; REFUSED: others hold it and you just typed or asked */
+    uint8_t zero[7];
+    uint64_t since_ns; /* CLOCK_REALTIME of when the holder took it */
+    char holder[64];   /* "user (pid 123)", "terminal of lab1"; NUL-terminated */
+};
+
+enum vc_control_end {
+    VC_CONTROL_END_DONE = 0,    /* the asked-for part has been sent */
+    VC_CONTROL_END_CONSOLE = 1, /* the console is gone for good */
+    VC_CONTROL_END_SERVICE = 2, /* the service stops */
+    VC_CONTROL_END_BAD = 3,     /* a frame of yours breaks the protocol */
+};
+
+_Static_assert(sizeof(struct vc_control_frame) == 8, "wire layout");
+_Static_assert(sizeof(struct vc_control_token) == 80, "wire layout");
+
+#endif
