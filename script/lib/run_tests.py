@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Builds every flavour that the chosen tests need, runs them, and sums up.
+
+A test's Meson suites say where it runs: 'tsan' under the thread sanitizer, 'plain' without any, 'fuzz' with libFuzzer,
+all others under the address and undefined-behaviour sanitizers.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(TOP, 'build')
+FLAVOURS = {
+    'plain': [],
+    'asan': ['-Db_sanitize=address,undefined', '-Db_lundef=false', '-Dbuildtype=debug', '-Doptimization=1'],
+    'tsan': ['-Db_sanitize=thread', '-Db_lundef=false'],
+    'fuzz': ['-Dfuzzers=true', '-Db_lundef=false', '-Dbuildtype=debug', '-Doptimization=1'],
+}
+ENVIRONMENT = {
+    'ASAN_OPTIONS': 'abort_on_error=1:detect_stack_use_after_return=1:allocator_may_return_null=1',
+    'UBSAN_OPTIONS': 'print_stacktrace=1:halt_on_error=1',
+    'TSAN_OPTIONS': 'halt_on_error=1:second_deadlock_stack=1',
+}
+
+
+def setup(flavour):
+    """Configure a build directory once; Meson itself notices changed build files later."""
+    path = os.path.join(BUILD, flavour)
+    if not os.path.exists(os.path.join(path, 'build.ninja')):
+        env = dict(os.environ, CC='clang') if flavour == 'fuzz' else None
+        quiet(['meson', 'setup', path, TOP] + FLAVOURS[flavour], env)
+    return path
+
+
+def quiet(command, env=None):
+    """Run a build step; show what it printed only when it fails."""
+    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        sys.stdout.write(done.stdout[-20000:])
+        sys.exit('test: failed: ' + ' '.join(command))
+
+
+def flavour_of(test):
+    for flavour in ('tsan', 'plain', 'fuzz'):
+        if flavour in suites_of(test):
+            return flavour
+    return 'asan'
+
+
+def suites_of(test):
+    return [suite.split(':')[-1] for suite in test['suite']]
+
+
+def wanted(test, selections):
+    """SUITE, SUITE/WORD: any of them; without a selection, every test."""
+    if not selections:
+        return True
+    for selection in selections:
+        suite, _, word = selection.partition('/')
+        if suite in suites_of(test) and word in test['name']:
+            return True
+    return False
+
+
+def tests_of(flavour):
+    out = subprocess.run(['meson', 'introspect', '--tests', setup(flavour)], stdout=subprocess.PIPE, check=True)
+    return [test for test in json.loads(out.stdout) if flavour_of(test) == flavour]
+
+
+def run(flavour, tests, env):
+    """Run these tests of one flavour; returns Meson's own results, one dict each."""
+    path = setup(flavour)
+    quiet(['ninja', '-C', path])
+    log = os.path.join(path, 'meson-logs', 'testlog.json')
+    if os.path.exists(log):
+        os.unlink(log)
+    command = ['meson', 'test', '-C', path, '--no-rebuild', '--num-processes', str(os.cpu_count() or 1)]
+    subprocess.run(command + sorted({test['name'] for test in tests}), env=env, stdout=subprocess.PIPE,
+                   stderr=subprocess.STDOUT)
+    if not os.path.exists(log):
+        sys.exit('test: meson test left no log in ' + path)
+    with open(log) as lines:
+        return [json.loads(line) for line in lines]
+
+
+def report(flavour, result, count):
+    name = result['name']
+    seconds = '%6.1f s' % result['duration']
+    if result['result'] in ('OK', 'EXPECTEDFAIL'):
+        count['passed'] += 1
+        print('ok    %-5s %s  %s' % (flavour, seconds, name), flush=True)
+    elif result['result'] == 'SKIP':
+        count['skipped'] += 1
+        reason = (result.get('stdout') or '').strip().splitlines()
+        print('skip  %-5s %s  %s: %s' % (flavour, seconds, name, reason[-1] if reason else 'no reason given'))
+    else:
+        count['failed'] += 1
+        print('FAIL  %-5s %s  %s: %s' % (flavour, seconds, name, result['result'].lower()))
+        for stream in ('stdout', 'stderr'):
+            text = result.get(stream) or ''
+            if text:
+                print('----- %s\n%s' % (stream, text[-12000:]))
+
+
+def main():
+    parser = argparse.ArgumentParser(prog='script/test', description='Build vcons and run its tests.', epilog=
+                                     'Suites: unit, service, client, process, kvm, models, fuzz.')
+    parser.add_argument('--list', action='store_true', help='list the tests, run nothing')
+    parser.add_argument('--long', action='store_true', help='the long figures of each stress')
+    parser.add_argument('selection', nargs='*', metavar='SUITE[/WORD]', help='a suite, or its tests with that word')
+    options = parser.parse_args()
+    env = dict(os.environ, **ENVIRONMENT)
+    if options.long:
+        env['VCONS_LONG'] = '1'
+    count = {'passed': 0, 'failed': 0, 'skipped': 0}
+    start = time.monotonic()
+    chosen = {f: [t for t in tests_of(f) if wanted(t, options.selection)] for f in FLAVOURS}
+    if options.list:
+        for flavour, tests in chosen.items():
+            for test in sorted(tests, key=lambda t: t['name']):
+                print('%-6s %-24s %s' % (flavour, ','.join(suites_of(test)), test['name']))
+        return 0
+    if not any(chosen.values()):
+        sys.exit('test: no test fits ' + ' '.join(options.selection))
+    for flavour, tests in chosen.items():
+        if tests:
+            for result in run(flavour, tests, env):
+                report(flavour, result, count)
+    print('%.0f seconds' % (time.monotonic() - start))
+    print('%d passed, %d failed, %d skipped' % (count['passed'], count['failed'], count['skipped']))
+    return 1 if count['failed'] or not count['passed'] else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
