@@ -39,7 +39,7 @@ static int locate(struct vc_line_header *page, size_t bytes, struct vc_ring *out
 
     if (bytes < sizeof h)
         return VC_EINVAL;
-    memcpy(&h, page, offsetof(struct vc_line_header, out_prod));
+    vc_copy_once(&h, page, offsetof(struct vc_line_header, out_prod));
     if (h.magic != VC_LINE_MAGIC || h.version != VC_LINE_VERSION)
         return VC_EINVAL;
     if (!size_ok(h.out_size) || !size_ok(h.in_size) || h.out_offset != VC_LINE_HEADER_BYTES ||
@@ -50,71 +50,97 @@ static int locate(struct vc_line_header *page, size_t bytes, struct vc_ring *out
     return VC_OK;
 }
 
-static struct vc_line_events events_of(struct vc_line_event *slots, uint32_t size, uint32_t *prod, uint32_t *cons,
-                                       const uint32_t *own)
-{
-    return (struct vc_line_events){slots, size, prod, cons, vc_load_seq(own)};
-}
-
-static int events_check(const struct vc_line_events *e)
-{
-    return vc_load_seq(e->prod) - vc_load_seq(e->cons) > e->size ? VC_EPEER : VC_OK;
-}
-
 static int first_error(int a, int b) { return a != VC_OK ? a : b; }
 
-/* After publishing: whether the peer sleeps and must be kicked. Pairs with its arm: one of the two sees the other. */
+/* After publishing: whether the peer sleeps and must be kicked. Pairs with its arm: one of the two sees the
+ * other. */
 static void wake(uint32_t *word, bool *kick)
 {
     if (vc_load_seq(word) != 0 && vc_swap_seq(word, 0) != 0)
         *kick = true;
 }
 
-static int events_used(const struct vc_line_events *e, bool producer, uint32_t *used)
+static int events_posted(const struct vc_line_events *e, uint32_t *n) /* for the producer: not yet taken */
 {
-    *used = producer ? e->own - vc_load_seq(e->cons) : vc_load_seq(e->prod) - e->own;
-    return *used > e->size ? VC_EPEER : VC_OK;
+    *n = e->own - vc_load_seq(e->cons);
+    return *n > e->size ? VC_EPEER : VC_OK;
+}
+
+static int events_waiting(const struct vc_line_events *e, uint32_t *n) /* for the consumer */
+{
+    *n = vc_load_seq(e->prod) - e->own;
+    return *n > e->size ? VC_EPEER : VC_OK;
+}
+
+/* Room for bytes; none while no event could be posted, so that one that stands in the stream never has to
+ * wait. */
+static int room_of(const struct vc_producer *p, const struct vc_line_events *e, uint32_t *room)
+{
+    uint32_t posted;
+    int error = first_error(vc_producer_room(p, room), events_posted(e, &posted));
+
+    if (error || posted == e->size)
+        *room = 0;
+    return error;
+}
+
+static int put(struct vc_producer *p, const struct vc_line_events *e, const void *bytes, uint32_t n,
+               uint32_t *done)
+{
+    uint32_t room;
+    int error = room_of(p, e, &room);
+
+    *done = 0;
+    if (error || room == 0)
+        return error;
+    return vc_producer_put(p, bytes, n, done);
 }
 
 static int post(struct vc_line_events *e, uint32_t line_index, enum vc_line_event_kind kind, uint64_t value)
 {
-    uint32_t used;
-    int error = events_used(e, true, &used);
+    uint32_t posted;
+    int error = events_posted(e, &posted);
 
     if (error)
         return error;
-    if (used == e->size)
+    if (posted == e->size)
         return VC_ENOSPC;
     e->slots[e->own & (e->size - 1)] =
         (struct vc_line_event){.sequence = e->own, .line_index = line_index, .kind = kind, .value = value};
     e->own++;
-    vc_store_seq(e->prod, e->own); /* pairs with the load in next_event: the slot before the index */
+    vc_store_seq(e->prod, e->own); /* pairs with the load in events_waiting: the slot before the index */
     return VC_OK;
 }
 
-/* A copy of the oldest event not taken. used bytes wait at cons; an event must stand among them or right behind. */
-static int next_event(const struct vc_line_events *e, uint32_t cons, uint32_t used, struct vc_line_event *event,
-                      bool *there)
+/* A copy of the oldest event that was not taken. */
+static int next_event(const struct vc_line_events *e, struct vc_line_event *event, bool *there)
 {
     uint32_t waiting;
-    int error = events_used(e, false, &waiting);
+    int error = events_waiting(e, &waiting);
 
     *there = false;
     if (error || waiting == 0)
         return error;
-    memcpy(event, &e->slots[e->own & (e->size - 1)], sizeof *event);
-    if (event->sequence != e->own || event->line_index - cons > used)
+    vc_copy_once(event, &e->slots[e->own & (e->size - 1)], sizeof *event);
+    if (event->sequence != e->own)
         return VC_EPEER;
     *there = true;
     return VC_OK;
 }
 
+static void event_done(struct vc_line_events *e)
+{
+    e->own++;
+    vc_store_seq(e->cons, e->own); /* pairs with the load in events_posted: copied before the slot is free */
+}
+
 /*
- * The next event and the bytes that stand before it, as one picture: bytes are looked at first, since an event is
- * published before what follows it; and once more after the event, since what stands before it is published first too.
+ * The next event and the bytes that stand before it, as one picture: bytes are looked at first, since an
+ * event is published before what follows it; and once more after the event, since what stands before it is
+ * published first too.
  */
-static int look(const struct vc_consumer *c, const struct vc_line_events *e, struct vc_span spans[2], uint32_t *n,
-                struct vc_line_event *event, bool *there)
+static int look(const struct vc_consumer *c, const struct vc_line_events *e, struct vc_span spans[2],
+                uint32_t *n, struct vc_line_event *event, bool *there)
 {
     uint32_t before;
     int error = vc_consumer_peek(c, spans, &before);
@@ -123,14 +149,15 @@ static int look(const struct vc_consumer *c, const struct vc_line_events *e, str
     *there = false;
     if (error)
         return error;
-    error = next_event(e, c->cons, c->ring.size, event, there);
+    error = next_event(e, event, there);
     if (error)
         return error;
     *n = before;
     if (!*there)
         return VC_OK;
-    error = vc_consumer_peek(c, spans, n);
-    if (error || event->line_index - c->cons > *n) {
+    error = vc_consumer_peek(c, spans, &before);
+    if (error || event->line_index - c->cons > before) {
+        *there = false;
         *n = 0;
         return VC_EPEER;
     }
@@ -141,39 +168,47 @@ static int look(const struct vc_consumer *c, const struct vc_line_events *e, str
     return VC_OK;
 }
 
+static struct vc_line_events out_events_of(struct vc_line_header *page)
+{
+    return (struct vc_line_events){page->out_events, VC_LINE_OUT_EVENTS, &page->out_event_prod,
+                                   &page->out_event_cons, 0};
+}
+
+static struct vc_line_events in_events_of(struct vc_line_header *page)
+{
+    return (struct vc_line_events){page->in_events, VC_LINE_IN_EVENTS, &page->in_event_prod,
+                                   &page->in_event_cons, 0};
+}
+
 int vc_source_open(struct vc_source *s, void *memory, size_t bytes)
 {
     struct vc_line_header *page = memory;
     struct vc_ring out, in;
+    uint32_t n;
     int error = locate(page, bytes, &out, &in);
 
     *s = (struct vc_source){.page = page};
     if (error)
         return error;
-    s->out_events = events_of(page->out_events, VC_LINE_OUT_EVENTS, &page->out_event_prod, &page->out_event_cons,
-                              &page->out_event_prod);
-    s->in_events = events_of(page->in_events, VC_LINE_IN_EVENTS, &page->in_event_prod, &page->in_event_cons,
-                             &page->in_event_cons);
+    s->out_events = out_events_of(page);
+    s->in_events = in_events_of(page);
+    s->out_events.own = vc_load_seq(&page->out_event_prod);
+    s->in_events.own = vc_load_seq(&page->in_event_cons);
     error = first_error(vc_producer_attach(&s->out, &out), vc_consumer_attach(&s->in, &in));
-    error = first_error(error, events_check(&s->out_events));
-    return first_error(error, events_check(&s->in_events));
+    error = first_error(error, events_posted(&s->out_events, &n));
+    return first_error(error, events_waiting(&s->in_events, &n));
 }
 
 int vc_source_room(const struct vc_source *s, uint32_t *room)
 {
-    uint32_t used;
-    int error = first_error(vc_producer_room(&s->out, room), events_used(&s->out_events, true, &used));
-
-    if (error || used == s->out_events.size)
-        *room = 0;
-    return error;
+    return room_of(&s->out, &s->out_events, room);
 }
 
-int vc_source_put(struct vc_source *s, const void *bytes, uint32_t n, uint32_t *put, bool *kick)
+int vc_source_put(struct vc_source *s, const void *bytes, uint32_t n, uint32_t *done, bool *kick)
 {
-    int error = vc_producer_put(&s->out, bytes, n, put);
+    int error = put(&s->out, &s->out_events, bytes, n, done);
 
-    if (*put > 0)
+    if (*done > 0)
         wake(&s->page->out_bytes_wait, kick);
     return error;
 }
@@ -204,15 +239,17 @@ int vc_source_get(struct vc_source *s, void *bytes, uint32_t n, uint32_t *got, b
     return error;
 }
 
-int vc_source_event(struct vc_source *s, struct vc_line_event *event, bool *taken)
+int vc_source_event(struct vc_source *s, struct vc_line_event *event, bool *taken, bool *kick)
 {
     struct vc_span spans[2];
     uint32_t ready;
     int error = look(&s->in, &s->in_events, spans, &ready, event, taken);
 
     *taken = *taken && error == VC_OK && ready == 0;
-    if (*taken)
-        vc_store_seq(s->in_events.cons, ++s->in_events.own); /* pairs with the load in post: the slot is free */
+    if (*taken) {
+        event_done(&s->in_events);
+        wake(&s->page->in_room_wait, kick);
+    }
     return error;
 }
 
@@ -228,36 +265,61 @@ int vc_sink_open(struct vc_sink *s, void *memory, size_t bytes)
 {
     struct vc_line_header *page = memory;
     struct vc_ring out, in;
+    uint32_t n;
     int error = locate(page, bytes, &out, &in);
 
     *s = (struct vc_sink){.page = page};
     if (error)
         return error;
     memcpy(s->id, page->id, sizeof s->id);
-    s->out_events = events_of(page->out_events, VC_LINE_OUT_EVENTS, &page->out_event_prod, &page->out_event_cons,
-                              &page->out_event_cons);
-    s->in_events = events_of(page->in_events, VC_LINE_IN_EVENTS, &page->in_event_prod, &page->in_event_cons,
-                             &page->in_event_prod);
+    s->out_events = out_events_of(page);
+    s->in_events = in_events_of(page);
+    s->out_events.own = vc_load_seq(&page->out_event_cons);
+    s->in_events.own = vc_load_seq(&page->in_event_prod);
     error = first_error(vc_consumer_attach(&s->out, &out), vc_producer_attach(&s->in, &in));
-    error = first_error(error, events_check(&s->out_events));
-    return first_error(error, events_check(&s->in_events));
+    error = first_error(error, events_waiting(&s->out_events, &n));
+    return first_error(error, events_posted(&s->in_events, &n));
 }
 
-int vc_sink_resume(struct vc_sink *s, uint32_t cons, uint16_t event)
+uint16_t vc_line_event_tag(uint32_t sequence)
 {
-    uint32_t behind = cons - s->out.cons, waiting, skip;
-    struct vc_span spans[2];
-    uint32_t used;
-    int error = first_error(vc_consumer_peek(&s->out, spans, &used), events_used(&s->out_events, false, &waiting));
+    uint16_t tag = (uint16_t)(sequence + 1);
 
-    if (error || behind > used)
+    return tag != 0 ? tag : 0x8000; /* far enough from its other owner: a ring never holds both */
+}
+
+/* How many of the waiting events a crash left recorded but not taken: up to the tag's, and all that stand
+ * before cons. */
+static int events_recorded(const struct vc_sink *s, uint32_t waiting, uint32_t passed, uint16_t tag,
+                           uint32_t *n)
+{
+    struct vc_line_events e = s->out_events;
+    struct vc_line_event event;
+    bool there;
+    int error;
+
+    *n = 0;
+    for (uint32_t i = 0; i < waiting; i++, e.own++) {
+        error = next_event(&e, &event, &there);
+        if (error)
+            return error;
+        if (vc_line_event_tag(e.own) == tag || (there && event.line_index - s->out.cons < passed))
+            *n = i + 1;
+    }
+    return VC_OK;
+}
+
+int vc_sink_resume(struct vc_sink *s, uint32_t cons, uint16_t tag)
+{
+    uint32_t passed = cons - s->out.cons, waiting, recorded, used;
+    struct vc_span spans[2];
+    int error =
+        first_error(vc_consumer_peek(&s->out, spans, &used), events_waiting(&s->out_events, &waiting));
+
+    if (error || passed > used || events_recorded(s, waiting, passed, tag, &recorded))
         return VC_EPEER;
-    /* Sequence + 1 in 16 bits: the ring holds few enough for that to name one of them. */
-    skip = event == 0 ? 0 : (uint16_t)(event - (uint16_t)s->out_events.own);
-    if (skip > waiting)
-        skip = 0; /* that event was taken before the crash, or is not this line's */
-    vc_consumer_commit(&s->out, behind);
-    s->out_events.own += skip;
+    vc_consumer_commit(&s->out, passed);
+    s->out_events.own += recorded;
     vc_store_seq(s->out_events.cons, s->out_events.own);
     return VC_OK;
 }
@@ -293,18 +355,18 @@ bool vc_sink_event_done(struct vc_sink *s)
 {
     bool kick = false;
 
-    vc_store_seq(s->out_events.cons, ++s->out_events.own); /* pairs with the load in post: the slot is free */
+    event_done(&s->out_events);
     wake(&s->page->out_room_wait, &kick);
     return kick;
 }
 
-int vc_sink_room(const struct vc_sink *s, uint32_t *room) { return vc_producer_room(&s->in, room); }
+int vc_sink_room(const struct vc_sink *s, uint32_t *room) { return room_of(&s->in, &s->in_events, room); }
 
-int vc_sink_put(struct vc_sink *s, const void *bytes, uint32_t n, uint32_t *put, bool *kick)
+int vc_sink_put(struct vc_sink *s, const void *bytes, uint32_t n, uint32_t *done, bool *kick)
 {
-    int error = vc_producer_put(&s->in, bytes, n, put);
+    int error = put(&s->in, &s->in_events, bytes, n, done);
 
-    if (*put > 0)
+    if (*done > 0)
         wake(&s->page->in_bytes_wait, kick);
     return error;
 }
@@ -323,5 +385,6 @@ void vc_sink_arm_room(struct vc_sink *s) { vc_store_seq(&s->page->in_room_wait, 
 
 bool vc_sink_idle(const struct vc_sink *s)
 {
-    return vc_load_seq(s->out.ring.prod) == s->out.cons && vc_load_seq(s->out_events.prod) == s->out_events.own;
+    return vc_load_seq(s->out.ring.prod) == s->out.cons &&
+           vc_load_seq(s->out_events.prod) == s->out_events.own;
 }

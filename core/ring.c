@@ -19,10 +19,14 @@ int vc_producer_attach(struct vc_producer *p, const struct vc_ring *ring)
 
 int vc_consumer_attach_at(struct vc_consumer *c, const struct vc_ring *ring, uint32_t cons)
 {
+    uint32_t freed, used;
+
     *c = (struct vc_consumer){.ring = *ring, .cons = cons};
     if (!size_ok(ring->size))
         return VC_EINVAL;
-    return vc_load_seq(ring->prod) - cons > ring->size ? VC_EPEER : VC_OK;
+    freed = vc_load_seq(ring->cons);
+    used = vc_load_seq(ring->prod) - freed;
+    return used > ring->size || cons - freed > used ? VC_EPEER : VC_OK;
 }
 
 int vc_consumer_attach(struct vc_consumer *c, const struct vc_ring *ring)

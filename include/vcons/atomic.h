@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * atomic.h: 32-bit loads and stores of memory that another thread, process or guest may write.
+ * atomic.h: loads, stores and copies of memory that another thread, process or guest may write.
  *
  * Spec:  C11 7.17 by the compiler's __atomic builtins, which need no libatomic and are visible to the
  *        thread sanitizer (standalone fences are not: none are used in vcons).
@@ -9,7 +9,7 @@
  */
 #ifndef VCONS_ATOMIC_H
 #define VCONS_ATOMIC_H
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 static inline uint32_t vc_load_relaxed(const uint32_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
@@ -18,6 +18,20 @@ static inline uint32_t vc_load_seq(const uint32_t *p) { return __atomic_load_n(p
 static inline void vc_store_relaxed(uint32_t *p, uint32_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
 static inline void vc_store_release(uint32_t *p, uint32_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
 static inline void vc_store_seq(uint32_t *p, uint32_t v) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); }
-static inline uint32_t vc_swap_seq(uint32_t *p, uint32_t v) { return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST); }
+static inline uint32_t vc_swap_seq(uint32_t *p, uint32_t v)
+{
+    return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Copy n bytes that another side may change meanwhile, so that what is checked and what is used are one
+ * value: the compiler must take to for changed here, and so cannot go back to from (XSA-155 was such a second
+ * fetch).
+ */
+static inline void vc_copy_once(void *to, const void *from, size_t n)
+{
+    __builtin_memcpy(to, from, n);
+    __asm__ volatile("" : : "r"(to) : "memory");
+}
 
 #endif

@@ -2,11 +2,10 @@
 /*
  * ids.h: hands out numbers: always the lowest free one from a given start; freed numbers come again.
  *
- * Spec:  ours. A tree of 64-bit words, a set bit meaning "nothing free below": allocate and free touch one word on each of
- *        at most four levels, whether ten numbers are live or a million.
- * Owner: the caller gives vc_ids_bytes() of memory, aligned to 8, and takes it back when it is done.
- * Lock:  the caller's, around every call.
- * Trust: a number to free may be anything; one that is not live is refused.
+ * Spec:  ours. A tree of 64-bit words, a set bit meaning "nothing free below": allocate and free touch one
+ * word on each of at most four levels, whether ten numbers are live or a million. Owner: the caller gives
+ * vc_ids_bytes() of memory, aligned to 8, and takes it back when it is done. Lock:  the caller's, around
+ * every call. Trust: a number to free may be anything; one that is not live is refused.
  */
 #ifndef VCONS_IDS_H
 #define VCONS_IDS_H
@@ -16,7 +15,7 @@
 #include <vcons/error.h>
 
 #define VC_IDS_LEVELS 4u
-#define VC_IDS_MAX (1u << 24) /* 64^4 */
+#define VC_IDS_MAX    (1u << 24) /* 64^4 */
 
 struct vc_ids { /* for the caller to place, not to read */
     uint32_t start, count, levels;

@@ -39,7 +39,7 @@ struct vc_index_record {
     uint64_t realtime_ns; /* CLOCK_REALTIME */
     uint64_t mono_ns;     /* CLOCK_MONOTONIC: order survives a clock that jumps */
     uint16_t kind;        /* enum vc_index_kind */
-    uint16_t event;       /* for what came as a line event: low 16 bits of its sequence + 1; else 0 */
+    uint16_t event;       /* for what came as a line event: its vc_line_event_tag; else 0 */
     uint32_t crc32c;      /* CRC32C of this record with crc32c = 0 */
     uint64_t value;
     uint8_t line_id[16]; /* zero where the source has no line */
