@@ -22,10 +22,20 @@
 #define VC_CALL_FD_PAGES 4
 #define VC_CALL_VERSION 1u
 
+/*
+ * The guest puts itself here, as a PVH kernel linked to 1 MiB would be loaded: start_info and what it points at, and the
+ * console page, lie outside [VC_CALL_LOAD, VC_CALL_LOAD + VC_CALL_LOAD_BYTES), and RAM holds at least all of it.
+ */
+#define VC_CALL_LOAD UINT64_C(0x100000)
+#define VC_CALL_LOAD_BYTES UINT64_C(0x300000)
+
 enum vc_call_state { VC_CALL_IDLE = 0, VC_CALL_POSTED = 1, VC_CALL_DONE = 2 };
 
-/* Calls below are the engine's own; hypercalls have Xen's numbers (wire/xen.h). */
-enum { VC_CALL_READY = 0x10000 /* no arguments: the guest is sandboxed and about to run */ };
+/* Calls below are vcons-vmm's own; hypercalls have Xen's numbers (wire/xen.h). */
+enum {
+    VC_CALL_READY = 0x10000, /* process engine, no arguments: the guest is sandboxed and about to run */
+    VC_CALL_TIME = 0x10001,  /* every engine, no arguments: system time in ns, the clock of SCHEDOP_poll's timeout */
+};
 
 struct vc_call_page {
     uint32_t state; /* enum vc_call_state; the futex */
