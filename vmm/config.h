@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config.h: the configuration of a hypervisor and its domains, read whole and checked whole before anything
+ * starts.
+ *
+ * Spec:  docs/vcons-domains.5; design §4; words of xl.cfg(5) where xl has one.
+ * Owner: config_read fills the caller's struct config; config_finish frees what it holds.
+ * Lock:  none; read-only after config_read.
+ * Trust: the file is its user's: wrong in any way, but not an enemy's. Every error names file, line and what
+ * was expected, all of them are collected, and with any error there is no configuration.
+ */
+#ifndef VCONS_VMM_CONFIG_H
+#define VCONS_VMM_CONFIG_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONFIG_NAME_BYTES      33u /* 32 characters and the NUL */
+#define CONFIG_DOMAINS_MAX     1024u
+#define CONFIG_VCPUS_MAX       16u
+#define CONFIG_HOLD_DEFAULT_MS 1000
+#define CONFIG_HOLD_FOREVER    (-1)
+#define CONFIG_MEMORY_DEFAULT  (UINT64_C(64) << 20)
+#define CONFIG_MEMORY_MIN      (UINT64_C(8) << 20)
+#define CONFIG_MEMORY_MAX      (UINT64_C(3) << 30) /* below the hole for devices at 3 GiB */
+
+enum config_action { ACTION_DESTROY, ACTION_RESTART, ACTION_PRESERVE };
+enum config_door { DOOR_XEN, DOOR_CONSOLE_IO, DOOR_COMMAND };
+enum config_connected { CONNECTED_ALWAYS, CONNECTED_SERVICE }; /* design §3.1 */
+
+struct config_console {
+    char name[CONFIG_NAME_BYTES];
+    enum config_door door;
+};
+
+struct domain_config {
+    char name[CONFIG_NAME_BYTES];
+    unsigned line;   /* of its block in the file; 0: from the command line */
+    char engine[16]; /* "auto", or an engine's name. After engines_choose never "auto" */
+    char *kernel;    /* a path, or a bare word for a bundled kernel; NULL for command */
+    char *ramdisk;   /* a path, or NULL */
+    char *cmdline;   /* never NULL */
+    char **command;  /* argv, NULL at its end; NULL: not the command engine */
+    char *directory; /* of the file: what relative paths are relative to; the command's working directory */
+    uint64_t memory_bytes;
+    uint32_t vcpus;
+    int hold_ms; /* CONFIG_HOLD_FOREVER, or 0 and more */
+    enum config_connected connected;
+    enum config_action on_poweroff, on_reboot, on_crash;
+    struct config_console console; /* the first and, so far, only one */
+    uint8_t uuid[16];              /* given, or made from hypervisor and domain name: stable over runs */
+};
+
+struct config {
+    char name[CONFIG_NAME_BYTES]; /* of the hypervisor */
+    bool on_terminal;             /* console = stdio; false: none */
+    int conswitch;                /* the control code, 1..26; 0: switched off */
+    bool conswitch_to_xen;        /* the trailing x: focus starts with the hypervisor */
+    struct domain_config *domains;
+    size_t n_domains;
+    char *file;
+};
+
+/* What the command line says instead of a file, or over it. */
+struct config_options {
+    const char *file;   /* NULL: one domain from the rest */
+    const char *name;   /* NULL: the file's */
+    const char *engine; /* for domains that say auto; NULL: auto */
+    const char *kernel, *ramdisk, *cmdline, *memory;
+};
+
+/* 0; or -1 after printing every error on standard error, one line each: `FILE:LINE: …`. */
+int config_read(struct config *config, const struct config_options *options);
+void config_finish(struct config *config);
+
+#endif

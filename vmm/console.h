@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * console.h: one console of the VMM: a line to the service, the door's lock, hold and tail.
+ *
+ * Spec:  design §4 (hold, tail, gap), decisions "Line, link"; wire/line.h.
+ *
+ * Whatever way a guest writes (PV ring, hypercall, port, pty), its bytes come here, in its order, under the
+ * one lock of this console; so that vCPUs, tail and I/O thread together are the one producer that a line may
+ * have.
+ *
+ *     FLOWS   bytes go into the line
+ *     HELD    the line is full: nothing is taken, the guest's door stays full, for at most `hold` without
+ * progress TAILS   hold is over: everything is taken, into a private tail that overwrites its oldest bytes
+ * and counts them; when the line has room again: one gap event with that count, then the tail, then FLOWS
+ *
+ * Progress means a sixteenth of the line: a service that is merely slow holds a guest back as any full ring
+ * does and loses nothing, one that takes a byte now and then cannot stretch `hold` for ever.
+ *
+ * Owner: the caller places it; memory, descriptors and tail are its own from console_init to console_finish.
+ * Lock:  console->lock. Functions marked [locked] want it held, others take it. Lock order: this lock (the
+ * door's, and the domain's console lock of design §3.2), then focus, then the hypervisor's console. Nothing
+ * waits under it. Trust: the line's memory and event descriptors are shared with the service, which may
+ * scribble on all of it: a broken line is treated as a full one, and replaced when a service next attaches. A
+ * kick can never block.
+ */
+#ifndef VCONS_VMM_CONSOLE_H
+#define VCONS_VMM_CONSOLE_H
+#include "error.h"
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <vcons/line.h>
+#include <vcons/wire/link.h>
+
+#define CONSOLE_TAIL_BYTES   (256u * 1024)
+#define CONSOLE_HOLD_FOREVER (-1)
+
+enum console_flow { CONSOLE_FLOWS, CONSOLE_HELD, CONSOLE_TAILS };
+
+struct console_env {               /* all optional but now_ms; ctx is the console's owner */
+    uint64_t (*now_ms)(void *ctx); /* a clock that never goes back */
+    void (*taken)(void *ctx, const uint8_t *bytes, uint32_t n); /* [locked] these were taken: show them */
+    void (*held)(void *ctx); /* [locked] a deadline is there: console_deadline() */
+};
+
+struct console_tail {   /* the newest bytes, oldest overwritten */
+    uint8_t *bytes;     /* CONSOLE_TAIL_BYTES of them, from the first outage that needs it on */
+    uint64_t head, end; /* free-running: end - head bytes wait */
+    uint64_t lost;      /* overwritten since the last gap event */
+};
+
+struct console {
+    /* Constant after console_init. */
+    const struct console_env *env;
+    void *ctx;
+    int hold_ms;
+    uint32_t out_size, in_size;
+
+    pthread_mutex_t lock;
+    pthread_cond_t room; /* some state changed for the better, or wait must end */
+
+    /* Everything below under lock. */
+    struct vc_source source;
+    void *memory;
+    size_t memory_bytes;
+    int fds[VC_LINK_FDS]; /* in the order of ADD */
+    uint8_t id[VC_LINE_ID_BYTES];
+    enum console_flow flow;
+    bool served;        /* a service took this line at least once: only then a guest is held */
+    bool broken;        /* the service broke the line's protocol */
+    uint32_t held_cons; /* where the service stood when progress was last seen */
+    uint64_t held_since_ms;
+    struct console_tail tail;
+    struct {
+        uint32_t kind;
+        uint64_t value;
+    } pending[8]; /* events that wait for room, oldest first */
+    uint32_t n_pending;
+    uint64_t dropped; /* bytes of the guest's that no log will hold, ever */
+};
+
+/* A fresh line. hold_ms as in the configuration. env and ctx outlive it. */
+int console_init(struct console *c, const struct console_env *env, void *ctx, int hold_ms,
+                 struct vmm_error *error);
+void console_finish(struct console *c);
+
+/* [locked] Offer n bytes; how many were taken, 0..n. Never waits. Less than n: held; offer the rest after
+ * `room`. */
+uint32_t console_put(struct console *c, const void *bytes, uint32_t n);
+/* [locked] Something that has its place here in the stream. Never fails: it waits in line with the tail. */
+void console_post(struct console *c, enum vc_line_event_kind kind, uint64_t value);
+/* [locked] Wait until something changed, at most slice_ms; the lock is dropped meanwhile. */
+void console_wait(struct console *c, unsigned slice_ms);
+/* [locked] Up to n typed bytes from the line. */
+uint32_t console_get(struct console *c, void *bytes, uint32_t n);
+/* [locked] The next event towards the guest (resize, break) if the stream has reached it. */
+bool console_event(struct console *c, struct vc_line_event *event);
+
+/*
+ * [locked] Look at the line and the clock and go on: gap, tail, HELD to TAILS. True: the door may offer
+ * again. Called by the loop when the service says there is room, when the deadline has come, and when a
+ * service attached.
+ */
+bool console_move(struct console *c);
+/* [locked] When console_move must be called at the latest, on env's clock; UINT64_MAX: no need. */
+uint64_t console_deadline(const struct console *c);
+/* [locked] Nothing taken waits in the tail, and the service has all of the line. */
+bool console_delivered(const struct console *c);
+/* [locked] A service took the line (OK). Acts as if kicked, kicks it once. */
+void console_attached(struct console *c);
+/* [locked] Before a line is offered to a service: replace it if the last one broke it. -1: no memory. */
+int console_renew(struct console *c, struct vmm_error *error);
+
+void console_lock(struct console *c);
+void console_unlock(struct console *c);
+
+#endif
