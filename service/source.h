@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * source.h: where a console's bytes come from and go to: a line of a hypervisor, a UNIX socket, later Xen's ring.
+ *
+ * Spec:  design §5: peek (two spans) / commit / room / put / event / state. One user of each: append.c and console.c.
+ * Owner: whoever creates the source places it in a struct of its own; console.c calls destroy, once, after the append
+ *        thread has let go of it. Descriptors in here belong to the source.
+ * Lock:  none. Functions under "append" are called by the append thread alone, those under "control" by the control
+ *        thread alone, both at once: the two groups share no plain field. None of them waits or allocates; destroy may.
+ * Trust: the peer may hand over anything; a source answers VC_EPEER once its peer breaks the protocol, and keeps doing so
+ *        until revive succeeds.
+ *
+ * Sleep: the append thread polls bytes_fd edge-triggered and never reads it. It calls peek/event until nothing is left,
+ * then rest(): true means that a change of bytes_fd will tell of anything new.
+ */
+#ifndef VCONS_SERVICE_SOURCE_H
+#define VCONS_SERVICE_SOURCE_H
+#include <stdbool.h>
+#include <stdint.h>
+#include <vcons/error.h>
+#include <vcons/ring.h>
+#include <vcons/wire/index.h>
+
+struct source;
+
+struct source_event {    /* something that has a place in the stream and is no byte: becomes one index record */
+    uint16_t kind;       /* enum vc_index_kind */
+    uint16_t event;      /* low 16 bits of its sequence + 1; 0 where the source does not number them */
+    uint64_t value;
+};
+
+struct source_ops {
+    const char *type; /* "line", "socket": what `ls` shows as source */
+
+    /* append: what the guest wrote. */
+
+    /* What is there, up to the next event only, as two spans; their bytes may change until commit. VC_EPEER: broken.
+     * VC_ENOENT: the source has ended, nothing more will come. */
+    int (*peek)(struct source *s, struct vc_span spans[2], uint32_t *n);
+    void (*commit)(struct source *s, uint32_t n); /* n of those are stored; kicks the peer where it waits for room */
+    /* The event that stands right here, if any; it stays until event_done. Null: this source has none. */
+    int (*event)(struct source *s, struct source_event *event, bool *due);
+    void (*event_done)(struct source *s);
+    bool (*rest)(struct source *s);           /* about to sleep: true if there is indeed nothing left */
+    uint32_t (*index)(const struct source *s); /* line index of the next byte to peek; 0 where there are none */
+    int (*revive)(struct source *s);          /* after VC_EPEER: VC_OK if it can be used again, from where it now stands */
+
+    /* control: what is typed to it. */
+
+    int (*room)(struct source *s, uint32_t *room); /* bytes that put would take now */
+    int (*put)(struct source *s, const void *bytes, uint32_t n, uint32_t *put);
+    int (*post)(struct source *s, enum vc_index_kind kind, uint64_t value); /* resize or break; VC_ENOSPC: not now */
+    bool (*room_rest)(struct source *s); /* about to wait for room: true if there is still none */
+    void (*destroy)(struct source *s);
+};
+
+struct source { /* first member of each kind's own struct */
+    const struct source_ops *ops;
+    int bytes_fd, room_fd;                 /* polled for bytes by append, for room by control; -1: none */
+    uint32_t bytes_events, room_events;    /* what to poll them for, EPOLL… without EPOLLET */
+    uint8_t line_id[16];                   /* zero where the source has no line */
+};
+
+#endif

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: MIT
+"""What the whole-program tests share: a private daemon in a fresh directory, the control protocol, waiting for things.
+
+Every process is ended by its pid; every wait is for a condition and has an end (WAIT_S).
+"""
+import json
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+BUILD = os.environ.get("VCONS_BUILD", os.path.join(os.path.dirname(__file__), "../../build"))
+WAIT_S = float(os.environ.get("VCONS_WAIT_S", "20"))
+LONG = os.environ.get("VCONS_LONG", "") not in ("", "0")
+
+OUT, IN, MARK, TOKEN, RESIZE, BREAK, END, SYNC = range(1, 9)       # wire/control.h: types of frames
+FREE, YOURS, OTHERS, REFUSED = range(4)                              # token states
+RELEASE, REQUEST, STEAL = range(3)                                   # token operations
+TIME, ATTACH, DETACH, GAP, BOOT, RESET = range(1, 7)                 # wire/index.h: kinds
+INDEX_RECORD = struct.Struct("<QQQHHIQ16sII")                        # struct vc_index_record
+
+
+def program(name):
+    """Path of a built program by its name."""
+    places = {"vconsd": "service/vconsd", "vcons": "client/vcons", "vcons-vmm": "vmm/vcons-vmm",
+              "feeder": "tests/feeder/feeder"}
+    return os.path.join(BUILD, places[name])
+
+
+def skip(reason):
+    print("skipped:", reason)
+    sys.exit(77)
+
+
+def wait_for(condition, what, timeout_s=None):
+    """The first true value of condition(), tried again and again; fails after WAIT_S."""
+    end = time.monotonic() + (timeout_s or WAIT_S)
+    pause = 0.001
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise TimeoutError("waited in vain for " + what)
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.05)
+
+
+class Place:
+    """A fresh directory with the run, state and log directories of one test; gone at the end."""
+
+    def __init__(self, base=None):
+        self.root = tempfile.mkdtemp(prefix="vcons-test-", dir=base or "/tmp")
+        self.run, self.state, self.log = (os.path.join(self.root, d) for d in ("run", "state", "log"))
+        for d in (self.run, self.state, self.log):
+            os.mkdir(d, 0o700)
+        self.env = dict(os.environ, VCONS_RUNTIME_DIR=self.run, VCONS_STATE_DIR=self.state, VCONS_LOG_DIR=self.log)
+        self.control = os.path.join(self.run, "control.sock")
+        self.link = os.path.join(self.run, "link.sock")
+        self.processes = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def start(self, argv, **kw):
+        kw.setdefault("stdin", subprocess.DEVNULL)
+        p = subprocess.Popen(argv, env=dict(self.env, **kw.pop("extra_env", {})), **kw)
+        self.processes.append(p)
+        return p
+
+    def close(self):
+        for p in self.processes:
+            if p.poll() is None:
+                p.kill()
+            p.wait()
+            for f in (p.stdin, p.stdout, p.stderr):
+                if f:
+                    f.close()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def daemon(self, *args, ready=True, **kw):
+        """Start vconsd and wait until its control socket answers."""
+        p = self.start([program("vconsd"), "--foreground", *args], **kw)
+        if ready:
+            wait_for(lambda: self.answers(p), "vconsd")
+        return p
+
+    def answers(self, p=None):
+        if p and p.poll() is not None:
+            raise RuntimeError(f"vconsd left with {p.returncode}")
+        try:
+            with Control(self.control) as c:
+                return c.hello["pid"] == p.pid if p else True
+        except (OSError, EOFError):
+            return False
+
+    def feeder(self, *args, **kw):
+        """Start the feeder on this place's link; its commands go to stdin, its answers come by Feeder."""
+        return Feeder(self.start([program("feeder"), "--link", self.link, *args], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, **kw))
+
+    def log_bytes(self, name):
+        """The whole raw log of a console, all segments in order."""
+        d = os.path.join(self.log, *name.split("/"))
+        segments = sorted(f for f in os.listdir(d) if f.endswith(".log") and f[0].isdigit())
+        out = bytearray()
+        for f in segments:
+            assert int(f[:20]) == len(out), f"segment {f} does not begin where the one before ends, {len(out)}"
+            with open(os.path.join(d, f), "rb") as s:
+                out += s.read()
+        return bytes(out)
+
+    def index(self, name):
+        """All records of a console's index: (offset, realtime, mono, kind, event, crc, value, line_id, boot, index)."""
+        d = os.path.join(self.log, *name.split("/"))
+        out = []
+        for f in sorted(f for f in os.listdir(d) if f.endswith(".idx")):
+            with open(os.path.join(d, f), "rb") as s:
+                data = s.read()
+            out += [INDEX_RECORD.unpack_from(data, i) for i in range(0, len(data) // 64 * 64, 64)]
+        return [r for r in out if r[3] != 0]
+
+
+def stop(p, sig=signal.SIGTERM, timeout_s=None):
+    """End one process and return its exit status."""
+    p.send_signal(sig)
+    return p.wait(timeout_s or WAIT_S)
+
+
+class Feeder:
+    """A running feeder: commands in, answers out (see its --help)."""
+
+    def __init__(self, process):
+        self.process = process
+
+    def say(self, *words):
+        self.process.stdin.write((" ".join(str(w) for w in words) + "\n").encode())
+        self.process.stdin.flush()
+
+    def line(self):
+        line = self.process.stdout.readline().decode()
+        if not line:
+            raise EOFError("the feeder left")
+        return line.split()
+
+    def expect(self, *words):
+        """Read answers until one begins with these words; returns it."""
+        want = [str(w) for w in words]
+        while True:
+            line = self.line()
+            if line[:len(want)] == want:
+                return line
+
+    def ask(self, *words):
+        """Say a command that answers with lines ending in `done`; returns those lines."""
+        self.say(*words)
+        lines = []
+        while True:
+            line = self.line()
+            if line == ["done"]:
+                return lines
+            lines.append(line)
+
+
+class ControlError(Exception):
+    def __init__(self, answer):
+        super().__init__(f"{answer.get('error')}: {answer.get('message')}")
+        self.code = answer.get("error")
+
+
+class Control:
+    """A connection to control.sock: JSON requests, then frames after attach()."""
+
+    def __init__(self, path, timeout_s=None):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.settimeout(timeout_s or WAIT_S)
+        self.buffer = b""
+        self.id = 0
+        try:
+            self.socket.connect(path)
+            self.hello = self.ask("hello", version=1)
+        except BaseException:
+            self.socket.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def close(self):
+        self.socket.close()
+
+    def more(self):
+        data = self.socket.recv(1 << 18)
+        if not data:
+            raise EOFError("the service closed the connection")
+        self.buffer += data
+
+    def ask(self, op, **fields):
+        self.id += 1
+        self.socket.sendall(json.dumps({"id": self.id, "op": op, **fields}).encode() + b"\n")
+        while b"\n" not in self.buffer:
+            self.more()
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        answer = json.loads(line)
+        assert answer["id"] == self.id, answer
+        if "error" in answer:
+            raise ControlError(answer)
+        return answer["ok"]
+
+    def ls(self):
+        return {c["name"]: c for c in self.ask("ls")["consoles"]}
+
+    def attach(self, console, start="start", follow=True, write="no", marks=False):
+        return self.ask("attach", console=console, **{"from": start}, follow=follow, write=write, marks=marks)
+
+    def send(self, kind, payload=b""):
+        self.socket.sendall(struct.pack("<IB3x", len(payload), kind) + payload)
+
+    def frame(self):
+        """The next frame: (type, payload)."""
+        while len(self.buffer) < 8:
+            self.more()
+        length, kind = struct.unpack_from("<IB", self.buffer)
+        parts, have = [self.buffer[8:]], len(self.buffer) - 8
+        while have < length:
+            data = self.socket.recv(min(1 << 18, length - have))
+            if not data:
+                raise EOFError("the service closed the connection")
+            parts.append(data)
+            have += len(data)
+        data = b"".join(parts)
+        self.buffer = data[length:]
+        return kind, data[:length]
+
+    def out(self):
+        """The next run of output: (offset, bytes); other frames on the way are left out."""
+        while True:
+            kind, payload = self.frame()
+            if kind == OUT:
+                return struct.unpack_from("<Q", payload)[0], payload[8:]
+            if kind == END:
+                raise EOFError(payload[1:].decode())
+
+    def read(self, n):
+        """At least n bytes of output, checked to be without a hole."""
+        data, offset = bytearray(), None
+        while len(data) < n:
+            at, part = self.out()
+            assert offset is None or at == offset + len(data), f"a hole: {at} after {offset}+{len(data)}"
+            offset = at if offset is None else offset
+            data += part
+        return bytes(data)
+
+    def token(self):
+        """The next token frame: (state, holder)."""
+        while True:
+            kind, payload = self.frame()
+            if kind == TOKEN:
+                return payload[0], payload[16:].split(b"\0")[0].decode()
+
+
+def pattern(console, first, count, width=80):
+    """Lines first..first+count-1 as the feeder writes them to its console of that number."""
+    head = width - 1
+    return b"".join((b"%04d %010d " % (console, i)).ljust(head, b"%c" % (33 + (console * 7 + i) % 94)) + b"\n"
+                    for i in range(first, first + count))
