@@ -37,6 +37,9 @@ enum {
     VC_CALL_TIME = 0x10001,  /* every engine, no arguments: system time in ns, the clock of SCHEDOP_poll's timeout */
 };
 
+/* Where a guest has a hypercall page (kvm), this stub of it makes VC_CALL_TIME: Xen has no call 127 and says -ENOSYS. */
+#define VC_CALL_TIME_STUB 127u
+
 struct vc_call_page {
     uint32_t state; /* enum vc_call_state; the futex */
     uint32_t vcpu;  /* which vCPU this page belongs to; from the hypervisor */
