@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config.h"
+
+/* libconfuse hands its error function no context: where the parse under way puts its first error. One thread
+ * parses at a time (config.h), and between parses it is NULL. */
+static struct problem *parsing;
+
+static ssize_t read_all(int fd, char *text, size_t size)
+{
+    size_t have = 0;
+
+    while (have < size) {
+        ssize_t n = read(fd, text + have, size - have);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            break;
+        have += (size_t)n;
+    }
+    return (ssize_t)have;
+}
+
+static int open_regular(const char *path, struct problem *p)
+{
+    struct stat st;
+    int fd = open(path,
+                  O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* O_NONBLOCK: a fifo without writer must not hang us */
+
+    if (fd < 0)
+        return problem_set(p, -errno, "%s: %s", path, strerror(errno));
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        close(fd);
+        return problem_set(p, -EINVAL, "%s: expected a regular file, this is %s", path,
+                           S_ISDIR(st.st_mode) ? "a directory" : "something else");
+    }
+    return fd;
+}
+
+int config_read(const char *path, char **text, size_t *bytes, struct problem *p)
+{
+    ssize_t n;
+    int error, fd = open_regular(path, p);
+
+    *text = NULL;
+    *bytes = 0;
+    if (fd < 0)
+        return fd;
+    *text = malloc(CONFIG_BYTES + 2);
+    n = *text != NULL ? read_all(fd, *text, CONFIG_BYTES + 1) : -ENOMEM;
+    close(fd);
+    if (n < 0)
+        error = problem_set(p, (int)n, "%s: %s", path, strerror((int)-n));
+    else if (n > (ssize_t)CONFIG_BYTES)
+        error = problem_set(p, -EINVAL, "%s: more than 1 MiB: expected a configuration file", path);
+    else
+        error = config_check(path, *text, (size_t)n, p);
+    if (error != 0) {
+        free(*text);
+        *text = NULL;
+        return error;
+    }
+    (*text)[n] = '\0';
+    *bytes = (size_t)n;
+    return 0;
+}
+
+static void note_error(cfg_t *cfg, const char *format, va_list args)
+{
+    struct problem what;
+    int n;
+
+    if (parsing == NULL || parsing->text[0] != '\0')
+        return; /* the first error is the cause */
+    problem_setv(&what, 0, format, args);
+    n = snprintf(parsing->text, sizeof parsing->text, "%s:%d: %s", cfg->filename ? cfg->filename : "",
+                 cfg->line, what.text);
+    if (strncmp(what.text, "no such option", 14) != 0 || n < 0)
+        return;
+    for (const cfg_opt_t *opt = cfg->opts; opt->name != NULL && (size_t)n < sizeof parsing->text; opt++)
+        n += snprintf(parsing->text + n, sizeof parsing->text - (size_t)n, "%s %s",
+                      opt == cfg->opts ? ": expected one of" : ",", opt->name);
+}
+
+int config_error(cfg_t *cfg, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    note_error(cfg, format, args);
+    va_end(args);
+    return -1;
+}
+
+const char *config_string(cfg_opt_t *opt) { return cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1); }
+
+long config_integer(cfg_opt_t *opt) { return cfg_opt_getnint(opt, cfg_opt_size(opt) - 1); }
+
+static int parse_text(cfg_t *cfg, const char *path, char *text, size_t bytes, struct problem *p)
+{
+    FILE *file = fmemopen(text, bytes, "r");
+    int result;
+
+    if (file == NULL)
+        return problem_set(p, -errno, "%s: %s", path, strerror(errno));
+    free(cfg->filename);
+    cfg->filename = strdup(path);
+    cfg_set_error_function(cfg, note_error);
+    parsing = p;
+    p->text[0] = '\0';
+    result = cfg_parse_fp(cfg, file);
+    parsing = NULL;
+    fclose(file);
+    if (result == CFG_SUCCESS && p->text[0] == '\0')
+        return 0;
+    if (p->text[0] == '\0')
+        problem_set(p, 0, "%s: not understood", path);
+    return -EINVAL;
+}
+
+int config_parse(cfg_t *cfg, const char *path, struct problem *p)
+{
+    struct problem own;
+    char *text;
+    size_t bytes;
+    int error = config_read(path, &text, &bytes, p);
+
+    if (error != 0)
+        return error;
+    text[bytes] = '\n'; /* an empty file too has one byte for fmemopen; there is room for it */
+    error = parse_text(cfg, path, text, bytes + 1, p != NULL ? p : &own);
+    free(text);
+    return error;
+}
