@@ -33,5 +33,8 @@ static inline void vc_copy_once(void *to, const void *from, size_t n)
     __builtin_memcpy(to, from, n);
     __asm__ volatile("" : : "r"(to) : "memory");
 }
+static inline void vc_add_relaxed(uint32_t *p, uint32_t v) { __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
+static inline uint8_t vc_load8_seq(const uint8_t *p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
+static inline void vc_store8_seq(uint8_t *p, uint8_t v) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); }
 
 #endif

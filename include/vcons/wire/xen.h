@@ -55,9 +55,36 @@ struct sched_poll {
     uint64_t timeout; /* absolute nanoseconds of system time; 0: none */
 };
 
-enum { EVTCHNOP_close = 3, EVTCHNOP_send = 4, EVTCHNOP_status = 5, EVTCHNOP_unmask = 9, EVTCHNOP_init_control = 11 };
-struct evtchn_send {
+enum {
+    EVTCHNOP_bind_virq = 1,
+    EVTCHNOP_close = 3,
+    EVTCHNOP_send = 4,
+    EVTCHNOP_status = 5,
+    EVTCHNOP_unmask = 9,
+    EVTCHNOP_init_control = 11,
+};
+enum { VIRQ_CONSOLE = 2, NR_VIRQS = 24 };
+enum { EVTCHNSTAT_closed = 0, EVTCHNSTAT_unbound = 1, EVTCHNSTAT_interdomain = 2, EVTCHNSTAT_virq = 4 };
+struct evtchn_send { /* also close and unmask */
     uint32_t port;
+};
+struct evtchn_bind_virq {
+    uint32_t virq;
+    uint32_t vcpu;
+    uint32_t port; /* out */
+};
+struct evtchn_status {
+    uint16_t dom;
+    uint32_t port;
+    uint32_t status; /* out, EVTCHNSTAT_*; so are the rest */
+    uint32_t vcpu;
+    union {
+        uint32_t virq;
+        struct {
+            uint16_t dom;
+            uint32_t port;
+        } interdomain;
+    } u;
 };
 
 enum { HVMOP_set_param = 0, HVMOP_get_param = 1 };
@@ -72,6 +99,9 @@ struct xen_hvm_param {
 #define XEN_DEBUG_PORT 0xe9u /* I/O port: a byte written goes where CONSOLEIO_write goes; reads give 0xe9 */
 
 _Static_assert(sizeof(struct sched_poll) == 24, "xen/public/sched.h");
+_Static_assert(sizeof(struct evtchn_bind_virq) == 12, "xen/public/event_channel.h");
+_Static_assert(sizeof(struct evtchn_status) == 24, "xen/public/event_channel.h");
+_Static_assert(offsetof(struct evtchn_status, u) == 16, "xen/public/event_channel.h");
 _Static_assert(sizeof(struct xen_hvm_param) == 16, "xen/public/hvm/hvm_op.h");
 _Static_assert(offsetof(struct xen_hvm_param, value) == 8, "xen/public/hvm/hvm_op.h");
 
