@@ -14,6 +14,8 @@ static int address(const char *path, struct sockaddr_un *at, struct problem *p)
     size_t n = strlen(path);
 
     *at = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (n == 0)
+        return problem_set(p, -EINVAL, "a socket's path is empty"); /* the kernel would make up a name */
     if (n >= sizeof at->sun_path)
         return problem_set(p, -ENAMETOOLONG, "%s: %zu bytes, and a socket's path has at most %u", path, n,
                            PATHS_SOCKET_BYTES - 1);
