@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#include "console_io.h"
+
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+bool console_io_write(const struct platform *platform, const void *bytes, size_t n, size_t *sent)
+{
+    for (*sent = 0; *sent < n;) {
+        size_t chunk = smaller(n - *sent, CONSOLE_IO_CHUNK);
+        uint64_t at = guest_address((const uint8_t *)bytes + *sent);
+
+        if (platform->hypercall(platform->ctx, XEN_console_io, CONSOLEIO_write, chunk, at) < 0)
+            return false;
+        *sent += chunk;
+    }
+    return true;
+}
+
+size_t console_io_read(const struct platform *platform, void *bytes, size_t n)
+{
+    int64_t got;
+
+    n = smaller(n, CONSOLE_IO_CHUNK);
+    got = platform->hypercall(platform->ctx, XEN_console_io, CONSOLEIO_read, n, guest_address(bytes));
+    return got > 0 && (uint64_t)got <= n ? (size_t)got : 0;
+}
+
+static size_t put(struct hvc *hvc, const void *bytes, size_t n)
+{
+    size_t sent;
+
+    /* Refused is for good, not full: nothing is gained by waiting for a hypervisor that does not take it. */
+    if (!console_io_write(hvc->platform, bytes, n, &sent))
+        hvc->dropped += n - sent;
+    return n;
+}
+
+static size_t get(struct hvc *hvc, void *bytes, size_t n) { return console_io_read(hvc->platform, bytes, n); }
+
+static uint32_t input_port(struct hvc *hvc) { return hvc->port; }
+
+static const struct hvc_driver console_io_driver = {put, get, input_port};
+
+void console_io_init(struct console_io *c, const struct platform *platform, uint32_t port)
+{
+    *c = (struct console_io){
+        .hvc = {.driver = &console_io_driver, .platform = platform, .name = "con_io", .port = port}};
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * console_io.h: the console that is a hypercall: CONSOLEIO_write and CONSOLEIO_read.
+ *
+ * Spec:  Xen ABI 2.1: write gives 0 when all was taken, read the number of bytes; negative: an XEN_E number.
+ * Owner: the caller places struct console_io.
+ * Lock:  the caller's, as hvc.h says. The bare functions need none.
+ * Trust: a count read back that is larger than the buffer asked for is taken as nothing read (rule R35).
+ */
+#ifndef GUEST_CONSOLE_IO_H
+#define GUEST_CONSOLE_IO_H
+#include "hvc.h"
+
+#define CONSOLE_IO_CHUNK                                                                                     \
+    4096u /* bytes a call: what a hypervisor serves between two looks at pause and kill */
+
+/* All of n bytes went out; false: refused, with how many had gone into *sent. */
+bool console_io_write(const struct platform *platform, const void *bytes, size_t n, size_t *sent);
+/* Bytes read, 0..n; 0 too when the hypervisor refuses. */
+size_t console_io_read(const struct platform *platform, void *bytes, size_t n);
+
+struct console_io {
+    struct hvc hvc;
+};
+/* port: the event channel that tells of input, 0 where there is none. */
+void console_io_init(struct console_io *c, const struct platform *platform, uint32_t port);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * xen_console.h: Xen's PV console, the guest's end: the ring while it is connected, console_io while it is
+ * not.
+ *
+ * Spec:  Xen public/io/console.h; Xen ABI 1.1-1.5 and 11; design 3.1.
+ * Owner: the caller places struct xen_console; the page stays mapped for as long as it is in use.
+ * Lock:  the caller's, as hvc.h says: one for both directions of one console.
+ * Trust: page, port and flag are the backend's. Indices that claim more than the ring holds make that
+ * direction unusable for as long as they do: output goes by hypercall, input stays away. Nothing is ever read
+ * outside the ring, nothing waits for such a backend, and `violations` counts. Order: the flag is looked at
+ * in each put, thus in each round of a wait, and may go either way at any moment. Connected: bytes go into
+ * the ring, then the event. Disconnected: the call returns when they are taken, and by design 3.1 the
+ * hypervisor first takes what is still in the ring. So the stream stays in order across both transitions, and
+ * a byte goes exactly one way. Input: what the ring holds comes first, whatever the flag says, for it was put
+ * there before the flag went; the hypercall is asked when the ring is empty and disconnected.
+ */
+#ifndef GUEST_XEN_CONSOLE_H
+#define GUEST_XEN_CONSOLE_H
+#include "hvc.h"
+#include <vcons/ring.h>
+#include <vcons/wire/xencons.h>
+
+struct xen_console { /* for the caller to place, not to write */
+    struct hvc hvc;
+    struct xencons_interface *page;
+    struct vc_producer out;
+    struct vc_consumer in;
+    uint32_t violations; /* passes that found impossible indices; stops at its maximum */
+};
+
+/*
+ * The console in this page and at this port. Indices start from the page; if they are not legal there they
+ * are taken up at the first pass that finds them legal. name is cut to HVC_NAME_BYTES.
+ */
+void xen_console_init(struct xen_console *x, const struct platform *platform, struct xencons_interface *page,
+                      uint32_t port, const char *name);
+/* The primary console by CONSOLE_EVTCHN and CONSOLE_PFN, hvc0. VC_ENOENT: this domain has none, x unchanged.
+ */
+int xen_console_discover(struct xen_console *x, const struct platform *platform);
+/* After a restore: the page may be a fresh one and the port another (Xen ABI 11). */
+void xen_console_resume(struct xen_console *x, uint32_t port);
+/* What the flag says now: anything but DISCONNECTED is connected, as in a page from before the flag. */
+bool xen_console_connected(const struct xen_console *x);
+
+#endif
