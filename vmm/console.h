@@ -26,6 +26,7 @@
 #ifndef VCONS_VMM_CONSOLE_H
 #define VCONS_VMM_CONSOLE_H
 #include "error.h"
+#include "line_memory.h"
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,20 +35,32 @@
 #include <vcons/wire/link.h>
 
 #define CONSOLE_TAIL_BYTES   (256u * 1024)
+#define CONSOLE_TAIL_EVENTS  32u
 #define CONSOLE_HOLD_FOREVER (-1)
 
 enum console_flow { CONSOLE_FLOWS, CONSOLE_HELD, CONSOLE_TAILS };
 
-struct console_env {               /* all optional but now_ms; ctx is the console's owner */
+struct console_env {               /* ctx is the console's owner; both are called under the lock */
     uint64_t (*now_ms)(void *ctx); /* a clock that never goes back */
-    void (*taken)(void *ctx, const uint8_t *bytes, uint32_t n); /* [locked] these were taken: show them */
-    void (*held)(void *ctx); /* [locked] a deadline is there: console_deadline() */
+    /* These bytes were taken, for a person to see; NULL: nobody looks. */
+    void (*taken)(void *ctx, const uint8_t *bytes, uint32_t n);
+    /* There is a deadline now, and the last console_deadline said there was none. NULL: the owner looks by
+     * itself. */
+    void (*held)(void *ctx);
 };
 
-struct console_tail {   /* the newest bytes, oldest overwritten */
-    uint8_t *bytes;     /* CONSOLE_TAIL_BYTES of them, from the first outage that needs it on */
+struct console_event { /* an event that could not be posted yet */
+    uint64_t at;       /* stands before the tail's byte of this number */
+    uint64_t value;
+    enum vc_line_event_kind kind;
+};
+struct console_tail {   /* the newest bytes, oldest overwritten, and the events among them */
+    uint8_t *bytes;     /* CONSOLE_TAIL_BYTES, from the first outage that needs them on */
     uint64_t head, end; /* free-running: end - head bytes wait */
     uint64_t lost;      /* overwritten since the last gap event */
+    struct console_event
+        events[CONSOLE_TAIL_EVENTS]; /* in order; the oldest are forgotten when they are too many */
+    uint32_t n_events;
 };
 
 struct console {
@@ -55,28 +68,21 @@ struct console {
     const struct console_env *env;
     void *ctx;
     int hold_ms;
-    uint32_t out_size, in_size;
 
     pthread_mutex_t lock;
     pthread_cond_t room; /* some state changed for the better, or wait must end */
 
     /* Everything below under lock. */
     struct vc_source source;
-    void *memory;
-    size_t memory_bytes;
-    int fds[VC_LINK_FDS]; /* in the order of ADD */
-    uint8_t id[VC_LINE_ID_BYTES];
+    struct line_memory memory;
     enum console_flow flow;
-    bool served;        /* a service took this line at least once: only then a guest is held */
-    bool broken;        /* the service broke the line's protocol */
-    uint32_t held_cons; /* where the service stood when progress was last seen */
+    bool served;         /* a service took a line of ours at least once: only then a guest is held */
+    bool broken;         /* the service broke the line's protocol */
+    bool deadline_known; /* to the owner, who will call console_move */
+    bool outage;         /* held_cons and held_since_ms stand for one that may still last */
+    uint32_t held_cons;  /* where the service stood when progress was last seen */
     uint64_t held_since_ms;
     struct console_tail tail;
-    struct {
-        uint32_t kind;
-        uint64_t value;
-    } pending[8]; /* events that wait for room, oldest first */
-    uint32_t n_pending;
     uint64_t dropped; /* bytes of the guest's that no log will hold, ever */
 };
 
@@ -102,9 +108,9 @@ bool console_event(struct console *c, struct vc_line_event *event);
  * again. Called by the loop when the service says there is room, when the deadline has come, and when a
  * service attached.
  */
-bool console_move(struct console *c);
+void console_move(struct console *c);
 /* [locked] When console_move must be called at the latest, on env's clock; UINT64_MAX: no need. */
-uint64_t console_deadline(const struct console *c);
+uint64_t console_deadline(struct console *c);
 /* [locked] Nothing taken waits in the tail, and the service has all of the line. */
 bool console_delivered(const struct console *c);
 /* [locked] A service took the line (OK). Acts as if kicked, kicks it once. */

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+#include "line_memory.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+#include <vcons/line.h>
+
+static void close_all(struct line_memory *m)
+{
+    for (size_t i = 0; i < VC_LINK_FDS; i++)
+        if (m->fds[i] >= 0)
+            close(m->fds[i]);
+}
+
+static int make_fds(struct line_memory *m)
+{
+    for (size_t i = 0; i < VC_LINK_FDS; i++)
+        m->fds[i] = -1;
+    m->fds[VC_LINK_FD_MEMORY] = memfd_create("vcons-line", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    for (size_t i = VC_LINK_FD_OUT_BYTES; i < VC_LINK_FDS; i++)
+        m->fds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    for (size_t i = 0; i < VC_LINK_FDS; i++)
+        if (m->fds[i] < 0)
+            return -1;
+    return 0;
+}
+
+int line_memory_create(struct line_memory *m, uint32_t out_size, uint32_t in_size, struct vmm_error *error)
+{
+    int fd;
+
+    *m = (struct line_memory){.bytes = vc_line_bytes(out_size, in_size)};
+    if (make_fds(m) != 0)
+        goto close_fds;
+    fd = m->fds[VC_LINK_FD_MEMORY];
+    if (getrandom(m->id, sizeof m->id, 0) != (ssize_t)sizeof m->id || ftruncate(fd, (off_t)m->bytes) != 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+        goto close_fds;
+    m->base = mmap(NULL, m->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (m->base == MAP_FAILED)
+        goto close_fds;
+    vc_line_format(m->base, out_size, in_size, m->id);
+    return 0;
+close_fds:
+    vmm_fail(error, "memory for a line: %s", strerror(errno));
+    close_all(m);
+    *m = (struct line_memory){0};
+    return -1;
+}
+
+void line_memory_destroy(struct line_memory *m)
+{
+    if (m->base == NULL)
+        return;
+    munmap(m->base, m->bytes);
+    close_all(m);
+    *m = (struct line_memory){0};
+}
+
+/*
+ * O_NONBLOCK is a property of the description that the service shares: it may have been cleared, and the
+ * counter filled. A counter that cannot be written is a kick that is already pending, so ask first and leave
+ * it.
+ */
+void line_kick(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    uint64_t one = 1;
+
+    if (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0 && write(fd, &one, sizeof one) < 0)
+        return; /* full in between: pending too */
+}
+
+void line_unkick(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    uint64_t count;
+
+    if (poll(&p, 1, 0) == 1 && (p.revents & POLLIN) != 0 && read(fd, &count, sizeof count) < 0)
+        return; /* somebody else took it: then they are awake */
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * line_memory.h: the memory and the event descriptors of one line, as ADD hands them to a service.
+ *
+ * Spec:  wire/line.h, wire/link.h (enum vc_link_fd).
+ * Owner: the caller, from line_memory_create to line_memory_destroy; a service that has the descriptors keeps
+ * its own. Trust: the service shares everything here. A kick never waits for it, whatever it did to the
+ * descriptors.
+ */
+#ifndef VCONS_VMM_LINE_MEMORY_H
+#define VCONS_VMM_LINE_MEMORY_H
+#include "error.h"
+#include <stddef.h>
+#include <stdint.h>
+#include <vcons/wire/line.h>
+#include <vcons/wire/link.h>
+
+struct line_memory {
+    void *base;
+    size_t bytes;
+    int fds[VC_LINK_FDS]; /* in the order of ADD, close-on-exec */
+    uint8_t id[VC_LINE_ID_BYTES];
+};
+
+int line_memory_create(struct line_memory *m, uint32_t out_size, uint32_t in_size, struct vmm_error *error);
+void line_memory_destroy(struct line_memory *m);
+/* Wake whoever sleeps on this eventfd. */
+void line_kick(int fd);
+/* Take all kicks that came; never waits. */
+void line_unkick(int fd);
+
+#endif

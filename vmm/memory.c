@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "memory.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+int memory_create(struct guest_memory *m, uint64_t bytes, uint64_t gva_base, struct vmm_error *error)
+{
+    *m = (struct guest_memory){.bytes = bytes, .gva_base = gva_base, .fd = -1};
+    m->fd = memfd_create("vcons-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (m->fd < 0)
+        return vmm_fail(error, "memory for the guest: %s", strerror(errno));
+    if (ftruncate(m->fd, (off_t)bytes) != 0 ||
+        fcntl(m->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+        goto close_fd;
+    m->base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, m->fd, 0);
+    if (m->base != MAP_FAILED)
+        return 0;
+close_fd:
+    vmm_fail(error, "%llu MiB of memory for the guest: %s", (unsigned long long)(bytes >> 20),
+             strerror(errno));
+    close(m->fd);
+    *m = (struct guest_memory){.fd = -1};
+    return -1;
+}
+
+void memory_destroy(struct guest_memory *m)
+{
+    if (m->base == NULL)
+        return;
+    munmap(m->base, m->bytes);
+    close(m->fd);
+    *m = (struct guest_memory){.fd = -1};
+}
+
+int memory_clear(struct guest_memory *m)
+{
+    return fallocate(m->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)m->bytes);
+}
+
+void *memory_at(const struct guest_memory *m, uint64_t gpa, size_t n)
+{
+    if (gpa > m->bytes || n > m->bytes - gpa)
+        return NULL;
+    return m->base + gpa;
+}
+
+bool memory_read(const struct guest_memory *m, uint64_t gpa, void *to, size_t n)
+{
+    const void *from = memory_at(m, gpa, n);
+
+    if (from == NULL)
+        return false;
+    memcpy(to, from, n);
+    return true;
+}
+
+bool memory_write(const struct guest_memory *m, uint64_t gpa, const void *from, size_t n)
+{
+    void *to = memory_at(m, gpa, n);
+
+    if (to == NULL)
+        return false;
+    memcpy(to, from, n);
+    return true;
+}
+
+/* Below gva_base the difference wraps to beyond any RAM, so memory_at refuses it. */
+bool memory_copy_from_guest(const struct guest_memory *m, uint64_t gva, void *to, size_t n)
+{
+    return memory_read(m, gva - m->gva_base, to, n);
+}
+
+bool memory_copy_to_guest(const struct guest_memory *m, uint64_t gva, const void *from, size_t n)
+{
+    return memory_write(m, gva - m->gva_base, from, n);
+}
