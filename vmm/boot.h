@@ -2,13 +2,13 @@
 /*
  * boot.h: what every engine with a PVH kernel lays into RAM before the first vCPU runs, and where.
  *
- * Spec:  wire/pvh.h. The top of RAM is kept from the guest's allocator by a reserved range in the memory map,
- * for Linux does not reserve the console page by itself (xen-abi §1.6):
+ * Spec:  wire/pvh.h. The top of RAM is kept from the guest's allocator by a reserved range in the memory map, for
+ *        Linux does not reserve the console page by itself (xen-abi §1.6):
  *
  *            0 … ramdisk        usable
- *            ramdisk            page aligned, below the boot area, if there is one; usable, named in the
- * module list bytes - 64 KiB     boot area: start_info, module list, memory map, command line; reserved bytes
- * - 4 KiB      the Xen console page; reserved
+ *            ramdisk            page aligned, below the boot area, if there is one; named in the module list
+ *            bytes - 64 KiB     boot area: start_info, module list, memory map, command line; reserved
+ *            bytes - 4 KiB      the Xen console page; reserved
  *
  * Owner: the caller's memory. Trust: cmdline and ramdisk are the configuration's.
  */

@@ -4,10 +4,10 @@
  * starts.
  *
  * Spec:  docs/vcons-domains.5; design §4; words of xl.cfg(5) where xl has one.
- * Owner: config_read fills the caller's struct config; config_finish frees what it holds.
- * Lock:  none; read-only after config_read.
- * Trust: the file is its user's: wrong in any way, but not an enemy's. Every error names file, line and what
- * was expected, all of them are collected, and with any error there is no configuration.
+ * Owner: vmm_config_read fills the caller's struct; vmm_config_finish frees what it holds.
+ * Lock:  none; read-only after vmm_config_read.
+ * Trust: the file is its user's: wrong in any way, but not an enemy's. An error names file, line and what was
+ *        expected, and with any error there is no configuration.
  */
 #ifndef VCONS_VMM_CONFIG_H
 #define VCONS_VMM_CONFIG_H
@@ -51,7 +51,7 @@ struct domain_config {
     uint8_t uuid[16];              /* given, or made from hypervisor and domain name: stable over runs */
 };
 
-struct config {
+struct vmm_config {
     char name[CONFIG_NAME_BYTES]; /* of the hypervisor */
     bool on_terminal;             /* console = stdio; false: none */
     int conswitch;                /* the control code, 1..26; 0: switched off */
@@ -70,7 +70,7 @@ struct config_options {
 };
 
 /* 0; or -1 after printing every error on standard error, one line each: `FILE:LINE: …`. */
-int config_read(struct config *config, const struct config_options *options);
-void config_finish(struct config *config);
+int vmm_config_read(struct vmm_config *config, const struct config_options *options);
+void vmm_config_finish(struct vmm_config *config);
 
 #endif

@@ -217,7 +217,10 @@ void console_post(struct console *c, enum vc_line_event_kind kind, uint64_t valu
 void console_wait(struct console *c, unsigned slice_ms)
 {
     struct timespec t;
+    uint32_t room;
 
+    if (!c->broken && vc_source_room(&c->source, &room) == VC_OK && room > 0)
+        return; /* it came between the put that found none and this lock */
     clock_gettime(CLOCK_MONOTONIC, &t);
     t.tv_nsec += (long)slice_ms * 1000000;
     t.tv_sec += t.tv_nsec / 1000000000;
@@ -270,9 +273,13 @@ uint32_t console_get(struct console *c, void *bytes, uint32_t n)
 
 bool console_event(struct console *c, struct vc_line_event *event)
 {
-    bool taken = false;
+    bool taken = false, kick = false;
 
-    return !c->broken && checked(c, vc_source_event(&c->source, event, &taken)) == VC_OK && taken;
+    if (c->broken)
+        return false;
+    checked(c, vc_source_event(&c->source, event, &taken, &kick));
+    kick_if(c, kick, VC_LINK_FD_IN_ROOM);
+    return taken && !c->broken;
 }
 
 void console_attached(struct console *c)

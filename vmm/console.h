@@ -4,24 +4,23 @@
  *
  * Spec:  design §4 (hold, tail, gap), decisions "Line, link"; wire/line.h.
  *
- * Whatever way a guest writes (PV ring, hypercall, port, pty), its bytes come here, in its order, under the
- * one lock of this console; so that vCPUs, tail and I/O thread together are the one producer that a line may
- * have.
+ * Whatever way a guest writes (PV ring, hypercall, port, pty), its bytes come here, in its order, under the one
+ * lock of this console; so that vCPUs, tail and I/O thread together are the one producer that a line may have.
  *
  *     FLOWS   bytes go into the line
- *     HELD    the line is full: nothing is taken, the guest's door stays full, for at most `hold` without
- * progress TAILS   hold is over: everything is taken, into a private tail that overwrites its oldest bytes
- * and counts them; when the line has room again: one gap event with that count, then the tail, then FLOWS
+ *     HELD    the line is full: nothing is taken, the guest's door stays full, for at most `hold` without progress
+ *     TAILS   hold is over: everything is taken, into a private tail that overwrites its oldest bytes and counts
+ *             them; when the line has room again: one gap event with that count, then the tail, then FLOWS
  *
- * Progress means a sixteenth of the line: a service that is merely slow holds a guest back as any full ring
- * does and loses nothing, one that takes a byte now and then cannot stretch `hold` for ever.
+ * Progress means a sixteenth of the line: a service that is merely slow holds a guest back as any full ring does
+ * and loses nothing, one that takes a byte now and then cannot stretch `hold` for ever.
  *
  * Owner: the caller places it; memory, descriptors and tail are its own from console_init to console_finish.
  * Lock:  console->lock. Functions marked [locked] want it held, others take it. Lock order: this lock (the
- * door's, and the domain's console lock of design §3.2), then focus, then the hypervisor's console. Nothing
- * waits under it. Trust: the line's memory and event descriptors are shared with the service, which may
- * scribble on all of it: a broken line is treated as a full one, and replaced when a service next attaches. A
- * kick can never block.
+ *        door's), then those of focus.h; the event lock is a leaf. Nothing waits under it but console_wait,
+ *        which drops it.
+ * Trust: the line's memory and event descriptors are shared with the service, which may scribble on all of it: a
+ *        broken line is treated as a full one, and replaced when a service next attaches. A kick never blocks.
  */
 #ifndef VCONS_VMM_CONSOLE_H
 #define VCONS_VMM_CONSOLE_H
@@ -96,7 +95,7 @@ void console_finish(struct console *c);
 uint32_t console_put(struct console *c, const void *bytes, uint32_t n);
 /* [locked] Something that has its place here in the stream. Never fails: it waits in line with the tail. */
 void console_post(struct console *c, enum vc_line_event_kind kind, uint64_t value);
-/* [locked] Wait until something changed, at most slice_ms; the lock is dropped meanwhile. */
+/* [locked] After a put that was held: wait until it is worth another try, at most slice_ms; the lock is dropped. */
 void console_wait(struct console *c, unsigned slice_ms);
 /* [locked] Up to n typed bytes from the line. */
 uint32_t console_get(struct console *c, void *bytes, uint32_t n);

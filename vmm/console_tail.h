@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * console_tail.h: what a guest said while its line was full for longer than `hold`: the newest bytes, and
- * events.
+ * console_tail.h: what a guest said while its line was full for longer than `hold`: the newest bytes, and events.
  *
- * Spec:  design §4. Owner: struct console_tail is part of its console. Lock: that console's.
+ * Spec:  design §4.
+ * Owner: struct console_tail is part of its console.
+ * Lock:  that console's.
  */
 #ifndef VCONS_VMM_CONSOLE_TAIL_H
 #define VCONS_VMM_CONSOLE_TAIL_H

@@ -3,9 +3,10 @@
  * domain.h: one domain: its configuration, its engine's run, its first console with the door in front of it.
  *
  * Owner: the VMM (vmm.h) makes them all at start and destroys them at exit.
- * Lock:  state and run are the loop's. What vCPU threads touch is behind console.lock (the door), the event
- * lock, or atomic. Order: console.lock, events, focus; none is held while copying to or from the guest or
- * waiting. Trust: see engine.h: everything a vCPU hands in is the guest's.
+ * Lock:  state and run are the loop's. What vCPU threads touch is behind console.lock (the door), the event lock,
+ *        or atomic. Order: console.lock, events, focus; none is held while copying to or from the guest or
+ *        waiting.
+ * Trust: see engine.h: everything a vCPU hands in is the guest's.
  */
 #ifndef VCONS_VMM_DOMAIN_H
 #define VCONS_VMM_DOMAIN_H

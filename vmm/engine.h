@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine.h: what runs a domain's code: kvm (virtual CPUs), process (a sandboxed program) or command (a
- * program on a pty).
+ * engine.h: what runs a domain's code: kvm (virtual CPUs), process (a sandboxed program) or command (a program
+ * on a pty).
  *
- * An engine knows vCPUs, memory and exits. It knows no console, line, link or terminal: whatever the guest
- * wants from its hypervisor it hands to the domain through the functions at the end, and answers what they
- * return.
+ * An engine knows vCPUs, memory and exits. It knows no console, line, link or terminal: whatever the guest wants
+ * from its hypervisor it hands to the domain through the functions at the end, and answers what they return.
  *
  *     create ──► start ──► (runs) ──► domain_ended ──► stop ──► destroy
  *                  ▲                                     │
  *                  └──────────────── reset ◄─────────────┘
  *
- * Threads: the loop is the VMM's one libuv thread. It calls create, start, stop, reset and destroy, never two
- * at a time for one VMM. vCPU threads are the engine's: it makes them in start and joins them in stop. kick
- * and wake come from any thread, also with the domain's console lock held: they only set a flag and write an
- * eventfd, signal or futex; they take no lock that is held while calling into the domain, and never wait.
+ * Threads: the loop is the VMM's one libuv thread. It calls create, start, stop, reset and destroy, never two at
+ *          a time for one VMM. vCPU threads are the engine's: it makes them in start and joins them in stop.
+ *          kick and wake come from any thread, also with the domain's console lock held: they only set a flag
+ *          and write an eventfd, signal or futex; they take no lock that is held while calling into the domain,
+ *          and never wait.
  * Ending:  a run ends because the guest shut down (domain_hypercall saw it), because the loop wants it (kick
- * after domain_stopping became true), or because the guest broke (domain_crashed). Whatever the cause, every
- * vCPU thread leaves when it sees domain_stopping(), and the last one calls domain_ended() once for each
- * start, as its last call into the domain. The loop then calls stop, which joins, so it never waits long.
- * Trust:   the guest is hostile; an engine reads what the guest can write once, checks the copy, uses the
- * copy. One domain's failure is reported by domain_crashed and touches no other domain.
+ *          after domain_stopping became true), or because the guest broke (domain_crashed). Whatever the cause,
+ *          every vCPU thread leaves when it sees domain_stopping(), and the last one calls domain_ended() once
+ *          for each start, as its last call into the domain. The loop then calls stop, which joins, so it never
+ *          waits long.
+ * Trust:   the guest is hostile; an engine reads what the guest can write once, checks the copy, uses the copy.
+ *          One domain's failure is reported by domain_crashed and touches no other domain.
  */
 #ifndef VCONS_VMM_ENGINE_H
 #define VCONS_VMM_ENGINE_H

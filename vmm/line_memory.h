@@ -3,9 +3,9 @@
  * line_memory.h: the memory and the event descriptors of one line, as ADD hands them to a service.
  *
  * Spec:  wire/line.h, wire/link.h (enum vc_link_fd).
- * Owner: the caller, from line_memory_create to line_memory_destroy; a service that has the descriptors keeps
- * its own. Trust: the service shares everything here. A kick never waits for it, whatever it did to the
- * descriptors.
+ * Owner: the caller, from line_memory_create to line_memory_destroy; a service that has the descriptors keeps its
+ *        own.
+ * Trust: the service shares everything here. A kick never waits for it, whatever it did to the descriptors.
  */
 #ifndef VCONS_VMM_LINE_MEMORY_H
 #define VCONS_VMM_LINE_MEMORY_H

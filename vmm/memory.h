@@ -3,10 +3,11 @@
  * memory.h: a guest's RAM, one sealed memfd, and checked copies in and out of it.
  *
  * Owner: struct guest_memory belongs to its domain; an engine creates it in its create, and destroys it.
- * Lock:  none. Copies may race with the guest's own accesses: a copy is a snapshot, never to be looked at
- * twice in guest memory. Trust: every address and length is the guest's and may be anything: outside,
- * wrapping, of any size. Nothing here ever touches a byte outside the RAM. The memfd cannot shrink under us
- * (sealed), so no access can raise SIGBUS.
+ * Lock:  none. Copies may race with the guest's own accesses: a copy is a snapshot, never to be looked at twice in
+ *        guest memory.
+ * Trust: every address and length is the guest's and may be anything: outside, wrapping, of any size. Nothing here
+ *        ever touches a byte outside the RAM. The memfd cannot shrink under us (sealed), so no access can raise
+ *        SIGBUS.
  */
 #ifndef VCONS_VMM_MEMORY_H
 #define VCONS_VMM_MEMORY_H
