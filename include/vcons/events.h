@@ -60,6 +60,7 @@ struct vc_events { /* for the caller to place, not to read */
     void *lock;
     uint32_t n_ports, n_vcpus, n_words;
     uint32_t sequence; /* the word pollers sleep on: one more for each event */
+    void *memory;
     struct vc_ids ids;
     struct vc_event_port *ports;
     uint64_t *pending; /* n_vcpus rows of n_words */

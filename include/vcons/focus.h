@@ -34,6 +34,8 @@
 #define VC_FOCUS_LINE_BYTES   256u   /* Xen's DOMAIN_PBUF_SIZE: 255 and one */
 #define VC_FOCUS_TYPED_BYTES  4096u  /* a good size for the typed ring */
 #define VC_FOCUS_OUTPUT_BYTES 65536u /* a good size for the output buffer */
+#define VC_FOCUS_BUDGET_BYTES 65536u /* what a domain out of focus may show in VC_FOCUS_BUDGET_MS */
+#define VC_FOCUS_BUDGET_MS    1000u
 
 struct vc_focus_counts { /* bytes of one domain, since it was added */
     uint64_t typed;      /* for it, while it had the focus */
@@ -51,8 +53,9 @@ struct vc_focus_domain { /* for the caller to place; id, notice and ctx may be r
     void *ctx;           /* the caller's */
     struct vc_focus_domain *next;
     struct vc_focus_counts counts;
-    uint32_t budget, round; /* output bytes left to it out of focus, in which round */
-    uint64_t skipped;       /* since the last mark */
+    uint32_t budget;    /* output bytes left to it out of focus */
+    uint64_t budget_ms; /* when it was last filled */
+    uint64_t skipped;   /* since the last mark */
     bool refuse;
     uint32_t n; /* in line */
     uint8_t line[VC_FOCUS_LINE_BYTES];
@@ -60,6 +63,8 @@ struct vc_focus_domain { /* for the caller to place; id, notice and ctx may be r
 
 struct vc_focus_env {
     struct vc_lock_env lock;
+    uint64_t (*now_ms)(
+        void *ctx);           /* any monotonic clock; under the locks; asked only when a budget is used up */
     void (*ready)(void *ctx); /* the output buffer is no longer empty; under the locks: kick the terminal's
                                  thread, no more */
     /* The rest run without any lock of core, in the thread that called _type, _start or _remove; d is there
@@ -79,13 +84,13 @@ struct vc_focus { /* for the caller to place, not to read */
     uint32_t n_domains;
     char letter;       /* of conswitch; 0: no switching */
     uint8_t n_pending; /* switch characters not yet delivered */
-    bool cooked, open; /* CR before LF; the terminal is in mid-line */
-    uint8_t last;      /* byte shown */
+    bool cooked;       /* a CR before each LF */
+    uint8_t last;      /* byte shown; the terminal is in mid-line unless it is LF */
     const char *notice;
     uint8_t *typed, *output;
     uint32_t typed_size, typed_prod, typed_cons;
-    uint32_t output_size, output_prod, output_cons, round, round_left;
-    uint64_t skipped;
+    uint32_t output_size, output_prod, output_cons;
+    uint64_t skipped; /* of the hypervisor's own text, since the last mark */
 };
 
 struct vc_focus_config {

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+#include "focus.h"
+#include <string.h>
+
+#define LINE_MAX   (VC_FOCUS_LINE_BYTES - 1) /* Xen: a line is emitted when it reaches 255 */
+#define TEXT_BYTES 384u                      /* "(d4294967295) ", a line, LF; or any message */
+
+struct text { /* a line being put together; what does not fit is cut */
+    uint32_t n;
+    uint8_t bytes[TEXT_BYTES];
+};
+
+static void add(struct text *t, uint8_t byte)
+{
+    if (t->n < TEXT_BYTES)
+        t->bytes[t->n++] = byte;
+}
+
+static void add_text(struct text *t, const char *s)
+{
+    while (*s != '\0')
+        add(t, (uint8_t)*s++);
+}
+
+static void add_number(struct text *t, uint64_t number)
+{
+    uint8_t digits[20];
+    uint32_t n = 0;
+
+    do
+        digits[n++] = (uint8_t)('0' + number % 10);
+    while ((number /= 10) > 0);
+    while (n > 0)
+        add(t, digits[--n]);
+}
+
+static void add_prefix(struct text *t, const struct vc_focus_domain *d)
+{
+    add_text(t, "(d");
+    add_number(t, d->id);
+    add_text(t, ") ");
+}
+
+static void add_mark(struct text *t, uint64_t skipped)
+{
+    add_text(t, "[vcons: ");
+    add_number(t, skipped);
+    add_text(t, " bytes not shown]\n");
+}
+
+static uint32_t room(const struct vc_focus *f) { return f->output_size - (f->output_prod - f->output_cons); }
+
+/* How many bytes a domain may show now: a quarter is the hypervisor's, and cooked each may become two. */
+static uint32_t domain_room(const struct vc_focus *f)
+{
+    uint32_t free = room(f), kept = f->output_size / 4;
+
+    return free <= kept ? 0 : (free - kept) / 2;
+}
+
+static void append(struct vc_focus *f, const uint8_t *bytes, uint32_t n)
+{
+    uint32_t slot = f->output_prod & (f->output_size - 1);
+    uint32_t first = n < f->output_size - slot ? n : f->output_size - slot;
+
+    if (n == 0)
+        return;
+    memcpy(f->output + slot, bytes, first);
+    memcpy(f->output, bytes + first, n - first);
+    f->output_prod += n;
+    f->last = bytes[n - 1];
+}
+
+/* n bytes for which there is room, also cooked. */
+static void show(struct vc_focus *f, const uint8_t *bytes, uint32_t n)
+{
+    bool empty = f->output_prod == f->output_cons;
+    uint32_t from = 0;
+
+    for (uint32_t i = 0; f->cooked && i < n; i++) {
+        if (bytes[i] != '\n')
+            continue;
+        append(f, bytes + from, i - from);
+        from = i;
+        if (f->last != '\r')
+            append(f, (const uint8_t *)"\r", 1);
+    }
+    append(f, bytes + from, n - from);
+    if (empty && n > 0)
+        f->env->ready(f->ctx);
+}
+
+static void close_line(struct vc_focus *f)
+{
+    if (f->last != '\n')
+        show(f, (const uint8_t *)"\n", 1);
+}
+
+static void skip(struct vc_focus_domain *d, uint64_t n)
+{
+    d->skipped += n;
+    d->counts.not_shown += n;
+}
+
+/* A whole line or message of d's; room was asked for. */
+static void show_text(struct vc_focus *f, const struct text *t)
+{
+    close_line(f);
+    show(f, t->bytes, t->n);
+}
+
+static void show_mark(struct vc_focus *f, struct vc_focus_domain *d)
+{
+    struct text t = {.n = 0};
+
+    if (f->focus != d)
+        add_prefix(&t, d);
+    add_mark(&t, d->skipped);
+    d->skipped = 0;
+    show_text(f, &t);
+}
+
+/* Out of focus: whether d may show a line and its marks now. */
+static bool affords(struct vc_focus *f, struct vc_focus_domain *d)
+{
+    if (d->budget < 2 * TEXT_BYTES) {
+        uint64_t now = f->env->now_ms(f->ctx);
+
+        if (now - d->budget_ms >= VC_FOCUS_BUDGET_MS) {
+            d->budget_ms = now;
+            d->budget = VC_FOCUS_BUDGET_BYTES;
+        }
+    }
+    return d->budget >= 2 * TEXT_BYTES && domain_room(f) >= 3 * TEXT_BYTES;
+}
+
+/* The first bytes that are not shown: say so at once, the number follows when it is known. */
+static void begin_skipping(struct vc_focus *f, const struct vc_focus_domain *d)
+{
+    struct text t = {.n = 0};
+
+    if (d->skipped > 0 || domain_room(f) < TEXT_BYTES)
+        return;
+    add_prefix(&t, d);
+    add_text(&t, "[vcons: too much at once; not shown from here on]\n");
+    show_text(f, &t);
+}
+
+/* Printable ASCII, tab, LF: what may reach a terminal that somebody else is looking at. */
+static bool harmless(uint8_t byte) { return (byte >= 0x20 && byte < 0x7f) || byte == '\t' || byte == '\n'; }
+
+/* The line buffer, as a line of its own. */
+static void show_line(struct vc_focus *f, struct vc_focus_domain *d)
+{
+    struct text t = {.n = 0};
+
+    if (!affords(f, d)) {
+        begin_skipping(f, d);
+        skip(d, d->n);
+        d->n = 0;
+        return;
+    }
+    if (d->skipped > 0)
+        show_mark(f, d);
+    add_prefix(&t, d);
+    for (uint32_t i = 0; i < d->n; i++)
+        if (harmless(d->line[i]))
+            add(&t, d->line[i]);
+    if (t.bytes[t.n - 1] != '\n')
+        add(&t, '\n');
+    d->n = 0;
+    d->budget -= t.n;
+    show_text(f, &t);
+}
+
+/* Bytes up to and with the last LF. */
+static uint32_t whole_lines(const uint8_t *bytes, uint32_t n)
+{
+    while (n > 0 && bytes[n - 1] != '\n')
+        n--;
+    return n;
+}
+
+static void show_lines(struct vc_focus *f, struct vc_focus_domain *d, const uint8_t *bytes, uint32_t n)
+{
+    uint32_t i = 0;
+
+    if (d->skipped > 0 && !affords(f, d)) { /* a flood: look at no more of it than needed */
+        i = whole_lines(bytes, n);
+        if (i > 0) {
+            skip(d, (uint64_t)d->n + i);
+            d->n = 0;
+        }
+    }
+    for (; i < n; i++) {
+        if (d->n == LINE_MAX && bytes[i] != '\n')
+            show_line(f, d);
+        d->line[d->n++] = bytes[i];
+        if (bytes[i] == '\n')
+            show_line(f, d);
+    }
+}
+
+static void show_raw(struct vc_focus *f, struct vc_focus_domain *d, const uint8_t *bytes, uint32_t n)
+{
+    uint32_t fits = domain_room(f);
+
+    if (d->skipped > 0) {
+        if (fits < f->output_size / 8) { /* not for a few bytes between two marks */
+            skip(d, n);
+            return;
+        }
+        show_mark(f, d);
+        fits = domain_room(f);
+    }
+    fits = fits < n ? fits : n;
+    show(f, bytes, fits);
+    skip(d, n - fits);
+}
+
+void vc_focus_show(struct vc_focus *f, struct vc_focus_domain *d, const uint8_t *bytes, uint32_t n)
+{
+    if (f->focus == d)
+        show_raw(f, d, bytes, n);
+    else
+        show_lines(f, d, bytes, n);
+}
+
+void vc_focus_push_partial(struct vc_focus *f, struct vc_focus_domain *d)
+{
+    show_raw(f, d, d->line, d->n); /* its mark, if any, comes first */
+    d->n = 0;
+}
+
+void vc_focus_end_line(struct vc_focus *f, struct vc_focus_domain *d)
+{
+    if (d->n > 0)
+        show_line(f, d);
+}
+
+static uint32_t length(const char *text)
+{
+    uint32_t n = 0;
+
+    while (text[n] != '\0')
+        n++;
+    return n;
+}
+
+void vc_focus_say(struct vc_focus *f, const char *text)
+{
+    uint32_t n = length(text);
+    struct text mark = {.n = 0};
+
+    if (room(f) < 2 * (n + TEXT_BYTES)) {
+        f->skipped += n;
+        return;
+    }
+    if (f->skipped > 0) {
+        add_mark(&mark, f->skipped);
+        f->skipped = 0;
+        show_text(f, &mark);
+    }
+    close_line(f);
+    show(f, (const uint8_t *)text, n);
+}
+
+void vc_focus_announce(struct vc_focus *f)
+{
+    const char *notice = f->focus != NULL ? f->focus->notice : f->notice;
+    struct text t = {.n = 0};
+
+    add_text(&t, "*** Serial input to ");
+    add_text(&t, f->focus != NULL ? "DOM" : "Xen");
+    if (f->focus != NULL)
+        add_number(&t, f->focus->id);
+    if (f->letter != 0) {
+        add_text(&t, " (type 'CTRL-");
+        add(&t, (uint8_t)f->letter);
+        add_text(&t, "' three times to switch input)");
+    }
+    add(&t, '\n');
+    add(&t, '\0');
+    vc_focus_say(f, (const char *)t.bytes);
+    if (notice != NULL) {
+        vc_focus_say(f, notice);
+        close_line(f);
+    }
+}
