@@ -37,12 +37,25 @@ static size_t put(struct hvc *hvc, const void *bytes, size_t n)
 
 static size_t get(struct hvc *hvc, void *bytes, size_t n) { return console_io_read(hvc->platform, bytes, n); }
 
-static uint32_t input_port(struct hvc *hvc) { return hvc->port; }
-
-static const struct hvc_driver console_io_driver = {put, get, input_port};
-
-void console_io_init(struct console_io *c, const struct platform *platform, uint32_t port)
+static uint32_t input_ports(struct hvc *hvc, uint32_t ports[2])
 {
-    *c = (struct console_io){
-        .hvc = {.driver = &console_io_driver, .platform = platform, .name = "con_io", .port = port}};
+    ports[0] = hvc->port;
+    return hvc->port != 0 ? 1 : 0;
+}
+
+static const struct hvc_driver console_io_driver = {put, get, input_ports};
+
+uint32_t console_io_bind(const struct platform *platform)
+{
+    struct evtchn_bind_virq bind = {.virq = VIRQ_CONSOLE};
+    int64_t error =
+        platform->hypercall(platform->ctx, XEN_event_channel_op, EVTCHNOP_bind_virq, guest_address(&bind), 0);
+
+    return error == 0 ? bind.port : 0;
+}
+
+void console_io_init(struct console_io *c, const struct platform *platform)
+{
+    *c = (struct console_io){.hvc = {.driver = &console_io_driver, .platform = platform, .name = "con_io"}};
+    c->hvc.port = console_io_bind(platform);
 }

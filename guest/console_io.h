@@ -11,18 +11,19 @@
 #define GUEST_CONSOLE_IO_H
 #include "hvc.h"
 
-#define CONSOLE_IO_CHUNK                                                                                     \
-    4096u /* bytes a call: what a hypervisor serves between two looks at pause and kill */
+#define CONSOLE_IO_CHUNK 4096u /* bytes a call: what a hypervisor serves between two looks at pause and kill */
 
 /* All of n bytes went out; false: refused, with how many had gone into *sent. */
 bool console_io_write(const struct platform *platform, const void *bytes, size_t n, size_t *sent);
 /* Bytes read, 0..n; 0 too when the hypervisor refuses. */
 size_t console_io_read(const struct platform *platform, void *bytes, size_t n);
 
+/* The event channel of VIRQ_CONSOLE, which tells this domain of input; 0: the hypervisor gives it none. */
+uint32_t console_io_bind(const struct platform *platform);
+
 struct console_io {
     struct hvc hvc;
 };
-/* port: the event channel that tells of input, 0 where there is none. */
-void console_io_init(struct console_io *c, const struct platform *platform, uint32_t port);
+void console_io_init(struct console_io *c, const struct platform *platform);
 
 #endif

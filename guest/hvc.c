@@ -32,14 +32,17 @@ size_t hvc_read(struct hvc *hvc, void *bytes, size_t n) { return hvc->driver->ge
 void hvc_idle(struct hvc *const *hvcs, size_t n)
 {
     const struct platform *platform = hvcs[0]->platform;
-    uint32_t ports[HVC_CONSOLES], n_ports = 0;
+    uint32_t ports[2 * HVC_CONSOLES], n_ports = 0;
+    bool all_tell = true;
     uint64_t now;
 
     for (size_t i = 0; i < n && i < HVC_CONSOLES; i++) {
-        ports[n_ports] = hvcs[i]->driver->input_port(hvcs[i]);
-        n_ports += ports[n_ports] != 0 ? 1 : 0;
+        uint32_t more = hvcs[i]->driver->input_ports(hvcs[i], ports + n_ports);
+
+        n_ports += more;
+        all_tell = all_tell && more > 0;
     }
-    if (n_ports == n && hypercall_poll(platform, ports, n_ports, 0) >= 0)
+    if (all_tell && hypercall_poll(platform, ports, n_ports, 0) >= 0)
         return;
     now = hypercall_time(platform);
     if (now == 0 || hypercall_poll(platform, ports, n_ports, now + HVC_IDLE_WAIT_NS) < 0)

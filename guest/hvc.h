@@ -26,8 +26,8 @@ struct hvc_driver {
     size_t (*put)(struct hvc *hvc, const void *bytes, size_t n);
     /* Take what is there, at most n bytes; 0: nothing. */
     size_t (*get)(struct hvc *hvc, void *bytes, size_t n);
-    /* The event channel that tells of input, 0: none does; looked at before each wait, for it may change. */
-    uint32_t (*input_port)(struct hvc *hvc);
+    /* The event channels that tell of input, at most 2; 0: none does. Asked before each wait, for it may change. */
+    uint32_t (*input_ports)(struct hvc *hvc, uint32_t ports[2]);
 };
 struct hvc {
     const struct hvc_driver *driver;

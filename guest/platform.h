@@ -39,8 +39,7 @@ static inline int64_t hypercall_yield(const struct platform *p)
 }
 
 /* Wait until one of n ports is pending or until this system time; 0: no time limit. */
-static inline int64_t hypercall_poll(const struct platform *p, const uint32_t *ports, uint32_t n,
-                                     uint64_t until_ns)
+static inline int64_t hypercall_poll(const struct platform *p, const uint32_t *ports, uint32_t n, uint64_t until_ns)
 {
     struct sched_poll poll = {.ports = guest_address(ports), .nr_ports = n, .timeout = until_ns};
 

@@ -4,11 +4,9 @@
 
 static struct xen_console *of(struct hvc *hvc) { return (struct xen_console *)hvc; }
 
-bool xen_console_connected(const struct xen_console *x)
-{
-    /* Pairs with the backend's store after it drained: only exactly 1 is disconnected (Xen ABI 1.5). */
-    return __atomic_load_n(&x->page->connection, __ATOMIC_SEQ_CST) != XENCONSOLE_DISCONNECTED;
-}
+bool xen_console_connected(const struct xen_console *x) { return vc_xencons_front_connected(&x->front); }
+
+static uint32_t clamp(size_t n, uint32_t most) { return n < most ? (uint32_t)n : most; }
 
 static void violated(struct xen_console *x)
 {
@@ -26,6 +24,26 @@ static size_t put_by_hypercall(struct xen_console *x, const void *bytes, size_t 
     return n;
 }
 
+/* The rings may be used: their indices were legal once, and from then on each use checks the peer's. */
+static bool attach(struct xen_console *x)
+{
+    if (!x->attached)
+        x->attached = vc_xencons_front_attach(&x->front, x->front.page) == VC_OK;
+    return x->attached;
+}
+
+static int ring_put(struct xen_console *x, const void *bytes, size_t n, uint32_t *put)
+{
+    *put = 0;
+    return attach(x) ? vc_producer_put(&x->front.out, bytes, clamp(n, XENCONS_OUT_SIZE), put) : VC_EPEER;
+}
+
+static int ring_get(struct xen_console *x, void *bytes, size_t n, uint32_t *got)
+{
+    *got = 0;
+    return attach(x) ? vc_consumer_get(&x->front.in, bytes, clamp(n, XENCONS_IN_SIZE), got) : VC_EPEER;
+}
+
 static size_t xen_put(struct hvc *hvc, const void *bytes, size_t n)
 {
     struct xen_console *x = of(hvc);
@@ -33,8 +51,7 @@ static size_t xen_put(struct hvc *hvc, const void *bytes, size_t n)
 
     if (!xen_console_connected(x))
         return put_by_hypercall(x, bytes, n);
-    if (vc_producer_put(&x->out, bytes, n < XENCONS_OUT_SIZE ? (uint32_t)n : XENCONS_OUT_SIZE, &put) !=
-        VC_OK) {
+    if (ring_put(x, bytes, n, &put) != VC_OK) {
         violated(x);
         return put_by_hypercall(x, bytes, n);
     }
@@ -48,39 +65,36 @@ static size_t xen_get(struct hvc *hvc, void *bytes, size_t n)
     struct xen_console *x = of(hvc);
     uint32_t got;
 
-    if (vc_consumer_get(&x->in, bytes, n < XENCONS_IN_SIZE ? (uint32_t)n : XENCONS_IN_SIZE, &got) != VC_OK)
+    if (ring_get(x, bytes, n, &got) != VC_OK)
         violated(x);
     if (got > 0)
         hypercall_notify(hvc->platform, hvc->port);
     else if (!xen_console_connected(x))
-        got = (uint32_t)console_io_read(hvc->platform, bytes, n);
+        return console_io_read(hvc->platform, bytes, n);
     return got;
 }
 
-/* While disconnected nobody promises an event for what the hypercall could read. */
-static uint32_t xen_input_port(struct hvc *hvc) { return xen_console_connected(of(hvc)) ? hvc->port : 0; }
-
-static const struct hvc_driver xen_driver = {xen_put, xen_get, xen_input_port};
-
-static void attach_rings(struct xen_console *x)
+static uint32_t xen_input_ports(struct hvc *hvc, uint32_t ports[2])
 {
-    struct xencons_interface *page = x->page;
-    const struct vc_ring out = {page->out, XENCONS_OUT_SIZE, &page->out_prod, &page->out_cons};
-    const struct vc_ring in = {page->in, XENCONS_IN_SIZE, &page->in_prod, &page->in_cons};
+    struct xen_console *x = of(hvc);
 
-    /* An index that is not legal is found again, and counted, by each pass that would use it. */
-    vc_producer_attach(&x->out, &out);
-    vc_consumer_attach(&x->in, &in);
+    /* Both, whatever the flag says now: it may change while the caller sleeps, and the change comes by the port. */
+    ports[0] = hvc->port;
+    ports[1] = x->virq_port;
+    return x->virq_port != 0 ? 2 : xen_console_connected(x) ? 1 : 0;
 }
+
+static const struct hvc_driver xen_driver = {xen_put, xen_get, xen_input_ports};
 
 void xen_console_init(struct xen_console *x, const struct platform *platform, struct xencons_interface *page,
                       uint32_t port, const char *name)
 {
-    *x = (struct xen_console){.hvc = {.driver = &xen_driver, .platform = platform, .port = port},
-                              .page = page};
+    *x = (struct xen_console){.hvc = {.driver = &xen_driver, .platform = platform}};
     for (size_t i = 0; i < HVC_NAME_BYTES - 1 && name[i] != '\0'; i++)
         x->hvc.name[i] = name[i];
-    attach_rings(x);
+    x->front.page = page;
+    x->virq_port = console_io_bind(platform);
+    xen_console_resume(x, port);
 }
 
 int xen_console_discover(struct xen_console *x, const struct platform *platform)
@@ -91,8 +105,7 @@ int xen_console_discover(struct xen_console *x, const struct platform *platform)
     /* Linux's order (Xen ABI 1.6): an error or a 0 in either says that there is no console. */
     if (hypercall_get_param(platform, HVM_PARAM_CONSOLE_EVTCHN, &port) != 0 || port == 0 || port > UINT32_MAX)
         return VC_ENOENT;
-    if (hypercall_get_param(platform, HVM_PARAM_CONSOLE_PFN, &frame) != 0 || frame == 0 ||
-        frame > UINT64_MAX >> 12)
+    if (hypercall_get_param(platform, HVM_PARAM_CONSOLE_PFN, &frame) != 0 || frame == 0 || frame > UINT64_MAX >> 12)
         return VC_ENOENT;
     page = platform->map(platform->ctx, frame << 12, XENCONS_PAGE_BYTES);
     if (page == NULL)
@@ -104,5 +117,6 @@ int xen_console_discover(struct xen_console *x, const struct platform *platform)
 void xen_console_resume(struct xen_console *x, uint32_t port)
 {
     x->hvc.port = port;
-    attach_rings(x);
+    x->attached = false;
+    attach(x);
 }

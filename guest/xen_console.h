@@ -18,14 +18,13 @@
 #ifndef GUEST_XEN_CONSOLE_H
 #define GUEST_XEN_CONSOLE_H
 #include "hvc.h"
-#include <vcons/ring.h>
-#include <vcons/wire/xencons.h>
+#include <vcons/xencons.h>
 
 struct xen_console { /* for the caller to place, not to write */
     struct hvc hvc;
-    struct xencons_interface *page;
-    struct vc_producer out;
-    struct vc_consumer in;
+    struct vc_xencons_front front;
+    bool attached;       /* front has taken up legal indices; until then none of its rings is used */
+    uint32_t virq_port;  /* tells of input for console_io; 0: the hypervisor gave none */
     uint32_t violations; /* passes that found impossible indices; stops at its maximum */
 };
 

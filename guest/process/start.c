@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Moves this program into its RAM. Until process_jump nothing is relocated: only what is reached relative to
+ * the instruction pointer may be used, so no table of pointers and no string but by its own array.
+ */
+#include "process.h"
+#include "sys.h"
+#include <elf.h>
+#include <linux/mman.h>
+#include <string.h>
+
+#define PAGE        4096u
+#define STACK_BYTES 65536u
+
+extern const Elf64_Ehdr __ehdr_start __attribute__((visibility("hidden")));
+extern const Elf64_Dyn _DYNAMIC[] __attribute__((visibility("hidden")));
+extern const char _end[] __attribute__((visibility("hidden")));
+_Noreturn void process_jump(void *stack, uint64_t target) __attribute__((visibility("hidden")));
+
+static uint8_t stack[STACK_BYTES] __attribute__((aligned(16)));
+
+static uint64_t old_base(void) { return guest_address(&__ehdr_start); }
+
+static uint64_t image_bytes(void) { return (guest_address(_end) - old_base() + PAGE - 1) & -(uint64_t)PAGE; }
+
+static bool map_at(uint64_t address, uint64_t bytes, int fd)
+{
+    return sys6(__NR_mmap, (long)address, (long)bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd,
+                0) == (long)address;
+}
+
+/* R_X86_64_RELATIVE is all that a static-pie without undefined symbols has; false: something else. */
+static bool relocate(uint64_t base)
+{
+    uint64_t rela = 0, bytes = 0;
+
+    for (const Elf64_Dyn *d = _DYNAMIC; d->d_tag != DT_NULL; d++) {
+        if (d->d_tag == DT_RELA)
+            rela = d->d_un.d_ptr;
+        if (d->d_tag == DT_RELASZ)
+            bytes = d->d_un.d_val;
+    }
+    for (uint64_t at = 0; at < bytes; at += sizeof(Elf64_Rela)) {
+        const Elf64_Rela *r = (const Elf64_Rela *)(uintptr_t)(old_base() + rela + at);
+
+        if (ELF64_R_TYPE(r->r_info) != R_X86_64_RELATIVE)
+            return false;
+        *(uint64_t *)(uintptr_t)(base + r->r_offset) = base + (uint64_t)r->r_addend;
+    }
+    return true;
+}
+
+/* What may be executed must not be written, and the other way round. */
+static bool protect(uint64_t base)
+{
+    const Elf64_Phdr *p = (const Elf64_Phdr *)(uintptr_t)(old_base() + __ehdr_start.e_phoff);
+
+    for (uint32_t i = 0; i < __ehdr_start.e_phnum; i++, p++) {
+        uint64_t from = p->p_vaddr & -(uint64_t)PAGE, to = (p->p_vaddr + p->p_memsz + PAGE - 1) & -(uint64_t)PAGE;
+
+        if (p->p_type == PT_LOAD && (p->p_flags & PF_X) != 0 &&
+            sys3(__NR_mprotect, (long)(base + from), (long)(to - from), PROT_READ | PROT_EXEC) != 0)
+            return false;
+    }
+    return true;
+}
+
+_Noreturn void process_start(void)
+{
+    static const char no_page[] = "no call page: vcons-vmm starts this program";
+    static const char no_ram[] = "cannot map its RAM";
+    static const char no_move[] = "cannot move into its RAM";
+    const struct vc_call_page *page = (const struct vc_call_page *)(uintptr_t)PROCESS_CALL_PAGE;
+    const uint64_t base = VC_CALL_RAM_BASE + VC_CALL_LOAD;
+    uint64_t ram_bytes;
+
+    if (!map_at(PROCESS_CALL_PAGE, PAGE, VC_CALL_FD_PAGES) || page->version != VC_CALL_VERSION)
+        process_fail(no_page);
+    ram_bytes = page->ram_bytes;
+    if (ram_bytes < VC_CALL_LOAD + VC_CALL_LOAD_BYTES || image_bytes() > VC_CALL_LOAD_BYTES ||
+        !map_at(VC_CALL_RAM_BASE, ram_bytes, VC_CALL_FD_RAM))
+        process_fail(no_ram);
+    memcpy((void *)(uintptr_t)base, &__ehdr_start, image_bytes());
+    if (!relocate(base) || !protect(base))
+        process_fail(no_move);
+    process_jump((void *)(uintptr_t)(base + guest_address(stack + STACK_BYTES) - old_base()),
+                 base + guest_address((const void *)(uintptr_t)process_main) - old_base());
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+#include "tiny.h"
+#include <string.h>
+
+static void add_console(struct tiny *t, struct hvc *hvc)
+{
+    struct tiny_console *c = &t->consoles[t->n_consoles];
+
+    for (uint32_t i = 0; i < t->n_consoles; i++)
+        if (t->consoles[i].hvc == hvc)
+            return;
+    if (t->n_consoles == TINY_CONSOLES)
+        return;
+    c->hvc = hvc;
+    c->tiny = t;
+    print_init(&c->out, hvc);
+    t->n_consoles++;
+}
+
+/* A name that is not there, or unknown, adds nothing. */
+static void add_named(struct tiny *t, const char *name)
+{
+    if (tiny_equal(name, "hvc0") && t->has_xen)
+        add_console(t, &t->xen.hvc);
+    if (tiny_equal(name, "console_io") && t->has_console_io)
+        add_console(t, &t->console_io.hvc);
+    if (tiny_equal(name, "e9") && t->machine->debug != NULL)
+        add_console(t, t->machine->debug);
+}
+
+/* One statement of the boot arguments; true: it was an option. */
+static bool take_option(struct tiny *t, char *statement)
+{
+    static const char console[] = "console=";
+    char *word = tiny_word(&statement);
+
+    if (word == NULL)
+        return true;
+    if (tiny_equal(word, "quiet"))
+        return t->quiet = true;
+    for (size_t i = 0; i < sizeof console - 1; i++)
+        if (word[i] != console[i])
+            return false;
+    add_named(t, word + sizeof console - 1);
+    return true;
+}
+
+/* The statement at *args, cut off at ';' into the buffer; *args goes on behind it. False: no more. */
+static bool next_statement(const char **args, char statement[TINY_LINE_BYTES])
+{
+    size_t n = 0;
+
+    if (**args == '\0')
+        return false;
+    for (; **args != '\0' && **args != ';'; ++*args)
+        if (n < TINY_LINE_BYTES - 1)
+            statement[n++] = **args;
+    if (**args == ';')
+        ++*args;
+    statement[n] = '\0';
+    return true;
+}
+
+static void find_consoles(struct tiny *t)
+{
+    const char *args = t->machine->cmdline;
+    char statement[TINY_LINE_BYTES];
+
+    if (t->machine->hypervisor) {
+        t->has_xen = xen_console_discover(&t->xen, t->machine->platform) == VC_OK;
+        console_io_init(&t->console_io, t->machine->platform);
+        t->has_console_io = true;
+    }
+    while (next_statement(&args, statement))
+        take_option(t, statement);
+    if (t->n_consoles == 0)
+        add_named(t, t->has_xen ? "hvc0" : t->has_console_io ? "console_io" : "e9");
+}
+
+static void print_banner(struct tiny *t)
+{
+    struct print *p = &t->consoles[0].out;
+
+    print_text(p, "tiny: the vcons test kernel, ");
+    print_text(p, t->machine->name);
+    print_text(p, ", ");
+    print_number(p, t->machine->ram_bytes >> 20);
+    print_text(p, " MiB, console ");
+    print_line(p, t->consoles[0].hvc->name);
+}
+
+static void run_arguments(struct tiny *t)
+{
+    const char *args = t->machine->cmdline;
+    char statement[TINY_LINE_BYTES], copy[TINY_LINE_BYTES];
+
+    while (next_statement(&args, statement)) {
+        memcpy(copy, statement, sizeof copy);
+        if (!take_option(t, copy))
+            tiny_run(&t->consoles[0], statement);
+    }
+}
+
+static void prompt(struct tiny_console *c)
+{
+    c->n_line = 0;
+    print_text(&c->out, "tiny> ");
+}
+
+static void rub_out(struct tiny_console *c, uint32_t n)
+{
+    for (; n > 0 && c->n_line > 0; n--, c->n_line--)
+        print_text(&c->out, "\b \b");
+}
+
+static void end_line(struct tiny_console *c)
+{
+    print_text(&c->out, "\r\n");
+    print_flush(&c->out);
+    c->line[c->n_line] = '\0';
+    tiny_run(c, c->line);
+    prompt(c);
+}
+
+static void type(struct tiny_console *c, uint8_t byte)
+{
+    switch (byte) {
+    case '\r':
+    case '\n': end_line(c); break;
+    case '\b':
+    case 0x7f: rub_out(c, 1); break;
+    case 'U' - 0x40: rub_out(c, TINY_LINE_BYTES); break;
+    case 'C' - 0x40:
+        print_text(&c->out, "^C\r\n");
+        prompt(c);
+        break;
+    default:
+        if (byte < ' ' && byte != '\t')
+            break; /* half of an escape sequence must not move a cursor by its echo */
+        if (c->n_line == TINY_LINE_BYTES - 1) {
+            print_text(&c->out, "\a");
+            break;
+        }
+        c->line[c->n_line++] = (char)byte;
+        print_bytes(&c->out, &byte, 1);
+    }
+}
+
+static bool fill(struct tiny_console *c)
+{
+    if (c->at_input == c->n_input) {
+        c->at_input = 0;
+        c->n_input = (uint32_t)hvc_read(c->hvc, c->input, sizeof c->input);
+    }
+    return c->at_input < c->n_input;
+}
+
+size_t tiny_input(struct tiny_console *c, void *bytes, size_t n)
+{
+    while (!fill(c))
+        hvc_idle(&c->hvc, 1);
+    n = n < c->n_input - c->at_input ? n : c->n_input - c->at_input;
+    memcpy(bytes, c->input + c->at_input, n);
+    c->at_input += (uint32_t)n;
+    return n;
+}
+
+/* All input that is there now on one console, echoed in one piece; false: there was none. */
+static bool serve(struct tiny_console *c)
+{
+    if (!fill(c))
+        return false;
+    while (c->at_input < c->n_input)
+        type(c, c->input[c->at_input++]); /* a word may take from the same input */
+    print_flush(&c->out);
+    return true;
+}
+
+static void serve_all(struct tiny *t)
+{
+    struct hvc *hvcs[TINY_CONSOLES];
+
+    for (uint32_t i = 0; i < t->n_consoles; i++)
+        hvcs[i] = t->consoles[i].hvc;
+    for (;;) {
+        bool any = false;
+
+        for (uint32_t i = 0; i < t->n_consoles; i++)
+            any = serve(&t->consoles[i]) || any;
+        if (!any)
+            hvc_idle(hvcs, t->n_consoles);
+    }
+}
+
+void tiny_main(struct tiny *t, const struct tiny_machine *machine)
+{
+    t->machine = machine;
+    find_consoles(t);
+    if (t->n_consoles == 0)
+        machine->halt(SHUTDOWN_crash);
+    if (!t->quiet)
+        print_banner(t);
+    run_arguments(t);
+    if (!machine->hypervisor) /* nothing could ever be typed */
+        machine->halt(SHUTDOWN_poweroff);
+    for (uint32_t i = 0; i < t->n_consoles; i++) {
+        prompt(&t->consoles[i]);
+        print_flush(&t->consoles[i].out);
+    }
+    serve_all(t);
+}

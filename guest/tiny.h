@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tiny.h: a kernel that does nothing but drive its consoles, each with a command line.
+ *
+ * Boot arguments are options and words, separated by ';', run on the first console before its prompt:
+ *
+ *     console=hvc0; quiet; spew 1000000; poweroff
+ *
+ *     console=NAME   hvc0 (the PV ring, by hypercall while disconnected), console_io, e9 (the debug port; pvh only).
+ *                    May be given several times. Without it: hvc0 if the domain has it, else console_io; e9 where
+ *                    there is no hypervisor to call.
+ *     quiet          no line at boot; prompt and words are as ever
+ *
+ * Words, in arguments and at the prompt: `help` lists them. What they print, exactly (each line ends in CR LF):
+ *
+ *     echo TEXT      TEXT
+ *     spew N [WIDTH] N lines as spew.h says, and nothing else
+ *     sum N          "sum N 0xHHHHHHHH": zlib's CRC-32 of the next N bytes, taken as they come, without echo
+ *     slow N [MS]    N lines "slow I", I from 0, one each MS milliseconds (100)
+ *     time           "time S.NNNNNNNNN", system time in seconds; "time unknown" if the hypervisor does not tell
+ *     consoles       one line a console: name, way, port, bytes dropped, violations of the ring
+ *     selftest       "ok WHAT" or "FAILED WHAT" a line, then "selftest: N ok, M failed"
+ *     crash [HOW]    ends as a crash; HOW: `trap` by an undefined instruction, `touch` by a wild access
+ *     reboot, poweroff
+ *
+ * At the prompt "tiny> " CR and LF each end a line; what is typed is echoed. Backspace, Ctrl-U and Ctrl-C edit; a
+ * line holds TINY_LINE_BYTES - 1 bytes, further ones are refused with BEL.
+ *
+ * Lock:  none: one vCPU, one thread. A word keeps all consoles until it is done.
+ * Trust: input and arguments may be anything.
+ */
+#ifndef GUEST_TINY_H
+#define GUEST_TINY_H
+#include "console_io.h"
+#include "print.h"
+#include "spew.h"
+#include "xen_console.h"
+
+#define TINY_LINE_BYTES  256u
+#define TINY_INPUT_BYTES 512u
+#define TINY_CONSOLES    4u
+
+struct tiny_machine { /* what the platform's entry found out; all of it stays for good */
+    const struct platform *platform;
+    const char *name;    /* "pvh", "process" */
+    const char *cmdline; /* boot arguments */
+    uint64_t ram_bytes;
+    struct hvc *debug;             /* a console that needs no hypercall, or NULL */
+    bool hypervisor;               /* there is one to call */
+    void (*halt)(uint32_t reason); /* end the machine where SCHEDOP_shutdown did not; does not return */
+};
+
+struct tiny;
+struct tiny_console {
+    struct hvc *hvc;
+    struct tiny *tiny;
+    struct print out;
+    uint32_t n_line, n_input, at_input; /* input[at_input..n_input) is not looked at yet */
+    char line[TINY_LINE_BYTES];
+    uint8_t input[TINY_INPUT_BYTES];
+};
+struct tiny { /* for the platform's entry to place: it is large */
+    const struct tiny_machine *machine;
+    struct xen_console xen;
+    struct console_io console_io;
+    bool has_xen, has_console_io, quiet;
+    uint32_t n_consoles;
+    struct tiny_console consoles[TINY_CONSOLES];
+    struct spew spew;
+};
+
+/* *tiny is all zero. Runs until the machine ends: returns only when machine->halt does. */
+void tiny_main(struct tiny *tiny, const struct tiny_machine *machine);
+
+/* tiny_words.c: run one line on this console. line is writable and ends in 0. */
+void tiny_run(struct tiny_console *c, char *line);
+/* Input of this console, raw, at most n bytes; waits until there is some. */
+size_t tiny_input(struct tiny_console *c, void *bytes, size_t n);
+/* The next word of *line, ended by 0 in place; NULL: no more. *line goes on behind it. */
+char *tiny_word(char **line);
+bool tiny_equal(const char *a, const char *b);
+/* CRC-32 as zlib's: start with 0, go on with the last result. */
+uint32_t tiny_crc32(uint32_t crc, const uint8_t *bytes, size_t n);
+/* tiny_selftest.c */
+void tiny_selftest(struct tiny_console *c);
+
+#endif

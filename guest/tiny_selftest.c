@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "tiny.h"
+#include <string.h>
+
+/* Each check says what must be so; the same list passes on every hypervisor that offers what it checks. */
+
+static bool copies_are_exact(struct tiny_console *c)
+{
+    uint8_t from[96], to[96];
+
+    (void)c;
+    for (uint32_t i = 0; i < sizeof from; i++)
+        from[i] = (uint8_t)(i * 7);
+    for (uint32_t n = 0; n <= 64; n++) {
+        memset(to, 0xa5, sizeof to);
+        memcpy(to + 3, from + 5, n);
+        if (memcmp(to + 3, from + 5, n) != 0 || to[2] != 0xa5 || to[3 + n] != 0xa5)
+            return false;
+    }
+    memmove(from + 1, from, 90);
+    memmove(from, from + 1, 90);
+    return from[0] == 0 && from[89] == (uint8_t)(89 * 7);
+}
+
+static bool crc_of_123456789(struct tiny_console *c)
+{
+    (void)c;
+    return tiny_crc32(0, (const uint8_t *)"123456789", 9) == 0xcbf43926; /* the check value of CRC-32/ISO-HDLC */
+}
+
+static bool spew_counts_past_99(struct tiny_console *c)
+{
+    struct spew *spew = &c->tiny->spew;
+    char line[SPEW_LINE_MAX];
+    uint32_t n = 0;
+
+    spew_init(spew, 6);
+    for (uint32_t i = 0; i <= 100; i++)
+        n = spew_line(spew, line);
+    return n == 8 && memcmp(line, "100 kl\r\n", 8) == 0; /* 100 % 64 = 36: 'k' */
+}
+
+static bool time_goes_on(struct tiny_console *c)
+{
+    uint64_t before = hypercall_time(c->hvc->platform);
+
+    return before == 0 ||
+           (hvc_sleep(c->hvc->platform, 1000000) && hypercall_time(c->hvc->platform) >= before + 1000000);
+}
+
+static bool call(struct tiny_console *c, uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, int64_t wanted)
+{
+    const struct platform *p = c->hvc->platform;
+
+    return p->hypercall(p->ctx, nr, a0, a1, a2) == wanted;
+}
+
+static bool unknown_call_is_refused(struct tiny_console *c) { return call(c, 60, 0, 0, 0, -XEN_ENOSYS); }
+
+static bool unknown_console_io_is_refused(struct tiny_console *c)
+{
+    return call(c, XEN_console_io, 77, 0, 0, -XEN_ENOSYS);
+}
+
+static bool write_of_nothing_is_taken(struct tiny_console *c)
+{
+    return call(c, XEN_console_io, CONSOLEIO_write, 0, guest_address(c->line), 0);
+}
+
+static bool wild_pointer_is_a_fault(struct tiny_console *c)
+{
+    return call(c, XEN_event_channel_op, EVTCHNOP_send, UINT64_MAX - 1, 0, -XEN_EFAULT);
+}
+
+static bool send_on_port_0_is_refused(struct tiny_console *c)
+{
+    return hypercall_notify(c->hvc->platform, 0) == -XEN_EINVAL;
+}
+
+static bool parameter_out_of_range_is_refused(struct tiny_console *c)
+{
+    uint64_t value;
+
+    return hypercall_get_param(c->hvc->platform, HVM_NR_PARAMS, &value) == -XEN_EINVAL;
+}
+
+static bool console_parameters_hold(struct tiny_console *c)
+{
+    uint64_t port;
+
+    return !c->tiny->has_xen || (hypercall_get_param(c->hvc->platform, HVM_PARAM_CONSOLE_EVTCHN, &port) == 0 &&
+                                 port == c->tiny->xen.hvc.port);
+}
+
+static bool ring_is_legal(struct tiny_console *c) { return !c->tiny->has_xen || c->tiny->xen.violations == 0; }
+
+static const struct {
+    const char *what;
+    bool (*holds)(struct tiny_console *c);
+    bool needs_hypervisor;
+} checks[] = {
+    {"copies are exact", copies_are_exact, false},
+    {"CRC of 123456789", crc_of_123456789, false},
+    {"spew counts past 99", spew_counts_past_99, false},
+    {"time goes on", time_goes_on, true},
+    {"unknown hypercall is refused", unknown_call_is_refused, true},
+    {"unknown console_io is refused", unknown_console_io_is_refused, true},
+    {"write of nothing is taken", write_of_nothing_is_taken, true},
+    {"wild pointer is a fault", wild_pointer_is_a_fault, true},
+    {"send on port 0 is refused", send_on_port_0_is_refused, true},
+    {"parameter out of range is refused", parameter_out_of_range_is_refused, true},
+    {"console parameters hold", console_parameters_hold, true},
+    {"ring is legal", ring_is_legal, true},
+};
+
+void tiny_selftest(struct tiny_console *c)
+{
+    uint32_t ok = 0, failed = 0;
+
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+        bool holds;
+
+        if (checks[i].needs_hypervisor && !c->tiny->machine->hypervisor)
+            continue;
+        holds = checks[i].holds(c);
+        ok += holds ? 1 : 0;
+        failed += holds ? 0 : 1;
+        print_text(&c->out, holds ? "ok " : "FAILED ");
+        print_line(&c->out, checks[i].what);
+    }
+    print_text(&c->out, "selftest: ");
+    print_number(&c->out, ok);
+    print_text(&c->out, " ok, ");
+    print_number(&c->out, failed);
+    print_line(&c->out, " failed");
+}
