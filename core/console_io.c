@@ -59,8 +59,7 @@ static int64_t read_bytes(struct vc_console_io *io, void *ctx, uint64_t count, u
         n = io->env->in(ctx, bytes, wanted);
         if (n == 0)
             break;
-        if (!in_range(buffer + (uint64_t)got, n) ||
-            !io->env->copy_out(ctx, buffer + (uint64_t)got, bytes, n)) {
+        if (!in_range(buffer + (uint64_t)got, n) || !io->env->copy_out(ctx, buffer + (uint64_t)got, bytes, n)) {
             vc_add_relaxed(&io->fault_bytes, n);
             return got > 0 ? got : -XEN_EFAULT; /* what came before was delivered and is said so */
         }

@@ -32,8 +32,7 @@ int vc_events_init(struct vc_events *e, const struct vc_events_env *env, void *d
 
     if (!sizes_ok(n_ports, n_vcpus))
         return VC_EINVAL;
-    *e = (struct vc_events){
-        .env = env, .domain = domain, .lock = event_lock, .n_ports = n_ports, .n_vcpus = n_vcpus};
+    *e = (struct vc_events){.env = env, .domain = domain, .lock = event_lock, .n_ports = n_ports, .n_vcpus = n_vcpus};
     e->n_words = words(n_ports);
     e->memory = memory;
     at += ids_bytes(n_ports);
@@ -206,9 +205,7 @@ static int64_t status(struct vc_events *e, struct evtchn_status *s)
         const struct vc_event_port *p = &e->ports[s->port];
 
         result = 0;
-        s->status = p->kind == DOOR   ? EVTCHNSTAT_interdomain
-                    : p->kind == VIRQ ? EVTCHNSTAT_virq
-                                      : EVTCHNSTAT_closed;
+        s->status = p->kind == DOOR ? EVTCHNSTAT_interdomain : p->kind == VIRQ ? EVTCHNSTAT_virq : EVTCHNSTAT_closed;
         s->vcpu = 0;
         memset(&s->u, 0, sizeof s->u); /* the other end of a door is domain 0, and no port of anybody's */
         if (p->kind == VIRQ)
@@ -277,8 +274,7 @@ int64_t vc_events_channel_op(struct vc_events *e, void *ctx, uint64_t cmd, uint6
 }
 
 /* Until one of the ports is pending at this vCPU. */
-static void wait(struct vc_events *e, void *ctx, uint32_t vcpu, const uint32_t *ports, uint32_t n,
-                 uint64_t deadline_ns)
+static void wait(struct vc_events *e, void *ctx, uint32_t vcpu, const uint32_t *ports, uint32_t n, uint64_t deadline_ns)
 {
     enum vc_wait how = VC_WAIT_WOKEN;
 
@@ -290,8 +286,7 @@ static void wait(struct vc_events *e, void *ctx, uint32_t vcpu, const uint32_t *
         unlock(e, saved);
         if (any)
             return;
-        how = e->env->wait(ctx, &e->sequence, sequence,
-                           deadline_ns); /* an event since then has changed the word */
+        how = e->env->wait(ctx, &e->sequence, sequence, deadline_ns); /* an event since then has changed the word */
     }
 }
 

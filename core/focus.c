@@ -6,10 +6,7 @@
 #define TYPE_BATCH  64u
 
 static unsigned long lock(struct vc_focus *f, void *which) { return f->env->lock.lock(which); }
-static void unlock(struct vc_focus *f, void *which, unsigned long saved)
-{
-    f->env->lock.unlock(which, saved);
-}
+static void unlock(struct vc_focus *f, void *which, unsigned long saved) { f->env->lock.unlock(which, saved); }
 
 static bool size_ok(uint32_t n, uint32_t least) { return n >= least && (n & (n - 1)) == 0; }
 
@@ -17,8 +14,7 @@ int vc_focus_init(struct vc_focus *f, const struct vc_focus_config *c)
 {
     if (!size_ok(c->typed_bytes, 1) || !size_ok(c->output_bytes, 4096))
         return VC_EINVAL;
-    *f = (struct vc_focus){
-        .env = c->env, .ctx = c->ctx, .lock = c->lock, .notice = c->notice, .cooked = c->cooked};
+    *f = (struct vc_focus){.env = c->env, .ctx = c->ctx, .lock = c->lock, .notice = c->notice, .cooked = c->cooked};
     f->typed = c->typed;
     f->typed_size = c->typed_bytes;
     f->output = c->output;
@@ -37,8 +33,8 @@ int vc_focus_conswitch(struct vc_focus *f, const char *word)
     return VC_OK;
 }
 
-int vc_focus_add(struct vc_focus *f, struct vc_focus_domain *d, uint32_t id, void *domain_lock,
-                 const char *notice, void *ctx)
+int vc_focus_add(struct vc_focus *f, struct vc_focus_domain *d, uint32_t id, void *domain_lock, const char *notice,
+                 void *ctx)
 {
     struct vc_focus_domain **at = &f->domains;
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * focus.h: what the terminal shows: the half of the focus that writes into the output buffer. Private to
- * core/.
+ * focus.h: what the terminal shows: the half of focus.c that writes into the output buffer. Private.
  *
  * Lock:  all with the console lock held, and with the domain's where there is a domain.
  */

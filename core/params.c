@@ -70,8 +70,7 @@ int vc_params_set(struct vc_params *p, enum vc_param_role role, uint32_t index, 
 
     if (error)
         return error;
-    if (p->arch == VC_PARAM_X86 && (classes[index] & ONCE) != 0 && p->values[index] != 0 &&
-        p->values[index] != value)
+    if (p->arch == VC_PARAM_X86 && (classes[index] & ONCE) != 0 && p->values[index] != 0 && p->values[index] != value)
         return -XEN_EEXIST;
     p->values[index] = value;
     return 0;

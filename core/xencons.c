@@ -46,6 +46,5 @@ void vc_xencons_back_connect(struct vc_xencons_back *b, bool connected)
 
 bool vc_xencons_front_connected(const struct vc_xencons_front *f)
 {
-    return vc_load8_seq(&f->page->connection) !=
-           XENCONSOLE_DISCONNECTED; /* as Linux: any other value is not it */
+    return vc_load8_seq(&f->page->connection) != XENCONSOLE_DISCONNECTED; /* as Linux: any other value is not it */
 }

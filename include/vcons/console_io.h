@@ -3,13 +3,15 @@
  * console_io.h: the console_io hypercall and I/O port 0xE9 of one domain.
  *
  * Spec:  Xen public/xen.h (CONSOLEIO_*), do_console_io: a write answers 0, not a count; a read the number of
- * bytes. Owner: the caller places struct vc_console_io, one a domain. Lock:  none is needed or held: several
- * vCPUs may call at once. env functions run without any lock of core; they take what they need (the door's,
- * then those of focus.h) and drop it before they return. Trust: cmd, count and address are the guest's and
- * may be anything. Guest memory is read once, into a local buffer. Read:  bytes are taken out of their source
- * before they are copied to the guest, and nothing is put back or advanced afterwards: two readers never get
- * the same byte, and nobody reads what was typed for another. A fault loses at most the one chunk, counted in
- * fault_bytes.
+ *        bytes.
+ * Owner: the caller places struct vc_console_io, one a domain.
+ * Lock:  none is needed or held: several vCPUs may call at once. env functions run without any lock of core;
+ *        they take what they need (the door's, then those of focus.h) and drop it before they return.
+ * Trust: cmd, count and address are the guest's and may be anything. Guest memory is read once, into a local
+ *        buffer.
+ * Read:  bytes are taken out of their source before they are copied to the guest, and nothing is put back or
+ *        advanced afterwards: two readers never get the same byte, and nobody reads what was typed for
+ *        another. A fault loses at most the one chunk, counted in fault_bytes.
  */
 #ifndef VCONS_CONSOLE_IO_H
 #define VCONS_CONSOLE_IO_H

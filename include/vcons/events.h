@@ -4,11 +4,13 @@
  * for them.
  *
  * Spec:  Xen public/event_channel.h (2-level ABI: up to 4096 ports, port 0 reserved), public/sched.h. Errors
- * are Xen's. Owner: the caller gives vc_events_bytes() of memory, aligned to 8, and takes it back when no
- * call is under way. Lock:  one event lock a domain, through env->lock, a leaf: taken inside each function,
- * never held in copy_in, copy_out, sent, wait, yield or shutdown. Any thread may call anything, with any
- * other lock of lock.h held, except the hypercalls: those with none. Trust: ports, counts and addresses are
- * the guest's and may be anything.
+ *        are Xen's.
+ * Owner: the caller gives vc_events_bytes() of memory, aligned to 8, and takes it back when no call is under
+ *        way.
+ * Lock:  one event lock a domain, through env->lock, a leaf: taken inside each function, never held in
+ *        copy_in, copy_out, sent, wait, yield or shutdown. Any thread may call anything, with any other lock
+ *        of lock.h held, except the hypercalls: those with none.
+ * Trust: ports, counts and addresses are the guest's and may be anything.
  *
  * There is no shared_info yet: pending bits live here, one set for each vCPU, and SCHEDOP_poll takes the bits
  * that it reports, its own vCPU's only. So a vCPU that looked at its ring just before an event came does not
@@ -42,8 +44,7 @@ struct vc_events_env {
      * reason.
      */
     enum vc_wait (*wait)(void *ctx, const uint32_t *word, uint32_t value, uint64_t deadline_ns);
-    void (*wake)(void *domain,
-                 const uint32_t *word); /* wake all that wait; under the event lock, may not block */
+    void (*wake)(void *domain, const uint32_t *word); /* wake all that wait; under the event lock, may not block */
     void (*yield)(void *ctx);
     void (*shutdown)(void *ctx,
                      uint32_t reason); /* SHUTDOWN_poweroff, _reboot or _crash; unknown reasons are a crash */
@@ -70,8 +71,8 @@ struct vc_events { /* for the caller to place, not to read */
 size_t vc_events_bytes(uint32_t n_ports, uint32_t n_vcpus);
 /* All ports closed. VC_EINVAL as above. env->wake gets domain, every other env function the ctx of its call.
  */
-int vc_events_init(struct vc_events *e, const struct vc_events_env *env, void *domain, void *lock,
-                   uint32_t n_ports, uint32_t n_vcpus, void *memory);
+int vc_events_init(struct vc_events *e, const struct vc_events_env *env, void *domain, void *lock, uint32_t n_ports,
+                   uint32_t n_vcpus, void *memory);
 /* As after init: for a domain that boots again. Nobody may be in a hypercall of it. */
 void vc_events_reset(struct vc_events *e);
 

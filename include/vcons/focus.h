@@ -5,23 +5,25 @@
  *
  * Spec:  Xen's drivers/char/console.c in behaviour and messages; `conswitch` in docs/misc/xen-command-line.
  * Owner: the caller places everything: struct vc_focus, one struct vc_focus_domain for each domain, the typed
- * ring and the output buffer. A domain stays until vc_focus_remove has returned. Lock:  two kinds, given as
- * pointers and taken through env->lock: each domain's console lock (its line buffer), then the console lock
- * (focus, typed ring, terminal state, output buffer, counters). vc_focus_write, _read, _print, _take and the
- * questions may be called from any thread, under a door's lock or none. vc_focus_add, _remove, _start, _type
- *        and _conswitch: one at a time, with no lock held: the thread that owns the terminal.
+ *        ring and the output buffer. A domain stays until vc_focus_remove has returned.
+ * Lock:  two kinds, given as pointers and taken through env->lock: each domain's console lock (its line
+ *        buffer), then the console lock (focus, typed ring, terminal state, output buffer, counters).
+ *        vc_focus_write, _read, _print, _take and the questions may be called from any thread, under a door's
+ *        lock or none. vc_focus_add, _remove, _start, _type and _conswitch: one at a time, with no lock held:
+ *        the thread that owns the terminal.
  * Trust: what domains write is never interpreted; out of focus only printable characters and tabs pass.
  *
  * Out:   the domain in focus writes as it is. Others are line buffered (LF, or 255 bytes), stripped and
- * prefixed
- *        "(dN) ". Raw bytes wait in the line buffer, so that a partial line is shown unfiltered when its
- * domain gets the focus, like all that follows it. A terminal line left open is closed before a prefix or a
- * message. Nobody waits: all goes to a bounded buffer that the terminal's thread empties by vc_focus_take. A
- * domain out of focus may put at most its budget there until the terminal has caught up; what is skipped is
- * counted and marked "[vcons: N bytes not shown]" before the next line that is shown. In:    the typed ring
- * holds bytes for the domain in focus only: a switch discards and counts what was not read. Only the domain
- * in focus reads; bytes are taken under the console lock into the reader's local memory, never later. For
- * each domain, always: typed = read + discarded + overflow + waiting.
+ *        prefixed "(dN) ". Raw bytes wait in the line buffer, so that a partial line is shown unfiltered when
+ *        its domain gets the focus, like all that follows it. A terminal line left open is closed before a
+ *        prefix or a message. Nobody waits: all goes to a bounded buffer that the terminal's thread empties
+ *        by vc_focus_take. When that is full, bytes are skipped; those of a domain out of focus also when it
+ *        has used up its budget. They are counted and marked, "[vcons: N bytes not shown]", before anything
+ *        else of that domain's; out of focus a line says so at once too. A quarter of the buffer is kept for
+ *        the hypervisor's own text.
+ * In:    the typed ring holds bytes for the domain in focus only: a switch discards and counts what was not
+ *        read. Only the domain in focus reads; bytes are taken under the console lock into the reader's local
+ *        memory, never later. For each domain, always: typed = read + discarded + overflow + waiting.
  */
 #ifndef VCONS_FOCUS_H
 #define VCONS_FOCUS_H
@@ -63,9 +65,8 @@ struct vc_focus_domain { /* for the caller to place; id, notice and ctx may be r
 
 struct vc_focus_env {
     struct vc_lock_env lock;
-    uint64_t (*now_ms)(
-        void *ctx);           /* any monotonic clock; under the locks; asked only when a budget is used up */
-    void (*ready)(void *ctx); /* the output buffer is no longer empty; under the locks: kick the terminal's
+    uint64_t (*now_ms)(void *ctx); /* any monotonic clock; under the locks; asked only when a budget is used up */
+    void (*ready)(void *ctx);      /* the output buffer is no longer empty; under the locks: kick the terminal's
                                  thread, no more */
     /* The rest run without any lock of core, in the thread that called _type, _start or _remove; d is there
      * until they return. */
@@ -98,7 +99,7 @@ struct vc_focus_config {
     void *ctx;
     void *lock;         /* the console lock */
     const char *notice; /* printed after "*** Serial input to Xen…", or NULL */
-    bool cooked; /* as Xen's serial driver: a CR before each LF that has none; for a terminal in raw mode */
+    bool cooked;        /* as Xen's serial driver: a CR before each LF that has none; for a terminal in raw mode */
     void *typed, *output;
     uint32_t typed_bytes, output_bytes; /* powers of two; typed at least 1, output at least 4096 */
 };
@@ -111,8 +112,7 @@ int vc_focus_conswitch(struct vc_focus *f, const char *word);
 
 /* A domain takes part from now on. VC_EINVAL: id 0; VC_EBUSY: the id is there. The struct need not be
  * initialised. */
-int vc_focus_add(struct vc_focus *f, struct vc_focus_domain *d, uint32_t id, void *lock, const char *notice,
-                 void *ctx);
+int vc_focus_add(struct vc_focus *f, struct vc_focus_domain *d, uint32_t id, void *lock, const char *notice, void *ctx);
 /* It is gone; its vCPUs have stopped. Shows its partial line; if it had the focus, the hypervisor has it now.
  */
 void vc_focus_remove(struct vc_focus *f, struct vc_focus_domain *d);

@@ -3,9 +3,11 @@
  * params.h: the HVM parameters of one domain: who may get and set which.
  *
  * Spec:  Xen public/hvm/params.h, hvm_op.h; access as in arch/x86/hvm/hvm.c and arch/arm/hvm.c. Errors are
- * Xen's. Owner: the caller places struct vc_params. Lock:  the caller's, one a domain, around every call; no
- * env. Trust: index, domid and value are the guest's. It may change CONSOLE_EVTCHN: a backend takes the port
- * from its own records, never from here.
+ *        Xen's.
+ * Owner: the caller places struct vc_params.
+ * Lock:  the caller's, one a domain, around every call; no env.
+ * Trust: index, domid and value are the guest's. It may change CONSOLE_EVTCHN: a backend takes the port from
+ *        its own records, never from here.
  */
 #ifndef VCONS_PARAMS_H
 #define VCONS_PARAMS_H

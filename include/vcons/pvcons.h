@@ -3,14 +3,16 @@
  * pvcons.h: the PV console door, backend side: carries bytes between a guest's ring page and its caller.
  *
  * Spec:  Xen public/io/console.h by xencons.h. Order of attach: map, validate, bind, drain once, CONNECTED,
- * notify; of detach: stop input, drain, DISCONNECTED, notify, unbind, unmap. Owner: the caller places struct
- * vc_pvcons, maps the page before attach and unmaps it after detach. Lock:  the door's, the caller's, around
- * every call. All env functions run under it: no calls back into this door. Trust: the page is the guest's.
- * Each shared index is read once a pass; the flag is never read. Illegal indices mark this console broken:
- * one call of env->broken, no byte taken. It attaches anew by itself, from the indices then in the page, once
- * they are legal, tried at most once in VC_PVCONS_RETRY_MS. Hold:  env->out may take less than it is offered.
- * The rest stays in the ring, which makes the guest wait; call vc_pvcons_serve again when there is room. No
- * byte is ever dropped here.
+ *        notify; of detach: stop input, drain, DISCONNECTED, notify, unbind, unmap.
+ * Owner: the caller places struct vc_pvcons, maps the page before attach and unmaps it after detach.
+ * Lock:  the door's, the caller's, around every call. All env functions run under it: no calls back into this
+ *        door.
+ * Trust: the page is the guest's. Each shared index is read once a pass; the flag is never read. Illegal
+ *        indices mark this console broken: one call of env->broken, no byte taken. It attaches anew by
+ *        itself, from the indices then in the page, once they are legal, tried at most once in
+ *        VC_PVCONS_RETRY_MS.
+ * Hold:  env->out may take less than it is offered. The rest stays in the ring, which makes the guest wait;
+ *        call vc_pvcons_serve again when there is room. No byte is ever dropped here.
  *
  * Who calls: a vCPU thread when its guest notifies the port; the I/O thread when the line has room or input
  * again.
@@ -24,21 +26,21 @@
 #define VC_PVCONS_RETRY_MS 1000u
 
 enum vc_pvcons_state {
-    VC_PVCONS_DETACHED = 0, /* the page is not looked at */
-    VC_PVCONS_SERVED =
-        1, /* output is drained, no input; the flag says DISCONNECTED, or what the builder left */
+    VC_PVCONS_DETACHED = 0,  /* the page is not looked at */
+    VC_PVCONS_SERVED = 1,    /* output is drained, no input; the flag says DISCONNECTED, or what the builder left */
     VC_PVCONS_CONNECTED = 2, /* both ways; the flag says CONNECTED */
     VC_PVCONS_BROKEN = 3,    /* indices are illegal; tried again */
 };
-enum vc_pvcons_reason {                            /* the value of a VC_LINE_BROKEN event */
-                        VC_PVCONS_OUT_INDICES = 1, /* out_prod - out_cons is more than the out ring holds */
-                        VC_PVCONS_IN_INDICES = 2,  /* in_prod - in_cons is more than the in ring holds */
+/* The value of a VC_LINE_BROKEN event. */
+enum vc_pvcons_reason {
+    VC_PVCONS_OUT_INDICES = 1, /* out_prod - out_cons is more than the out ring holds */
+    VC_PVCONS_IN_INDICES = 2,  /* in_prod - in_cons is more than the in ring holds */
 };
-enum vc_pvcons_served { /* what is left to do */
-                        VC_PVCONS_DONE = 0,
-                        VC_PVCONS_HELD =
-                            1, /* env->out took less than there is: serve again when it would take more */
-                        VC_PVCONS_RETRY = 2, /* broken: serve again after VC_PVCONS_RETRY_MS, kicks apart */
+/* What is left to do. */
+enum vc_pvcons_served {
+    VC_PVCONS_DONE = 0,
+    VC_PVCONS_HELD = 1,  /* env->out took less than there is: serve again when it would take more */
+    VC_PVCONS_RETRY = 2, /* broken: serve again after VC_PVCONS_RETRY_MS, kicks apart */
 };
 
 struct vc_pvcons_env {

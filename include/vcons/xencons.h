@@ -3,10 +3,12 @@
  * xencons.h: the two ends of Xen's PV console page: views of its two rings and of its connection flag.
  *
  * Spec:  wire/xencons.h (Xen public/io/console.h). There is no event index: notify after every change of an
- * index. Owner: the caller maps the page and places the end; the page outlives both. Nothing here waits or
- * notifies. Lock:  the caller's, one for each end. Trust: as ring.h: the peer's index is read once, checked,
- * used; own indices are private copies. The backend writes the flag and never reads it back. A frontend takes
- * it for a hint: 0 does not prove that somebody listens.
+ *        index.
+ * Owner: the caller maps the page and places the end; the page outlives both. Nothing here waits or notifies.
+ * Lock:  the caller's, one for each end.
+ * Trust: as ring.h: the peer's index is read once, checked, used; own indices are private copies. The backend
+ *        writes the flag and never reads it back. A frontend takes it for a hint: 0 does not prove that
+ *        somebody listens.
  */
 #ifndef VCONS_XENCONS_H
 #define VCONS_XENCONS_H
