@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* The engine `kvm` where it has not been written yet: it exists, and says why it cannot be used. */
+#include "../engine.h"
+
+static bool usable(struct vmm_error *why)
+{
+    vmm_fail(why, "the engine kvm is there for x86_64 only");
+    return false;
+}
+
+static int check(const struct domain_config *config, struct vmm_error *error)
+{
+    (void)config;
+    return usable(error) ? 0 : -1;
+}
+
+static void *create(struct domain *d, const struct domain_config *config, struct guest_memory *memory,
+                    struct vmm_error *error)
+{
+    (void)d;
+    (void)memory;
+    check(config, error);
+    return NULL;
+}
+
+const struct engine_ops engine_kvm = {.name = "kvm", .usable = usable, .check = check, .create = create};

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel.h"
+#include "../boot.h"
+#include "x86_64/cpu.h"
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Page 0 stays empty, so that a guest that calls through a null pointer stops there. */
+#define LOW_BYTES 4096u
+
+/* All n bytes of a file whose size may change meanwhile. */
+static int read_all(int fd, uint8_t *bytes, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t got = read(fd, bytes + done, n - done);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return got < 0 ? -errno : -EIO;
+        done += (size_t)got;
+    }
+    return 0;
+}
+
+static int read_file(const char *path, uint8_t **bytes, size_t *n, struct vmm_error *error)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), result = -1; /* a FIFO must not stop us */
+    struct stat st;
+
+    *bytes = NULL;
+    if (fd < 0)
+        return vmm_fail(error, "%s: %s", path, strerror(errno));
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+        vmm_fail(error, "%s: not a regular file", path);
+        goto close_fd;
+    }
+    if (st.st_size > (off_t)KERNEL_MAX_BYTES) {
+        vmm_fail(error, "%s: larger than %u MiB", path, KERNEL_MAX_BYTES >> 20);
+        goto close_fd;
+    }
+    *n = (size_t)st.st_size;
+    *bytes = malloc(*n + 1);
+    if (*bytes == NULL) {
+        vmm_fail(error, "%s: out of memory", path);
+        goto close_fd;
+    }
+    result = read_all(fd, *bytes, *n);
+    if (result != 0)
+        result = vmm_fail(error, "%s: %s", path, strerror(-result));
+close_fd:
+    close(fd);
+    return result;
+}
+
+static const char *judge(struct kvm_kernel *kernel, size_t n)
+{
+    const char *why = elf_parse(&kernel->elf, kernel->bytes, n);
+
+    if (why == NULL && kernel->elf.machine != EM_X86_64)
+        return "an arm64 kernel; this machine is x86_64";
+    if (why == NULL && !kernel->elf.has_pvh_entry)
+        return "no PVH kernel: it has no Xen note of type 18 with a 32-bit entry point";
+    return why;
+}
+
+int kernel_read(struct kvm_kernel *kernel, const char *name, struct vmm_error *error)
+{
+    char path[PATH_MAX];
+    const char *why;
+    size_t n = 0;
+
+    *kernel = (struct kvm_kernel){0};
+    if (boot_kernel_path(name, "tiny-pvh", path, sizeof path, error) != 0)
+        return -1;
+    snprintf(kernel->name, sizeof kernel->name, "%.63s", strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
+    if (read_file(path, &kernel->bytes, &n, error) != 0) {
+        kernel_finish(kernel);
+        return -1;
+    }
+    why = judge(kernel, n);
+    if (why == NULL)
+        return 0;
+    kernel_finish(kernel);
+    return vmm_fail(error, "%s: %s", path, why);
+}
+
+void kernel_finish(struct kvm_kernel *kernel)
+{
+    free(kernel->bytes);
+    kernel->bytes = NULL;
+}
+
+int kernel_place(const struct kvm_kernel *kernel, const struct guest_memory *memory, struct vmm_error *error)
+{
+    uint64_t room = memory->bytes - BOOT_AREA_BYTES; /* the console page is part of it */
+    const char *why = elf_load(&kernel->elf, memory->base, room, LOW_BYTES);
+    uint8_t page[CPU_PAGE_BYTES];
+
+    if (why != NULL)
+        return vmm_fail(error, "%s: %s", kernel->name, why);
+    cpu_fill_hypercall_page(page);
+    if (kernel->elf.has_hypercall_page && !memory_write(memory, kernel->elf.hypercall_page, page, sizeof page))
+        return vmm_fail(error, "%s: its hypercall page lies outside the domain's memory", kernel->name);
+    return 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel.h: a domain's kernel, read once and put into its RAM at every start.
+ *
+ * Owner: holds its own copy of the file: it may change or go while the domain runs. Lock: none.
+ * Trust: the file may hold anything (elf_image.h); no more than KERNEL_MAX_BYTES of it are read.
+ */
+#ifndef VMM_KVM_KERNEL_H
+#define VMM_KVM_KERNEL_H
+#include "../elf_image.h"
+#include "../memory.h"
+
+#define KERNEL_MAX_BYTES (256u << 20) /* Debian's vmlinux has 50 MiB */
+
+struct kvm_kernel {
+    uint8_t *bytes;
+    struct elf elf;
+    char name[64]; /* the end of its path, for messages */
+};
+
+/* name: as in the configuration. -1: error names the file; *kernel is as if finished. */
+int kernel_read(struct kvm_kernel *kernel, const char *name, struct vmm_error *error);
+void kernel_finish(struct kvm_kernel *kernel);
+/* Segments, and the hypercall page if a note asks for it, into RAM that is zero. */
+int kernel_place(const struct kvm_kernel *kernel, const struct guest_memory *memory, struct vmm_error *error);
+
+#endif

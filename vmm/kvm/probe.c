@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "probe.h"
+#include "machine.h"
+#include "x86_64/cpu.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PROBE_BYTES   4096u
+#define PROBE_LIMIT_S 2 /* it takes a millisecond; a KVM that is only slow must pass */
+
+static const uint8_t program[] = {0xb0, 0x56, /* mov $0x56, %al */
+                                  0xe6, 0xe9, /* out %al, $0xe9 */
+                                  0xf4};      /* hlt */
+
+/* Kicks this thread out of KVM_RUN when the time is over: a KVM that never comes back must not hang us. */
+static int arm(timer_t *timer)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = KVM_KICK_SIGNAL};
+    const struct itimerspec limit = {.it_value = {.tv_sec = PROBE_LIMIT_S}};
+
+    event._sigev_un._tid = gettid();
+    if (timer_create(CLOCK_MONOTONIC, &event, timer) < 0)
+        return -errno;
+    return timer_settime(*timer, 0, &limit, NULL) < 0 ? -errno : 0;
+}
+
+static int judge(int error, const struct kvm_run *run, struct vmm_error *why)
+{
+    const uint8_t *data = (const uint8_t *)run + run->io.data_offset;
+
+    if (error == -EINTR)
+        return vmm_fail(why, "KVM does not come back from three instructions");
+    if (error != 0)
+        return vmm_fail(why, "KVM runs nothing: %s", strerror(-error));
+    if (run->exit_reason != KVM_EXIT_IO)
+        return vmm_fail(why, "KVM leaves three plain instructions with exit %u", run->exit_reason);
+    if (run->io.direction != KVM_EXIT_IO_OUT || run->io.port != 0xe9 || run->io.size != 1 || *data != 0x56)
+        return vmm_fail(why, "KVM runs three plain instructions wrongly");
+    return 0;
+}
+
+static int run_program(struct kvm_cpu *cpu, struct vmm_error *why)
+{
+    timer_t timer;
+    int error = arm(&timer);
+
+    if (error != 0)
+        return vmm_fail(why, "no timer for the probe: %s", strerror(-error));
+    error = kvm_cpu_run(cpu);
+    timer_delete(timer);
+    return judge(error, cpu->run, why);
+}
+
+static int run_machine(int kvm, void *memory, struct vmm_error *why)
+{
+    struct kvm_machine machine;
+    struct kvm_cpu cpu;
+    int result = kvm_machine_init(&machine, kvm, memory, PROBE_BYTES, why);
+
+    if (result != 0)
+        return result;
+    result = cpu_prepare_machine(&machine, why);
+    if (result != 0)
+        goto finish_machine;
+    result = kvm_cpu_init(&cpu, &machine, 0, why);
+    if (result != 0)
+        goto finish_machine;
+    result = cpu_identify(&cpu, &machine, 1, why);
+    if (result == 0)
+        result = cpu_enter_at(&cpu, 0, 0, why);
+    if (result == 0)
+        result = run_program(&cpu, why);
+    kvm_cpu_finish(&cpu);
+finish_machine:
+    kvm_machine_finish(&machine);
+    return result;
+}
+
+bool kvm_probe(struct vmm_error *why)
+{
+    int kvm, result;
+    void *memory;
+
+    kvm_kick_prepare();
+    kvm = kvm_open(why);
+    if (kvm < 0)
+        return false;
+    memory = mmap(NULL, PROBE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        result = vmm_fail(why, "out of memory");
+        goto close_kvm;
+    }
+    memcpy(memory, program, sizeof program);
+    result = run_machine(kvm, memory, why);
+    munmap(memory, PROBE_BYTES);
+close_kvm:
+    close(kvm);
+    return result == 0;
+}

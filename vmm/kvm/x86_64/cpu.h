@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cpu.h: a vCPU as an x86_64 guest of Xen's knows it: CPUID, PVH entry state, hypercall page, registers.
+ *
+ * Spec:  Xen public/arch-x86/cpuid.h, public/arch-x86/hvm/start_info.h, public/arch-x86/xen-x86_64.h (registers of a
+ *        hypercall); Intel SDM vol. 3 (segments, CR0).
+ * Owner: nothing here is kept. Lock: the vCPU's thread, or before it runs.
+ * Trust: registers are the guest's and may hold anything.
+ */
+#ifndef VMM_KVM_X86_64_CPU_H
+#define VMM_KVM_X86_64_CPU_H
+#include "../machine.h"
+
+/*
+ * Xen fills the page with vmcall, which ordinary KVM keeps to itself and a nested one may never complete. Ours holds an
+ * `out` to this port, which no PC has and Linux does not probe: an exit like any other.
+ */
+#define CPU_HYPERCALL_PORT 0x2au
+#define CPU_HYPERCALL_MSR  0x40000000u
+#define CPU_PAGE_BYTES     4096u
+
+/* What must be set for the machine before its first vCPU; m->hypercall_msr says what was possible. */
+int cpu_prepare_machine(struct kvm_machine *m, struct vmm_error *error);
+/* CPUID, with Xen's leaves and without KVM's, for a vCPU of this domain. */
+int cpu_identify(struct kvm_cpu *c, const struct kvm_machine *m, uint32_t domid, struct vmm_error *error);
+/* Have registers come and go with struct kvm_run where KVM can (KVM_CAP_SYNC_REGS). */
+void cpu_choose_registers(struct kvm_cpu *c, const struct kvm_machine *m);
+/* PVH entry: 32-bit flat protected mode, no paging, interrupts off, ebx = start_info. */
+int cpu_enter_at(struct kvm_cpu *c, uint32_t entry, uint32_t start_info, struct vmm_error *error);
+/* 128 stubs of 32 bytes. */
+void cpu_fill_hypercall_page(uint8_t page[CPU_PAGE_BYTES]);
+
+struct cpu_call { /* a hypercall, copied from the registers */
+    uint64_t nr, args[6];
+    bool privileged; /* CPL 0: others have no business here */
+};
+int cpu_get_call(struct kvm_cpu *c, struct cpu_call *call);
+int cpu_set_result(struct kvm_cpu *c, int64_t result);
+/* After KVM_EXIT_HLT: whether an interrupt could end it. */
+bool cpu_interrupts_on(const struct kvm_cpu *c);
+/* Where it stopped, for messages. */
+uint64_t cpu_instruction(struct kvm_cpu *c);
+
+#endif
