@@ -3,17 +3,13 @@
 
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
-bool console_io_write(const struct platform *platform, const void *bytes, size_t n, size_t *sent)
+size_t console_io_write(const struct platform *platform, const void *bytes, size_t n, uint64_t *dropped)
 {
-    for (*sent = 0; *sent < n;) {
-        size_t chunk = smaller(n - *sent, CONSOLE_IO_CHUNK);
-        uint64_t at = guest_address((const uint8_t *)bytes + *sent);
-
-        if (platform->hypercall(platform->ctx, XEN_console_io, CONSOLEIO_write, chunk, at) < 0)
-            return false;
-        *sent += chunk;
-    }
-    return true;
+    n = smaller(n, CONSOLE_IO_CHUNK);
+    /* Refused is for good, not full: nothing is gained by waiting for a hypervisor that does not take it. */
+    if (platform->hypercall(platform->ctx, XEN_console_io, CONSOLEIO_write, n, guest_address(bytes)) < 0)
+        *dropped += n;
+    return n;
 }
 
 size_t console_io_read(const struct platform *platform, void *bytes, size_t n)
@@ -27,12 +23,7 @@ size_t console_io_read(const struct platform *platform, void *bytes, size_t n)
 
 static size_t put(struct hvc *hvc, const void *bytes, size_t n)
 {
-    size_t sent;
-
-    /* Refused is for good, not full: nothing is gained by waiting for a hypervisor that does not take it. */
-    if (!console_io_write(hvc->platform, bytes, n, &sent))
-        hvc->dropped += n - sent;
-    return n;
+    return console_io_write(hvc->platform, bytes, n, &hvc->dropped);
 }
 
 static size_t get(struct hvc *hvc, void *bytes, size_t n) { return console_io_read(hvc->platform, bytes, n); }

@@ -13,8 +13,8 @@
 
 #define CONSOLE_IO_CHUNK 4096u /* bytes a call: what a hypervisor serves between two looks at pause and kill */
 
-/* All of n bytes went out; false: refused, with how many had gone into *sent. */
-bool console_io_write(const struct platform *platform, const void *bytes, size_t n, size_t *sent);
+/* One call: at most a chunk of n bytes. Returns how many it was for; *dropped grows by them if it was refused. */
+size_t console_io_write(const struct platform *platform, const void *bytes, size_t n, uint64_t *dropped);
 /* Bytes read, 0..n; 0 too when the hypervisor refuses. */
 size_t console_io_read(const struct platform *platform, void *bytes, size_t n);
 

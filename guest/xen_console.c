@@ -17,11 +17,7 @@ static void violated(struct xen_console *x)
 /* Never waits, whatever the hypervisor answers: disconnected must not stall a guest (rule R9). */
 static size_t put_by_hypercall(struct xen_console *x, const void *bytes, size_t n)
 {
-    size_t sent;
-
-    if (!console_io_write(x->hvc.platform, bytes, n, &sent))
-        x->hvc.dropped += n - sent;
-    return n;
+    return console_io_write(x->hvc.platform, bytes, n, &x->hvc.dropped);
 }
 
 /* The rings may be used: their indices were legal once, and from then on each use checks the peer's. */
