@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "debug_port.h"
+#include "start_info.h"
+#include "tiny.h"
+#include "x86.h"
+#include <string.h>
+
+#define MAPPED_END     UINT64_C(0x100000000) /* entry.S maps so much, one to one */
+#define STUB_BYTES     32u
+#define N_STUBS        128u
+#define CPUID_FIRST    0x40000000u /* where a hypervisor's leaves may begin, in steps */
+#define CPUID_LAST     0x4000ff00u
+#define CPUID_STEP     0x100u
+#define DEBUG_EXIT     0x501u               /* QEMU's isa-debug-exit, where there is no hypervisor to ask */
+#define HYPERCALL_MOVE UINT32_C(0xdac0c748) /* the first bytes of an unfilled stub: mov $-38, %rax */
+
+extern uint8_t pvh_hypercall_page[N_STUBS * STUB_BYTES];
+void pvh_main(uint32_t start_info);
+
+static bool is_filled(void)
+{
+    uint32_t first;
+
+    memcpy(&first, pvh_hypercall_page, sizeof first);
+    return first != HYPERCALL_MOVE;
+}
+
+/* Xen's leaves: their base, or 0 (Xen ABI 8.5). */
+static uint32_t find_xen(void)
+{
+    for (uint32_t base = CPUID_FIRST; base <= CPUID_LAST; base += CPUID_STEP) {
+        struct cpuid c = x86_cpuid(base);
+
+        if (c.b == 0x566e6558 && c.c == 0x65584d4d && c.d == 0x4d4d566e) /* "XenVMMXenVMM" */
+            return c.a - base >= 2 && c.a - base < CPUID_STEP ? base : 0;
+    }
+    return 0;
+}
+
+/* The page, filled by whoever loaded this kernel and knows the note, or by Xen at our asking; false: no hypervisor. */
+static bool set_up_hypercalls(void)
+{
+    uint32_t base = is_filled() ? 0 : find_xen();
+
+    if (base != 0) {
+        struct cpuid c = x86_cpuid(base + 2);
+
+        if (c.a >= 1) /* pages it wants to fill */
+            x86_wrmsr(c.b, guest_address(pvh_hypercall_page));
+    }
+    return is_filled();
+}
+
+static int64_t pvh_hypercall(void *ctx, uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
+{
+    uint64_t stub = nr == VC_CALL_TIME ? VC_CALL_TIME_STUB : nr;
+
+    (void)ctx;
+    return stub < N_STUBS ? x86_call(pvh_hypercall_page + stub * STUB_BYTES, a0, a1, a2) : -XEN_ENOSYS;
+}
+
+static void *pvh_map(void *ctx, uint64_t gpa, size_t bytes)
+{
+    (void)ctx;
+    return gpa < MAPPED_END && bytes <= MAPPED_END - gpa ? (void *)(uintptr_t)gpa : NULL;
+}
+
+static void halt(uint32_t reason)
+{
+    x86_outl(DEBUG_EXIT, reason); /* QEMU's status is then 2 * reason + 1 */
+    for (;;)
+        x86_halt();
+}
+
+void pvh_main(uint32_t start_info)
+{
+    static struct tiny tiny;
+    static struct start_info info;
+    static struct debug_port debug_port;
+    static const struct platform platform = {NULL, pvh_hypercall, pvh_map};
+    static struct tiny_machine machine = {
+        .platform = &platform, .name = "pvh", .cmdline = info.cmdline, .debug = &debug_port.hvc, .halt = halt};
+
+    machine.hypervisor = set_up_hypercalls();
+    debug_port_init(&debug_port, &platform);
+    start_info_read(&info, &platform, start_info);
+    machine.ram_bytes = info.ram_bytes;
+    tiny_main(&tiny, &machine);
+}
