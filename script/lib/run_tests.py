@@ -74,7 +74,7 @@ def tests_of(flavour):
 def run(flavour, tests, env):
     """Run these tests of one flavour; returns Meson's own results, one dict each."""
     path = setup(flavour)
-    quiet(['ninja', '-C', path])
+    quiet(['ninja', '-C', path] + (['fuzz-targets'] if flavour == 'fuzz' else []))
     log = os.path.join(path, 'meson-logs', 'testlog.json')
     if os.path.exists(log):
         os.unlink(log)
