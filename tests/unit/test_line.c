@@ -188,9 +188,9 @@ static void hostile_after_open(void **state)
             vc_sink_peek(&l.sink, spans, &n) != rows[i].peek || n != (rows[i].peek ? 0 : 10) ||
             vc_sink_event(&l.sink, &event, &there) != rows[i].event || there)
             fail_msg("%s", rows[i].name);
-        if (rows[i].room && (vc_sink_put(&l.sink, "x", 1, &n, &kick) != VC_EPEER || n != 0 ||
-                             (rows[i].offset == FIELD(in_event_cons) &&
-                              vc_sink_post(&l.sink, VC_LINE_BREAK, 0, &kick) != VC_EPEER)))
+        if (rows[i].room &&
+            (vc_sink_put(&l.sink, "x", 1, &n, &kick) != VC_EPEER || n != 0 ||
+             (rows[i].offset == FIELD(in_event_cons) && vc_sink_post(&l.sink, VC_LINE_BREAK, 0, &kick) != VC_EPEER)))
             fail_msg("%s: put", rows[i].name);
         free(l.page);
     }
@@ -227,8 +227,7 @@ static void hostile_to_the_source(void **state)
         if (vc_source_room(&l.source, &n) != rows[i].room || n != (rows[i].room ? 0 : OUT) ||
             vc_source_put(&l.source, "x", 1, &n, &kick) != rows[i].room || n != (rows[i].room ? 0 : 1) ||
             vc_source_event(&l.source, &event, &taken, &kick) != rows[i].get || taken ||
-            vc_source_get(&l.source, buffer, sizeof buffer, &n, &kick) != rows[i].get ||
-            n != (rows[i].get ? 0 : 5))
+            vc_source_get(&l.source, buffer, sizeof buffer, &n, &kick) != rows[i].get || n != (rows[i].get ? 0 : 5))
             fail_msg("%s", rows[i].name);
         free(l.page);
     }
@@ -265,10 +264,7 @@ static uint32_t up_to_event(const struct stream *q, uint32_t most)
     return n;
 }
 
-static bool event_due(const struct stream *q)
-{
-    return q->head < q->tail && (q->items[q->head] & EVENT) != 0;
-}
+static bool event_due(const struct stream *q) { return q->head < q->tail && (q->items[q->head] & EVENT) != 0; }
 
 static void stream_event(struct stream *q, const struct vc_line_event *event)
 {
@@ -372,8 +368,7 @@ static void in_take(struct line *l, struct stream *q, uint64_t *seed)
 static void order_equals_a_reference(void **state)
 {
     static const uint32_t starts[] = {0, 0xffffffe0, 0x7fffff00};
-    struct stream out = {.items = malloc(ITEMS * sizeof(uint32_t))},
-                  in = {.items = malloc(ITEMS * sizeof(uint32_t))};
+    struct stream out = {.items = malloc(ITEMS * sizeof(uint32_t))}, in = {.items = malloc(ITEMS * sizeof(uint32_t))};
     uint64_t seed = 99;
 
     (void)state;
@@ -452,8 +447,7 @@ static void resume_goes_on_behind_what_is_stored(void **state)
         }
         assert_int_equal(vc_sink_open(&l.sink, l.page, BYTES), VC_OK);
         if (vc_sink_resume(&l.sink, start + rows[r].cons,
-                           rows[r].last < 0 ? 0 : vc_line_event_tag(start + (uint32_t)rows[r].last)) !=
-            rows[r].error)
+                           rows[r].last < 0 ? 0 : vc_line_event_tag(start + (uint32_t)rows[r].last)) != rows[r].error)
             fail_msg("%s", rows[r].name);
         assert_int_equal(vc_sink_peek(&l.sink, spans, &n), VC_OK);
         if (n != rows[r].n)
@@ -574,6 +568,33 @@ static void a_full_line_kicks_nobody(void **state)
     free(l.page);
 }
 
+/* Who could post no event must not be able to put bytes either: they would overtake it. */
+static void full_events_are_a_full_line(void **state)
+{
+    struct line l;
+    struct vc_line_event event;
+    bool kick = false, taken;
+    uint32_t n;
+
+    (void)state;
+    line_init(&l, 0);
+    for (unsigned i = 0; i < VC_LINE_OUT_EVENTS; i++)
+        assert_int_equal(vc_source_post(&l.source, VC_LINE_BREAK, 0, &kick), VC_OK);
+    for (unsigned i = 0; i < VC_LINE_IN_EVENTS; i++)
+        assert_int_equal(vc_sink_post(&l.sink, VC_LINE_BREAK, 0, &kick), VC_OK);
+    assert_int_equal(vc_source_post(&l.source, VC_LINE_BREAK, 0, &kick), VC_ENOSPC);
+    assert_int_equal(vc_sink_post(&l.sink, VC_LINE_BREAK, 0, &kick), VC_ENOSPC);
+    assert_true(vc_source_room(&l.source, &n) == VC_OK && n == 0);
+    assert_true(vc_sink_room(&l.sink, &n) == VC_OK && n == 0);
+    assert_true(vc_source_put(&l.source, "x", 1, &n, &kick) == VC_OK && n == 0);
+    assert_true(vc_sink_put(&l.sink, "x", 1, &n, &kick) == VC_OK && n == 0);
+    vc_sink_event_done(&l.sink);
+    assert_int_equal(vc_source_event(&l.source, &event, &taken, &kick), VC_OK);
+    assert_true(vc_source_room(&l.source, &n) == VC_OK && n == OUT);
+    assert_true(vc_sink_room(&l.sink, &n) == VC_OK && n == IN);
+    free(l.page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -589,6 +610,7 @@ int main(void)
         cmocka_unit_test(resume_refuses_hostile_memory),
         cmocka_unit_test(kicks_who_sleeps),
         cmocka_unit_test(a_full_line_kicks_nobody),
+        cmocka_unit_test(full_events_are_a_full_line),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Breaks core on purpose, one line at a time, and asks that a test notices (reliability T18, T28).
+
+Each mutant is one exact replacement in one file; the seeded bugs of models/*.pml are among them. Races are looked for by
+the stress tests, at full speed and again and again until one is killed or its time is over; what one thread can show, by
+the ordinary unit tests. A mutant whose text is no longer there fails too: it must be moved along with the code.
+"""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+SOURCE = os.environ["VCONS_SOURCE"]
+CORE = ["ring.c", "line.c", "ids.c"]
+RACES = ("ring_stress", "line_stress", "line_litmus")
+RACE_S = 12  # for one race, in all
+
+PUBLISH = "    vc_store_seq(p->ring.prod, p->prod); /* pairs with the load in vc_consumer_peek: bytes before index */\n"
+COPY_IN = ("    memcpy(p->ring.bytes + slot, bytes, first);\n"
+           "    memcpy(p->ring.bytes, (const uint8_t *)bytes + first, n - first);\n")
+COPY_OUT = ("    memcpy(bytes, spans[0].bytes, first);\n"
+            "    memcpy((uint8_t *)bytes + first, spans[1].bytes, n - first);\n"
+            "    vc_consumer_commit(c, n);\n")
+SINK_IDLE = ("vc_load_seq(s->out.ring.prod) == s->out.cons &&\n"
+             "           vc_load_seq(s->out_events.prod) == s->out_events.own")
+ARM = "void vc_{0}_arm_{1}(struct vc_{0} *s) {{ vc_store_{3}(&s->page->{2}_wait, 1); }}"
+
+# name, file, text, what stands there instead, the test that must notice
+MUTANTS = [
+    # The model's seeded bugs.
+    ("arm_bytes_relaxed", "line.c", ARM.format("sink", "bytes", "out_bytes", "seq"),
+     ARM.format("sink", "bytes", "out_bytes", "relaxed"), "line_litmus"),
+    ("arm_room_relaxed", "line.c", ARM.format("source", "room", "out_room", "seq"),
+     ARM.format("source", "room", "out_room", "relaxed"), "line_litmus"),
+    ("publish_relaxed", "ring.c", PUBLISH, PUBLISH.replace("_seq", "_relaxed"), "line_litmus"),
+    ("commit_relaxed", "ring.c", "    vc_store_seq(c->ring.cons, c->cons);", "    vc_store_relaxed(c->ring.cons, c->cons);",
+     "line_litmus"),
+    ("sleeps_without_second_look", "line.c",
+     SINK_IDLE, "s != NULL", "line_litmus"),
+    ("looks_at_word_before_publishing", "line.c",
+     "    int error = put(&s->out, &s->out_events, bytes, n, done);\n\n    if (*done > 0)\n"
+     "        wake(&s->page->out_bytes_wait, kick);\n",
+     "    int error;\n\n    wake(&s->page->out_bytes_wait, kick);\n"
+     "    error = put(&s->out, &s->out_events, bytes, n, done);\n", "line_litmus"),
+    ("index_before_bytes", "ring.c", COPY_IN + "    p->prod += n;\n" + PUBLISH, "    p->prod += n;\n" + PUBLISH + COPY_IN,
+     "ring_stress"),
+    ("slots_freed_before_copied", "ring.c", COPY_OUT,
+     "    vc_consumer_commit(c, n);\n" + COPY_OUT.replace("    vc_consumer_commit(c, n);\n", ""), "ring_stress"),
+    # Events and bytes as one picture.
+    ("idle_blind_for_events", "line.c", SINK_IDLE, SINK_IDLE.split(" &&")[0], "line_litmus"),
+    ("event_looked_at_first", "line.c",
+     "    int error = vc_consumer_peek(c, spans, &before);\n",
+     "    int error = next_event(e, event, there), late = vc_consumer_peek(c, spans, &before);\n\n"
+     "    if (error == VC_OK && late == VC_OK && !*there) {\n        *n = before;\n        return VC_OK;\n    }\n"
+     "    error = error ? error : late;\n", "line_stress"),
+    ("bytes_not_looked_at_again", "line.c", "    error = vc_consumer_peek(c, spans, &before);\n    if (error ||",
+     "    if (error ||", "line_stress"),
+    ("event_index_before_slot", "line.c", "    e->slots[e->own & (e->size - 1)] =\n",
+     "    vc_store_seq(e->prod, e->own + 1);\n    e->slots[e->own & (e->size - 1)] =\n", "line_stress"),
+    # What one thread can show.
+    ("one_byte_too_many", "ring.c", "*room = used > p->ring.size ? 0 : p->ring.size - used;",
+     "*room = used > p->ring.size ? 0 : p->ring.size - used + 1;", "ring"),
+    ("prod_not_checked", "ring.c", "int error = used > c->ring.size ? VC_EPEER : VC_OK;",
+     "int error = used > 2 * c->ring.size ? VC_EPEER : VC_OK;", "ring"),
+    ("cons_not_checked", "ring.c", "return used > p->ring.size ? VC_EPEER : VC_OK;", "return VC_OK;", "ring"),
+    ("own_index_read_back", "ring.c", "    p->prod += n;\n", "    p->prod = vc_load_seq(p->ring.prod) + n;\n", "ring"),
+    ("resume_before_freed", "ring.c", " || cons - freed > used", "", "ring"),
+    ("magic_not_checked", "line.c", "h.magic != VC_LINE_MAGIC || ", "", "line"),
+    ("memory_not_measured", "line.c", " || bytes < vc_line_bytes(h.out_size, h.in_size)", "", "line"),
+    ("offset_believed", "line.c", " || h.out_offset != VC_LINE_HEADER_BYTES", "", "line"),
+    ("event_number_not_checked", "line.c", "event->sequence != e->own", "e->size == 0", "line"),
+    ("event_place_not_checked", "line.c", "error || event->line_index - c->cons > before", "error", "line"),
+    ("full_events_ignored", "line.c", "error || posted == e->size", "error", "line"),
+    ("wakes_nobody", "line.c", "        *kick = true;\n", "        (void)kick;\n", "line"),
+    ("wakes_always", "line.c", "vc_load_seq(word) != 0 && vc_swap_seq(word, 0) != 0", "vc_swap_seq(word, 0) < 2", "line"),
+    ("tag_of_zero", "line.c", "return tag != 0 ? tag : 0x8000;", "return tag;", "line"),
+    ("event_behind_us_comes_again", "line.c", " || (there && event.line_index - s->out.cons < passed)", "", "line"),
+    ("recorded_event_comes_again", "line.c", "vc_line_event_tag(e.own) == tag || ", "", "line"),
+    ("tail_left_open", "ids.c", "    if (bits % BITS != 0)\n", "    if (bits % BITS == 63)\n", "ids"),
+    ("full_word_not_marked", "ids.c", "        if (~*word != 0)\n            return;\n",
+     "        if (i == 1 || ~*word != 0)\n            return;\n", "ids"),
+    ("level_above_not_told", "ids.c", "        if (~was != 0)\n", "        if (i == 1 || ~was != 0)\n", "ids"),
+    ("highest_first", "ids.c", "(uint32_t)__builtin_ctzll(open)", "63 - (uint32_t)__builtin_clzll(open)", "ids"),
+]
+
+
+def build(directory, test):
+    command = ["cc", "-O2", "-g0", "-w", "-D_GNU_SOURCE", "-pthread", *([] if test in RACES else ["-fsanitize=address"]), "-I" + os.path.join(SOURCE, "include"), "-I" + os.path.join(SOURCE, "tests/unit"),
+               *(os.path.join(directory, f) for f in CORE), os.path.join(SOURCE, "tests/unit", f"test_{test}.c"),
+               "-lcmocka", "-o", os.path.join(directory, "test")]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def noticed(directory, test):
+    """Whether one run of the test fails, or stands still."""
+    try:
+        return subprocess.run([os.path.join(directory, "test")], capture_output=True, timeout=20).returncode != 0
+    except subprocess.TimeoutExpired:
+        return True
+
+
+def killed(name, file, old, new, test):
+    directory = tempfile.mkdtemp(prefix="vcons-mutant-")
+    try:
+        for f in CORE:
+            shutil.copy(os.path.join(SOURCE, "core", f), directory)
+        path = os.path.join(directory, file)
+        with open(path) as f:
+            text = f.read()
+        if text.count(old) != 1:
+            return f"its text stands {text.count(old)} times in core/{file}"
+        with open(path, "w") as f:
+            f.write(text.replace(old, new))
+        built = build(directory, test)
+        if built.returncode != 0:
+            return "does not compile: " + built.stderr
+        until = time.monotonic() + (RACE_S if test in RACES else 0)
+        rounds = 1
+        while not noticed(directory, test):
+            if time.monotonic() >= until:
+                return f"test_{test} did not notice in {rounds} runs"
+            rounds += 1
+        return ""
+    finally:
+        shutil.rmtree(directory)
+
+
+def main(words):
+    failures = 0
+    for mutant in MUTANTS:
+        if words and not any(w in mutant[0] for w in words):
+            continue
+        began = time.monotonic()
+        why = killed(*mutant)
+        failures += why != ""
+        print(f"{'LIVES' if why else 'killed'} {mutant[0]} ({time.monotonic() - began:.1f} s){': ' if why else ''}{why}",
+              flush=True)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
