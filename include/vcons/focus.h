@@ -66,10 +66,11 @@ struct vc_focus_domain { /* for the caller to place; id, notice and ctx may be r
 struct vc_focus_env {
     struct vc_lock_env lock;
     uint64_t (*now_ms)(void *ctx); /* any monotonic clock; under the locks; asked only when a budget is used up */
-    void (*ready)(void *ctx);      /* the output buffer is no longer empty; under the locks: kick the terminal's
-                                 thread, no more */
-    /* The rest run without any lock of core, in the thread that called _type, _start or _remove; d is there
-     * until they return. */
+    void (*ready)(void *ctx); /* the output buffer is no longer empty; under the locks: kick the terminal's thread */
+    /*
+     * The rest run without any lock of core, in the thread that called _type, _start or _remove. d is there until they
+     * return. key may call _add, _remove and _start; none of them _type.
+     */
     void (*input)(void *ctx, struct vc_focus_domain *d);   /* bytes were typed for d: its own notification */
     void (*key)(void *ctx, uint8_t key);                   /* typed while the hypervisor has the focus */
     void (*moved)(void *ctx, struct vc_focus_domain *to);  /* the focus went to; NULL: the hypervisor */
@@ -82,11 +83,10 @@ struct vc_focus { /* for the caller to place, not to read */
     void *lock;
     struct vc_focus_domain *domains; /* by id */
     struct vc_focus_domain *focus;   /* NULL: the hypervisor */
-    uint32_t n_domains;
-    char letter;       /* of conswitch; 0: no switching */
-    uint8_t n_pending; /* switch characters not yet delivered */
-    bool cooked;       /* a CR before each LF */
-    uint8_t last;      /* byte shown; the terminal is in mid-line unless it is LF */
+    char letter;                     /* of conswitch; 0: no switching */
+    uint8_t n_pending;               /* switch characters not yet delivered */
+    bool cooked;                     /* a CR before each LF */
+    uint8_t last;                    /* byte shown; the terminal is in mid-line unless it is LF */
     const char *notice;
     uint8_t *typed, *output;
     uint32_t typed_size, typed_prod, typed_cons;
