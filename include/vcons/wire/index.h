@@ -5,9 +5,9 @@
  * Records stand in the order they were written, 64 bytes each, little-endian; a tail that is no whole record, or whose
  * crc32c is wrong, is cut off when the log is opened. A marker is a record here and never a byte in the segment.
  *
- * Every record that stems from a line says which byte of the line (line_index) stands at which byte of the log
- * (offset). After a crash the service goes on at line_index + (length of the log - offset), modulo 2^32, of the
- * newest record that carries the line's id.
+ * Every record says which byte of the line (line_index) stands at which byte of the log (offset). After a crash the
+ * service goes on at line_index + (length of the log - offset), modulo 2^32, of the newest record, if that carries the
+ * line's id. The record of a gap that still grows is overwritten in place; nothing else ever is.
  */
 #ifndef VCONS_WIRE_INDEX_H
 #define VCONS_WIRE_INDEX_H
@@ -15,10 +15,10 @@
 #include <stdint.h>
 
 #define VC_INDEX_RECORD_BYTES 64u
-#define VC_INDEX_CRC_BLOCK (64u * 1024) /* a CRC record closes each whole block of this size of the log */
+#define VC_INDEX_CRC_BLOCK (64u * 1024) /* a CRC record closes each whole block of this size of a segment */
 
 enum vc_index_kind {
-    VC_INDEX_TIME = 1,   /* bytes up to offset were stored by now */
+    VC_INDEX_TIME = 1,   /* bytes up to offset were stored by now; value is the CRC32C of those behind the last block */
     VC_INDEX_ATTACH = 2, /* a source came; value 0 */
     VC_INDEX_DETACH = 3, /* it went */
     VC_INDEX_GAP = 4,    /* value bytes are missing here; UINT64_MAX: an unknown number */
@@ -31,7 +31,7 @@ enum vc_index_kind {
     VC_INDEX_BROKEN = 11, /* value is the door's reason */
     VC_INDEX_RESTORE = 12,
     VC_INDEX_CRC = 13,  /* value is the CRC32C of the VC_INDEX_CRC_BLOCK bytes that end at offset */
-    VC_INDEX_START = 14, /* first record of a segment: where the line stands at its first byte */
+    VC_INDEX_START = 14, /* first record of a segment; value tells boots of the machine apart, 0: not known */
 };
 
 struct vc_index_record {
@@ -42,8 +42,8 @@ struct vc_index_record {
     uint16_t event;       /* for what came as a line event: its vc_line_event_tag; else 0 */
     uint32_t crc32c;      /* CRC32C of this record with crc32c = 0 */
     uint64_t value;
-    uint8_t line_id[16]; /* zero where the source has no line */
-    uint32_t boot;
+    uint8_t line_id[16]; /* of the newest attach; zero where the source has no line */
+    uint32_t boot;       /* boots counted in this log, with this record */
     uint32_t line_index; /* the line's out index at offset */
 };
 
