@@ -64,26 +64,26 @@ struct log_store { /* for the caller to place, not to read */
     int dir;
     pthread_mutex_t lock; /* guards logs; never held together with another lock, nor in an append */
     struct log *logs;
-    uint32_t n_logs;       /* atomic, as all below */
-    uint32_t untidy;       /* env->untidy was called */
-    uint32_t n_failing;    /* logs that cannot store now */
-    uint64_t bytes;        /* of all files */
-    uint64_t next_message; /* mono_ns */
+    uint32_t n_logs;          /* that append; atomic, as all below */
+    uint32_t untidy;          /* env->untidy was called */
+    uint32_t n_failing;       /* logs that cannot store now */
+    uint64_t bytes;           /* of all files */
+    uint64_t tidy_above;      /* bytes: the cap of the whole, or what tidying could not get below */
+    uint64_t next_message[3]; /* mono_ns; of each kind */
 };
 
 /*
  * Open the store at path, which exists. Returns 0 or a negative errno. env and ctx outlive the store; both
  * functions may be NULL. Sums up what is there, so it costs one look at each file.
  */
-int log_store_open(struct log_store *s, const char *path, const struct log_limits *limits,
-                   const struct log_env *env, void *ctx);
+int log_store_open(struct log_store *s, const char *path, const struct log_limits *limits, const struct log_env *env,
+                   void *ctx);
 void log_store_close(struct log_store *s); /* after all its logs; accepts a zeroed store */
 /* Delete oldest segments until each console and the whole are below their caps: of the console that has most
  * first, so that a flood costs the flooder its history and nobody else's. Blocks on the disk; allocates. */
 void log_store_tidy(struct log_store *s);
 /* Every console that has a directory here, in no order. Returns 0 or a negative errno. */
-int log_store_each(struct log_store *s, void (*each)(void *ctx, const char *domain, const char *console),
-                   void *ctx);
+int log_store_each(struct log_store *s, void (*each)(void *ctx, const char *domain, const char *console), void *ctx);
 
 struct log_view {       /* what readers see, all of one moment */
     uint64_t length;    /* bytes in the console's history; the next byte's offset */
@@ -97,20 +97,23 @@ struct log { /* for the caller to place and zero, not to read; well below 1 KiB 
     struct log_store *store;
     struct log *next; /* in store->logs */
     char domain[LOG_NAME_BYTES], console[LOG_NAME_BYTES];
-    bool writes;                         /* opened for appending */
+    bool open, writes;                   /* writes: for appending */
     int log_fd, idx_fd;                  /* -1 while the disk refuses them */
     uint64_t segment, length;            /* as in the view */
     uint64_t idx_bytes, idx_room;        /* idx_room: preallocated up to here */
     uint64_t marked_offset, marked_mono; /* newest time mark */
     uint64_t checked_mono;               /* when the files were last seen to be linked */
     uint64_t retry_mono;                 /* while error: not before */
-    uint64_t gap, gap_at;                /* bytes of the gap that still grows, and its record in the index */
+    uint64_t gap;                        /* bytes of the gap that still grows */
     uint64_t discarded, marks_lost;
     int error;    /* errno while nothing can be stored, else 0 */
     uint32_t crc; /* of the last, incomplete block */
     uint32_t line_index, boot, files;
     uint16_t event;
-    bool gap_open, gap_stored;
+    bool gap_open;   /* gap > 0: it grows */
+    bool gap_stored; /* its record stands at idx_bytes, where it can be overwritten, and is not in the view */
+    bool recovered;  /* what the directory held is known */
+    bool rotate;     /* the index misses a record: go on in a new segment */
     uint8_t line_id[16];
     uint64_t oldest;                /* atomic: first offset that is kept */
     uint64_t bytes;                 /* atomic: of all files of this console */
@@ -133,8 +136,7 @@ enum log_open_flags {
  */
 int log_open(struct log *l, struct log_store *s, const char *domain, const char *console, unsigned flags,
              const struct log_time *now);
-void log_close(struct log *l,
-               const struct log_time *now); /* (append) accepts a zeroed log, and a closed one */
+void log_close(struct log *l, const struct log_time *now); /* (append) accepts a zeroed log, and a closed one */
 
 struct log_point {
     uint32_t cons;  /* the line's out index of the first byte that is not in the log */
@@ -155,8 +157,7 @@ int log_attach(struct log *l, const uint8_t line_id[16], uint32_t line_index, co
  * else 0. A BOOT is counted: its record, and each after it, carries the number within this log in boot.
  * Returns 0, or a negative errno when there is no room even for a record: the mark is lost and counted.
  */
-int log_mark(struct log *l, enum vc_index_kind kind, uint64_t value, uint16_t event,
-             const struct log_time *now);
+int log_mark(struct log *l, enum vc_index_kind kind, uint64_t value, uint16_t event, const struct log_time *now);
 /*
  * Store the bytes of two spans. (append) Returns how many were stored; the rest were discarded, counted, and
  * marked as one gap that grows while nothing can be stored, so the caller may commit all of them either way.
@@ -196,30 +197,30 @@ struct log_from {
 int log_locate(const struct log *l, const struct log_from *from, uint64_t *offset);
 
 #define LOG_KIND(kind) (UINT32_C(1) << (kind)) /* for the set of kinds a cursor shows */
-#define LOG_KINDS_STREAM                                                                                     \
-    (~(LOG_KIND(VC_INDEX_TIME) | LOG_KIND(VC_INDEX_CRC) |                                                    \
-       LOG_KIND(VC_INDEX_START))) /* all that a viewer shows */
+#define LOG_KINDS_STREAM                                                                                               \
+    (~(LOG_KIND(VC_INDEX_TIME) | LOG_KIND(VC_INDEX_CRC) | LOG_KIND(VC_INDEX_START))) /* all that a viewer shows */
 
 enum log_item_kind { LOG_NOTHING, LOG_BYTES, LOG_MARK };
 struct log_item {
     enum log_item_kind kind;
     uint64_t offset;               /* of the first byte, or of the mark */
     struct vc_index_record record; /* MARK: a checked copy. Lost history shows as a GAP without a line */
-    uint64_t n;        /* BYTES: how many stand here in a row, at least 1, up to the next mark shown */
-    uint64_t position; /* BYTES: where in fd they begin */
-    int fd;            /* BYTES: the cursor's, for pread or sendfile, good until its next call */
+    uint64_t n;                    /* BYTES: how many stand here in a row, at least 1, up to the next mark shown */
+    uint64_t position;             /* BYTES: where in fd they begin */
+    int fd;                        /* BYTES: the cursor's, for pread or sendfile, good until its next call */
 };
 
 #define LOG_CURSOR_RECORDS 16u
 struct log_cursor { /* for the caller to place, not to read */
     const struct log *log;
-    uint64_t offset;          /* of the next byte */
-    uint64_t segment, end;    /* open segment; end: where it ends if it is closed, else UINT64_MAX */
-    uint64_t idx_at, idx_end; /* next record to look at, and how far the index is known */
+    uint64_t offset, from;    /* of the next byte; and where it was opened: marks before are not shown */
+    uint64_t segment, end;    /* the open one, and where its bytes end for now */
+    uint64_t idx_at, idx_end; /* bytes of its index that were read, and that are valid for now */
     uint64_t lost;            /* bytes skipped and not yet shown as a gap */
     uint32_t kinds, files;
     uint32_t n_records, next_record; /* of records: read ahead */
     int log_fd, idx_fd;              /* -1: none */
+    bool open, closed;               /* closed: the segment has its final length */
     struct vc_index_record records[LOG_CURSOR_RECORDS];
 };
 
@@ -233,6 +234,11 @@ void log_cursor_close(struct log_cursor *c); /* accepts a zeroed one */
  * errno.
  */
 int log_cursor_next(struct log_cursor *c, struct log_item *item);
+/*
+ * Read from the BYTES just shown, which are not taken by it. Returns how many, 1..size, or a negative errno. 0: the file is
+ * shorter than it was; the item's bytes became a gap that is shown next.
+ */
+ptrdiff_t log_cursor_read(struct log_cursor *c, const struct log_item *item, void *bytes, size_t size);
 /* Take n of the bytes just shown. Also n bytes that the caller knows from elsewhere, up to the log's length.
  */
 void log_cursor_take(struct log_cursor *c, uint64_t n);

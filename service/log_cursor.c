@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+#include "log_private.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TRIES 8 /* to open a segment while retention deletes them */
+
+static void drop_files(struct log_cursor *c)
+{
+    if (c->log_fd >= 0)
+        close(c->log_fd);
+    if (c->idx_fd >= 0)
+        close(c->idx_fd);
+    c->log_fd = c->idx_fd = -1;
+    c->n_records = c->next_record = 0;
+}
+
+static int open_segment(struct log_cursor *c, int dir, uint64_t start, const struct log_view *v)
+{
+    int fd = log_file_open(dir, start, ".log", O_RDONLY);
+
+    if (fd < 0)
+        return fd;
+    drop_files(c);
+    c->log_fd = fd;
+    c->idx_fd = log_file_open(dir, start, ".idx", O_RDONLY); /* without: bytes, but no marks */
+    c->segment = start;
+    c->files = v->files;
+    c->closed = false;
+    c->idx_at = 0;
+    if (start > c->offset) {
+        c->lost += start - c->offset;
+        c->offset = start;
+    }
+    return 0;
+}
+
+/* How far the open segment goes for now. False: its files are others, open them anew. */
+static bool refresh(struct log_cursor *c, const struct log_view *v)
+{
+    int64_t bytes, idx_bytes;
+
+    if (c->closed)
+        return true;
+    if (c->segment == v->segment) {
+        c->end = v->length;
+        c->idx_end = v->idx_bytes;
+        return c->files == v->files;
+    }
+    bytes = log_file_bytes(c->log_fd);
+    idx_bytes = c->idx_fd < 0 ? 0 : log_file_bytes(c->idx_fd);
+    c->end = c->segment + (bytes > 0 ? (uint64_t)bytes : 0);
+    c->idx_end = idx_bytes > 0 ? (uint64_t)idx_bytes : 0;
+    c->closed = true;
+    return true;
+}
+
+static bool shown(const struct log_cursor *c, const struct vc_index_record *r)
+{
+    return r->kind < 32 && (c->kinds & LOG_KIND(r->kind)) != 0 && r->offset >= c->from &&
+           log_record_ok(r, c->segment, c->end);
+}
+
+/* The next record to be shown, or NULL. What is damaged or not asked for is passed over for good. */
+static const struct vc_index_record *next_record(struct log_cursor *c)
+{
+    for (;;) {
+        uint64_t left = c->idx_end > c->idx_at ? (c->idx_end - c->idx_at) / VC_INDEX_RECORD_BYTES : 0;
+        int n;
+
+        for (; c->next_record < c->n_records; c->next_record++)
+            if (shown(c, &c->records[c->next_record]))
+                return &c->records[c->next_record];
+        c->n_records = c->next_record = 0;
+        if (left == 0 || c->idx_fd < 0 || c->kinds == 0)
+            return NULL;
+        n = log_records_read(c->idx_fd, c->idx_at, c->records,
+                             left < LOG_CURSOR_RECORDS ? (unsigned)left : LOG_CURSOR_RECORDS);
+        if (n <= 0)
+            return NULL;
+        c->n_records = (uint32_t)n;
+        c->idx_at += (uint64_t)n * VC_INDEX_RECORD_BYTES;
+    }
+}
+
+/* Pass over the records of bytes before the cursor. Records stand by offset; where one is damaged, all are looked at. */
+static void seek_index(struct log_cursor *c)
+{
+    uint64_t low = 0, high = c->idx_end / VC_INDEX_RECORD_BYTES;
+    struct vc_index_record r;
+
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+
+        if (log_records_read(c->idx_fd, middle * sizeof r, &r, 1) != 1 || !log_record_ok(&r, c->segment, c->end))
+            break;
+        if (r.offset < c->offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    c->idx_at = low * sizeof r;
+}
+
+/* The segment where the cursor's next byte stands; or the first behind it. -ENOENT: none is left. */
+static int find_segment(struct log_cursor *c, int dir, const struct log_view *v)
+{
+    const struct log_segment *s;
+    struct log_segments list;
+    int error;
+
+    if (c->offset >= v->segment && open_segment(c, dir, v->segment, v) == 0)
+        return 0;
+    error = log_segments_read(&list, dir);
+    s = log_segment_at(&list, c->offset);
+    if (error == 0)
+        error = s == NULL ? -ENOENT : open_segment(c, dir, s->start, v);
+    log_segments_finish(&list);
+    return error;
+}
+
+/* The segment that comes after the open one. -ENOENT: there is none. */
+static int follow_segment(struct log_cursor *c, int dir, const struct log_view *v)
+{
+    struct log_segments list;
+    int error;
+
+    if (c->end > c->segment && open_segment(c, dir, c->end, v) == 0)
+        return 0;
+    error = log_segments_read(&list, dir);
+    for (size_t i = 0; i < list.n && error == 0; i++)
+        if (list.at[i].start > c->segment && (list.at[i].bytes > 0 || i == list.n - 1)) {
+            error = open_segment(c, dir, list.at[i].start, v);
+            log_segments_finish(&list);
+            return error;
+        }
+    log_segments_finish(&list);
+    return error != 0 ? error : -ENOENT;
+}
+
+typedef int step(struct log_cursor *c, int dir, const struct log_view *v);
+
+/* -ENOENT means that it is really not there: a segment that retention took while it was opened is tried again. */
+static int take_step(struct log_cursor *c, step *how)
+{
+    const struct log *l = c->log;
+    int error = -ENOENT;
+
+    for (int i = 0; i < TRIES && error == -ENOENT; i++) {
+        struct log_view v;
+        int dir = log_dir_open(l->store, l->domain, l->console, false);
+
+        if (dir < 0)
+            return dir;
+        log_view_get(l, &v);
+        error = how(c, dir, &v);
+        close(dir);
+    }
+    return error;
+}
+
+int log_cursor_open(struct log_cursor *c, const struct log *l, uint64_t offset, uint32_t kinds)
+{
+    struct log_status status;
+    struct log_view v;
+    int error;
+
+    log_status_get(l, &status);
+    if (offset < status.oldest)
+        offset = status.oldest;
+    if (offset > status.length)
+        offset = status.length;
+    *c = (struct log_cursor){
+        .log = l, .offset = offset, .from = offset, .kinds = kinds, .log_fd = -1, .idx_fd = -1, .open = true};
+    error = take_step(c, find_segment);
+    if (error == -ENOENT)
+        return 0; /* nothing is there, or yet: looked for again by each next */
+    if (error == 0) {
+        log_view_get(l, &v);
+        if (refresh(c, &v))
+            seek_index(c);
+    }
+    return error;
+}
+
+void log_cursor_close(struct log_cursor *c)
+{
+    if (c->open)
+        drop_files(c);
+    *c = (struct log_cursor){.log_fd = -1, .idx_fd = -1};
+}
+
+/* History that is gone, or damaged: what the cursor had to pass over (R45). */
+static void show_lost(struct log_cursor *c, struct log_item *item)
+{
+    item->kind = LOG_MARK;
+    item->record = (struct vc_index_record){.offset = c->offset, .kind = VC_INDEX_GAP, .value = c->lost};
+    log_record_seal(&item->record);
+    c->lost = 0;
+}
+
+/* What stands next in the open segment; false: nothing more in it. */
+static bool show(struct log_cursor *c, struct log_item *item)
+{
+    const struct vc_index_record *r;
+    uint64_t until = c->end;
+
+    item->offset = c->offset;
+    if (c->lost > 0) {
+        show_lost(c, item);
+        return true;
+    }
+    r = next_record(c);
+    if (r != NULL && r->offset <= c->offset) {
+        item->kind = LOG_MARK;
+        item->offset = r->offset;
+        item->record = *r;
+        c->next_record++;
+        return true;
+    }
+    if (r != NULL && r->offset < until)
+        until = r->offset;
+    if (c->offset >= until)
+        return false;
+    item->kind = LOG_BYTES;
+    item->n = until - c->offset;
+    item->position = c->offset - c->segment;
+    item->fd = c->log_fd;
+    return true;
+}
+
+int log_cursor_next(struct log_cursor *c, struct log_item *item)
+{
+    *item = (struct log_item){.kind = LOG_NOTHING, .fd = -1};
+    for (;;) {
+        struct log_view v;
+        int error;
+
+        log_view_get(c->log, &v);
+        if (c->log_fd >= 0 && !refresh(c, &v))
+            drop_files(c); /* made anew under the same name: an index that grew without bytes, or deleted files */
+        if (c->log_fd >= 0 && show(c, item))
+            return 0;
+        if (c->log_fd >= 0 && !c->closed)
+            return 0;
+        error = take_step(c, c->log_fd >= 0 ? follow_segment : find_segment);
+        if (error != 0)
+            return error == -ENOENT ? 0 : error;
+    }
+}
+
+ptrdiff_t log_cursor_read(struct log_cursor *c, const struct log_item *item, void *bytes, size_t size)
+{
+    ssize_t n;
+
+    do
+        n = pread(item->fd, bytes, size < item->n ? size : item->n, (off_t)item->position);
+    while (n < 0 && errno == EINTR);
+    if (n > 0)
+        return n;
+    if (n < 0)
+        return -errno;
+    c->offset += item->n; /* forward in any case */
+    c->lost += item->n;
+    return 0;
+}
+
+void log_cursor_take(struct log_cursor *c, uint64_t n) { c->offset += n; }

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/name.h"
+#include "log_private.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DIGITS     20                  /* of UINT64_MAX */
+#define OFFSET_MAX (UINT64_C(1) << 62) /* so that no sum of an offset and a file's length wraps */
+
+/* One level down, made if asked for. Never through a link: what lies in a log directory may have been planted (R41). */
+static int step(int dir, const char *name, bool create)
+{
+    int fd;
+
+    if (!name_ok(name))
+        return -EINVAL;
+    if (create && mkdirat(dir, name, 0750) != 0 && errno != EEXIST)
+        return -errno;
+    fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int log_dir_open(const struct log_store *s, const char *domain, const char *console, bool create)
+{
+    int outer = step(s->dir, domain, create), inner;
+
+    if (outer < 0)
+        return outer;
+    inner = step(outer, console, create);
+    close(outer);
+    return inner;
+}
+
+void log_file_name(char name[LOG_FILE_NAME], uint64_t start, const char *suffix)
+{
+    snprintf(name, LOG_FILE_NAME, "%020llu%.8s", (unsigned long long)start, suffix);
+}
+
+int log_file_open(int dir, uint64_t start, const char *suffix, int flags)
+{
+    char name[LOG_FILE_NAME];
+    struct stat st;
+    int fd, error;
+
+    log_file_name(name, start, suffix);
+    fd = openat(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return -errno;
+    /* A second name would let what is written here appear elsewhere; one without any is ours, just deleted. */
+    error = fstat(fd, &st) != 0 ? -errno : S_ISREG(st.st_mode) && st.st_nlink <= 1 ? 0 : -ELOOP;
+    if (error == 0)
+        return fd;
+    close(fd);
+    return error;
+}
+
+int64_t log_file_bytes(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) != 0 ? -errno : st.st_size;
+}
+
+/* The start of a segment by its name. */
+static bool parse_name(const char *name, const char *suffix, uint64_t *start)
+{
+    *start = 0;
+    for (int i = 0; i < DIGITS; i++) {
+        if (name[i] < '0' || name[i] > '9' || __builtin_mul_overflow(*start, 10, start) ||
+            __builtin_add_overflow(*start, (uint64_t)(name[i] - '0'), start))
+            return false;
+    }
+    return *start <= OFFSET_MAX && strcmp(name + DIGITS, suffix) == 0;
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct log_segment *x = a, *y = b;
+
+    return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static uint64_t bytes_of(int dir, uint64_t start, const char *suffix)
+{
+    char name[LOG_FILE_NAME];
+    struct stat st;
+
+    log_file_name(name, start, suffix);
+    return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+}
+
+static int add_segment(struct log_segments *list, size_t *room, uint64_t start)
+{
+    if (list->n == *room) {
+        size_t more = *room == 0 ? 32 : *room * 2;
+        struct log_segment *at = more > LOG_SEGMENTS_MAX ? NULL : reallocarray(list->at, more, sizeof *at);
+
+        if (at == NULL)
+            return more > LOG_SEGMENTS_MAX ? -EFBIG : -ENOMEM;
+        list->at = at;
+        *room = more;
+    }
+    list->at[list->n++] = (struct log_segment){.start = start};
+    return 0;
+}
+
+int log_segments_read(struct log_segments *list, int dir)
+{
+    int error = 0, fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+    size_t room = 0;
+    uint64_t start;
+
+    *list = (struct log_segments){0};
+    if (stream == NULL) {
+        error = -errno;
+        if (fd >= 0)
+            close(fd);
+        return error;
+    }
+    while (error == 0 && (entry = readdir(stream)) != NULL)
+        if (parse_name(entry->d_name, ".log", &start))
+            error = add_segment(list, &room, start);
+    closedir(stream);
+    if (list->n > 1)
+        qsort(list->at, list->n, sizeof *list->at, by_start);
+    for (size_t i = 0; i < list->n; i++) {
+        list->at[i].bytes = bytes_of(dir, list->at[i].start, ".log");
+        list->at[i].idx_bytes = bytes_of(dir, list->at[i].start, ".idx");
+        list->bytes += list->at[i].bytes + list->at[i].idx_bytes;
+    }
+    return error;
+}
+
+int log_segments_of(struct log_segments *list, const struct log_store *s, const char *domain, const char *console)
+{
+    int error, dir = log_dir_open(s, domain, console, false);
+
+    *list = (struct log_segments){0};
+    if (dir < 0)
+        return dir;
+    error = log_segments_read(list, dir);
+    close(dir);
+    return error;
+}
+
+void log_segments_finish(struct log_segments *list)
+{
+    free(list->at);
+    *list = (struct log_segments){0};
+}
+
+const struct log_segment *log_segment_at(const struct log_segments *list, uint64_t offset)
+{
+    const struct log_segment *found = list->n > 0 ? &list->at[0] : NULL;
+
+    for (size_t i = 1; i < list->n && list->at[i].start <= offset; i++)
+        if (list->at[i].bytes > 0 || i == list->n - 1) /* a planted empty file must not hide bytes */
+            found = &list->at[i];
+    return found;
+}

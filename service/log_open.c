@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "log_private.h"
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * The view is a sequence lock: odd while it changes. Members are stored with release after the odd number, and loaded with
+ * acquire before the number is looked at again: a reader that saw any new member sees that the number changed.
+ */
+void log_publish(struct log *l)
+{
+    struct log_view *v = &l->view;
+
+    __atomic_store_n(&l->view_seq, l->view_seq + 1, __ATOMIC_RELAXED);
+    store64(&v->length, l->length);
+    store64(&v->segment, l->segment);
+    store64(&v->idx_bytes, l->idx_bytes);
+    __atomic_store_n(&v->files, l->files, __ATOMIC_RELEASE);
+    __atomic_store_n(&v->boot, l->boot, __ATOMIC_RELEASE);
+    __atomic_store_n(&l->view_seq, l->view_seq + 1, __ATOMIC_RELEASE); /* pairs with the first load in log_view_get */
+}
+
+void log_view_get(const struct log *l, struct log_view *view)
+{
+    uint32_t seq;
+
+    for (;;) {
+        seq = __atomic_load_n(&l->view_seq, __ATOMIC_ACQUIRE);
+        view->length = load64(&l->view.length);
+        view->segment = load64(&l->view.segment);
+        view->idx_bytes = load64(&l->view.idx_bytes);
+        view->files = __atomic_load_n(&l->view.files, __ATOMIC_ACQUIRE);
+        view->boot = __atomic_load_n(&l->view.boot, __ATOMIC_ACQUIRE);
+        if (seq % 2 == 0 && __atomic_load_n(&l->view_seq, __ATOMIC_RELAXED) == seq)
+            return;
+        sched_yield(); /* the writer lost its CPU within these few stores */
+    }
+}
+
+void log_status_get(const struct log *l, struct log_status *status)
+{
+    struct log_view view;
+
+    log_view_get(l, &view);
+    *status = (struct log_status){view.length, load64(&l->oldest), load64(&l->bytes), view.boot};
+    if (status->oldest > status->length)
+        status->oldest = status->length; /* files were replaced between the two looks */
+}
+
+static void enter(struct log *l)
+{
+    struct log_store *s = l->store;
+
+    pthread_mutex_lock(&s->lock);
+    l->next = s->logs;
+    s->logs = l;
+    pthread_mutex_unlock(&s->lock);
+    l->open = true;
+    if (l->writes)
+        __atomic_fetch_add(&s->n_logs, 1, __ATOMIC_RELAXED);
+}
+
+static void leave(struct log *l)
+{
+    struct log_store *s = l->store;
+    struct log **at = &s->logs;
+
+    pthread_mutex_lock(&s->lock);
+    while (*at != l)
+        at = &(*at)->next;
+    *at = l->next;
+    pthread_mutex_unlock(&s->lock);
+    l->open = false;
+    if (l->writes)
+        __atomic_fetch_sub(&s->n_logs, 1, __ATOMIC_RELAXED);
+}
+
+/* What a full, failing or read-only disk answers: the log opens all the same and discards until that ends. */
+static bool is_disk(int error)
+{
+    return error == -ENOSPC || error == -EDQUOT || error == -EROFS || error == -EIO || error == -EFBIG;
+}
+
+static void mark_cut(struct log *l, uint64_t lost, const struct log_time *now)
+{
+    struct vc_index_record r = log_record(l, VC_INDEX_GAP, lost, now);
+
+    log_tell(l, LOG_TELL_FILES, now, "cut %llu bytes behind offset %llu that are not what was stored",
+             (unsigned long long)lost, (unsigned long long)l->length);
+    if (log_records_write(l, &r, 1) != 0)
+        l->marks_lost++;
+}
+
+static int open_files(struct log *l, const struct log_time *now)
+{
+    uint64_t lost = 0;
+    int error, dir = log_dir_open(l->store, l->domain, l->console, l->writes);
+
+    if (dir < 0)
+        return dir;
+    error = l->writes ? log_recover(l, dir, &lost) : log_recover_view(l, dir);
+    if (l->writes && is_disk(error))
+        (void)log_recover_view(l, dir); /* what is there can at least be read */
+    close(dir);
+    if (error == 0 && l->writes && l->log_fd < 0)
+        error = log_rotate(l, now);
+    if (error == 0 && lost > 0)
+        mark_cut(l, lost, now);
+    return error;
+}
+
+int log_open(struct log *l, struct log_store *s, const char *domain, const char *console, unsigned flags,
+             const struct log_time *now)
+{
+    int error;
+
+    *l = (struct log){.store = s, .log_fd = -1, .idx_fd = -1, .writes = (flags & LOG_READ) == 0};
+    if (strlen(domain) >= sizeof l->domain || strlen(console) >= sizeof l->console)
+        return -EINVAL;
+    memcpy(l->domain, domain, strlen(domain));
+    memcpy(l->console, console, strlen(console));
+    l->checked_mono = now->mono_ns;
+    enter(l);
+    error = open_files(l, now);
+    if (l->writes && is_disk(error)) {
+        log_fail(l, error, now);
+        error = 0;
+    }
+    log_publish(l);
+    if (error == 0)
+        return 0;
+    leave(l);
+    log_files_close(l);
+    return error;
+}
+
+void log_close(struct log *l, const struct log_time *now)
+{
+    if (!l->open)
+        return;
+    if (l->writes)
+        (void)log_settle(l, now);
+    (void)log_gap_close(l, now);
+    if (l->error != 0)
+        __atomic_fetch_sub(&l->store->n_failing, 1, __ATOMIC_RELAXED);
+    leave(l);
+    log_files_close(l);
+}

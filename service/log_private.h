@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * log_private.h: what the files of the log store share. Nobody else includes it.
+ *
+ *     log_store.c      the directory of all logs, names, messages      log_open.c    open, close, what readers may see
+ *     log_files.c      files of one console: names, segments, scan     log_recover.c repair at open
+ *     log_index.c      records                                         log_rotate.c  new segments, vanished files
+ *     log_append.c     bytes, marks, full disk                         log_tidy.c    retention
+ *     log_cursor.c     readers                                         log_locate.c  where readers begin
+ */
+#ifndef VCONS_SERVICE_LOG_PRIVATE_H
+#define VCONS_SERVICE_LOG_PRIVATE_H
+#include "log.h"
+
+#define NS_PER_S          UINT64_C(1000000000)
+#define LOG_RETRY_NS      NS_PER_S
+#define LOG_MARK_NS       (NS_PER_S / 100)
+#define LOG_MARK_BYTES    (64u * 1024)
+#define LOG_ROOM_BYTES    4096u         /* preallocated in the index for what is said about a full disk */
+#define LOG_SEGMENT_FLOOR (64u * 1024)  /* no sharing makes segments smaller */
+#define LOG_CHUNK_BYTES   (256u * 1024) /* written by one call, so that its records fit on the stack */
+#define LOG_FILE_NAME     32u           /* 20 digits, suffix, NUL */
+#define LOG_SEGMENTS_MAX  65536u        /* of one console; more were not made by us */
+
+/* 64-bit members that other threads read or add to. */
+static inline uint64_t load64(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+static inline void store64(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
+static inline void add64(uint64_t *p, uint64_t v) { (void)__atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
+
+/* log_store.c */
+enum log_tell_kind { LOG_TELL_FAIL, LOG_TELL_AGAIN, LOG_TELL_FILES };
+/* One line to the operator, unless one of its kind came in the last 10 s (R27). Allocation-free. */
+__attribute__((format(printf, 4, 5))) void log_tell(const struct log *l, enum log_tell_kind kind,
+                                                    const struct log_time *now, const char *format, ...);
+const char *log_error_text(int error);                               /* of a positive errno */
+void log_account(struct log *l, uint64_t bytes);                     /* bytes more are on disk */
+void log_forget(struct log_store *s, struct log *l, uint64_t bytes); /* fewer; l may be NULL */
+void log_untidy(struct log_store *s);                                /* have it tidied, once */
+
+/* log_files.c */
+/* DOMAIN/CONSOLE below the store, no link followed. A descriptor or a negative errno. */
+int log_dir_open(const struct log_store *s, const char *domain, const char *console, bool create);
+void log_file_name(char name[LOG_FILE_NAME], uint64_t start, const char *suffix);
+/* A regular file of that name in dir, no link followed. A descriptor or a negative errno. */
+int log_file_open(int dir, uint64_t start, const char *suffix, int flags);
+int64_t log_file_bytes(int fd); /* or a negative errno */
+
+struct log_segment {
+    uint64_t start;
+    uint64_t bytes, idx_bytes;
+};
+struct log_segments { /* by start */
+    struct log_segment *at;
+    size_t n;
+    uint64_t bytes; /* of all, with indices */
+};
+/* What a console's directory holds. 0 or a negative errno; finish in either case. Allocates. */
+int log_segments_read(struct log_segments *list, int dir);
+int log_segments_of(struct log_segments *list, const struct log_store *s, const char *domain, const char *console);
+void log_segments_finish(struct log_segments *list);
+/* The last segment that starts at or before offset, else the first; NULL: there is none. */
+const struct log_segment *log_segment_at(const struct log_segments *list, uint64_t offset);
+
+/* log_index.c */
+/* True: its checksum fits, and its offset lies in [low, high]. */
+bool log_record_ok(const struct vc_index_record *r, uint64_t low, uint64_t high);
+void log_record_seal(struct vc_index_record *r);
+/* A record of what the log knows now, sealed with its checksum. */
+struct vc_index_record log_record(const struct log *l, enum vc_index_kind kind, uint64_t value,
+                                  const struct log_time *now);
+/* Write n records behind the newest, or negative errno and none of them counts. Nothing is published. */
+int log_records_write(struct log *l, const struct vc_index_record *r, unsigned n);
+int log_records_read(int fd, uint64_t at, struct vc_index_record *r, unsigned n); /* how many, or negative errno */
+void log_index_reserve(struct log *l); /* keep LOG_ROOM_BYTES allocated ahead, if the file system does */
+/* The time mark that vouches for all bytes up to the end. */
+int log_time_mark(struct log *l, const struct log_time *now);
+
+/* log_open.c */
+void log_publish(struct log *l); /* let readers see what is stored */
+
+/* log_recover.c */
+/* Find the newest segment and repair it. 0: all about the log's end is known; the files are open if appending goes on in
+ * them. *lost: bytes that were stored once and had to be cut. */
+int log_recover(struct log *l, int dir, uint64_t *lost);
+int log_recover_view(struct log *l, int dir); /* the same for a reader: nothing is changed */
+
+/* log_rotate.c */
+uint64_t log_segment_limit(const struct log *l);
+uint64_t log_index_limit(uint64_t segment_limit);
+int log_rotate(struct log *l, const struct log_time *now);       /* go on in a new segment that starts at the end */
+int log_check_linked(struct log *l, const struct log_time *now); /* files deleted under us? then anew; each second */
+void log_files_close(struct log *l);
+
+/* log_append.c */
+int log_gap_close(struct log *l, const struct log_time *now);
+/* Count n bytes as not stored, in the gap that stands at the end. */
+void log_discard(struct log *l, uint64_t n, const struct log_time *now);
+void log_fail(struct log *l, int error, const struct log_time *now);
+
+/* log_tidy.c */
+/* Delete this log's own oldest segment, if it has any but the newest: where tidying does not keep up. */
+void log_shed(struct log *l);
+/* Delete one segment's files. Returns the bytes that went. */
+uint64_t log_segment_delete(int dir, const struct log_segment *segment);
+
+#endif

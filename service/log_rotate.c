@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include "log_private.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+uint64_t log_segment_limit(const struct log *l)
+{
+    const struct log_limits *limits = &l->store->limits;
+    uint64_t logs = larger(__atomic_load_n(&l->store->n_logs, __ATOMIC_RELAXED), 1);
+
+    /* Only closed segments can be deleted: open ones may hold a quarter of what each and all may have. */
+    return smaller(smaller(limits->segment_bytes, limits->console_bytes / 4),
+                   larger(limits->total_bytes / 4 / logs, LOG_SEGMENT_FLOOR));
+}
+
+uint64_t log_index_limit(uint64_t segment_limit) { return larger(segment_limit / 4, 4 * LOG_ROOM_BYTES); }
+
+void log_files_close(struct log *l)
+{
+    if (l->log_fd >= 0)
+        close(l->log_fd);
+    if (l->idx_fd >= 0)
+        close(l->idx_fd);
+    l->log_fd = l->idx_fd = -1;
+}
+
+static void point_current(int dir, uint64_t start)
+{
+    char name[LOG_FILE_NAME];
+
+    log_file_name(name, start, ".log");
+    (void)unlinkat(dir, "current.new", 0);
+    if (symlinkat(name, dir, "current.new") == 0)
+        (void)renameat(dir, "current.new", dir, "current.log"); /* a convenience for tail -F: no error of the log */
+}
+
+/* The index comes into being with its first record: under another name, then renamed. */
+static int index_begin(struct log *l, int dir, const struct log_time *now)
+{
+    char temporary[LOG_FILE_NAME], name[LOG_FILE_NAME];
+    struct vc_index_record r = log_record(l, VC_INDEX_START, l->store->machine_boot, now);
+    int error;
+
+    log_file_name(temporary, l->length, ".idx.new");
+    log_file_name(name, l->length, ".idx");
+    (void)unlinkat(dir, temporary, 0);
+    l->idx_fd = log_file_open(dir, l->length, ".idx.new", O_RDWR | O_CREAT | O_EXCL);
+    if (l->idx_fd < 0)
+        return l->idx_fd;
+    l->idx_bytes = l->idx_room = 0;
+    error = log_records_write(l, &r, 1);
+    if (error == 0 && renameat(dir, temporary, dir, name) != 0)
+        error = -errno;
+    if (error != 0) {
+        (void)unlinkat(dir, temporary, 0);
+        close(l->idx_fd);
+    }
+    return error;
+}
+
+/* The bytes of a new segment; an empty file may be there already, left by a death between two steps. */
+static int bytes_begin(const struct log *l, int dir)
+{
+    int fd = log_file_open(dir, l->length, ".log", O_RDWR | O_CREAT);
+    int64_t bytes = fd < 0 ? fd : log_file_bytes(fd);
+
+    if (bytes == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return bytes < 0 ? (int)bytes : -EEXIST; /* never cut what we do not know */
+}
+
+static int begin(struct log *l, int dir, const struct log_time *now)
+{
+    int old_log = l->log_fd, old_idx = l->idx_fd, log_fd = bytes_begin(l, dir), error;
+    uint64_t old_idx_bytes = l->idx_bytes, old_idx_room = l->idx_room;
+
+    if (log_fd < 0)
+        return log_fd;
+    error = index_begin(l, dir, now);
+    if (error != 0) {
+        close(log_fd);
+        l->idx_fd = old_idx;
+        l->idx_bytes = old_idx_bytes;
+        l->idx_room = old_idx_room;
+        return error;
+    }
+    if (old_log >= 0)
+        close(old_log);
+    if (old_idx >= 0)
+        close(old_idx);
+    l->log_fd = log_fd;
+    return 0;
+}
+
+int log_rotate(struct log *l, const struct log_time *now)
+{
+    int dir, error;
+
+    if (l->idx_fd >= 0 && l->marked_offset != l->length && !l->gap_open)
+        (void)log_time_mark(l, now); /* vouches for the last block, which no CRC record will close */
+    dir = log_dir_open(l->store, l->domain, l->console, true);
+    if (dir < 0)
+        return dir;
+    error = begin(l, dir, now);
+    if (error == 0) {
+        point_current(dir, l->length);
+        l->segment = l->marked_offset = l->length;
+        l->marked_mono = l->checked_mono = now->mono_ns;
+        l->crc = 0;
+        l->rotate = false;
+        l->gap_stored = false; /* if one grows, its record is still to come here */
+        l->files++;
+    }
+    close(dir);
+    return error;
+}
+
+static bool linked(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && st.st_nlink > 0;
+}
+
+static bool oldest_exists(const struct log *l, uint64_t oldest)
+{
+    int dir = log_dir_open(l->store, l->domain, l->console, false), fd;
+
+    if (dir < 0)
+        return false;
+    fd = log_file_open(dir, oldest, ".log", O_RDONLY);
+    close(dir);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+/* Somebody deleted the files. The history goes on at the same offset, and says how much of it is gone. */
+static int anew(struct log *l, const struct log_time *now)
+{
+    uint64_t oldest = load64(&l->oldest), lost;
+    bool some = oldest != l->segment && oldest_exists(l, oldest);
+    struct vc_index_record r;
+    int error;
+
+    lost = l->length - (some ? l->segment : oldest);
+    log_forget(l->store, l, some ? lost + l->idx_bytes : load64(&l->bytes));
+    log_tell(l, LOG_TELL_FILES, now, "its files were deleted; it goes on in new ones at offset %llu",
+             (unsigned long long)l->length);
+    log_files_close(l);
+    if (!some)
+        store64(&l->oldest, l->length);
+    error = log_rotate(l, now);
+    if (error != 0 || lost == 0)
+        return error;
+    r = log_record(l, VC_INDEX_GAP, lost, now);
+    return log_records_write(l, &r, 1);
+}
+
+int log_check_linked(struct log *l, const struct log_time *now)
+{
+    if (now->mono_ns - l->checked_mono < NS_PER_S)
+        return 0;
+    l->checked_mono = now->mono_ns;
+    if (!linked(l->log_fd))
+        return anew(l, now);
+    return linked(l->idx_fd) ? 0 : log_rotate(l, now); /* the bytes are there: only marks are gone */
+}
