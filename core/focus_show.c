@@ -50,12 +50,27 @@ static void add_mark(struct text *t, uint64_t skipped)
 
 static uint32_t room(const struct vc_focus *f) { return f->output_size - (f->output_prod - f->output_cons); }
 
-/* How many bytes a domain may show now: a quarter is the hypervisor's, and cooked each may become two. */
+/* How much of it a domain may take: a quarter is the hypervisor's. */
 static uint32_t domain_room(const struct vc_focus *f)
 {
     uint32_t free = room(f), kept = f->output_size / 4;
 
-    return free <= kept ? 0 : (free - kept) / 2;
+    return free <= kept ? 0 : free - kept;
+}
+
+/* How many of n bytes go into so much room. */
+static uint32_t fitting(const struct vc_focus *f, const uint8_t *bytes, uint32_t n, uint32_t space)
+{
+    uint32_t used = 0, i = 0;
+
+    if (!f->cooked)
+        return n < space ? n : space;
+    for (; i < n; i++) {
+        used += bytes[i] == '\n' ? 2 : 1; /* at most */
+        if (used > space)
+            break;
+    }
+    return i;
 }
 
 static void append(struct vc_focus *f, const uint8_t *bytes, uint32_t n)
@@ -131,7 +146,7 @@ static bool affords(struct vc_focus *f, struct vc_focus_domain *d)
             d->budget = VC_FOCUS_BUDGET_BYTES;
         }
     }
-    return d->budget >= 2 * TEXT_BYTES && domain_room(f) >= 3 * TEXT_BYTES;
+    return d->budget >= 2 * TEXT_BYTES && domain_room(f) >= 4 * TEXT_BYTES;
 }
 
 /* The first bytes that are not shown: say so at once, the number follows when it is known. */
@@ -203,17 +218,16 @@ static void show_lines(struct vc_focus *f, struct vc_focus_domain *d, const uint
 
 static void show_raw(struct vc_focus *f, struct vc_focus_domain *d, const uint8_t *bytes, uint32_t n)
 {
-    uint32_t fits = domain_room(f);
+    uint32_t fits;
 
     if (d->skipped > 0) {
-        if (fits < f->output_size / 8) { /* not for a few bytes between two marks */
+        if (domain_room(f) < f->output_size / 4) { /* not for a few bytes between two marks */
             skip(d, n);
             return;
         }
         show_mark(f, d);
-        fits = domain_room(f);
     }
-    fits = fits < n ? fits : n;
+    fits = fitting(f, bytes, n, domain_room(f));
     show(f, bytes, fits);
     skip(d, n - fits);
 }
