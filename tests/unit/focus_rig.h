@@ -91,7 +91,7 @@ static const struct vc_focus_env rig_env = {
 };
 
 /* Domains 1..n, the hypervisor has the focus, nothing was shown yet. */
-static void rig_init_cooked(struct rig *r, uint32_t n, bool cooked)
+static inline void rig_init_cooked(struct rig *r, uint32_t n, bool cooked)
 {
     struct vc_focus_config c = {.env = &rig_env, .ctx = r, .lock = &r->console, .cooked = cooked};
 
@@ -112,7 +112,7 @@ static void rig_init_cooked(struct rig *r, uint32_t n, bool cooked)
 static inline void rig_init(struct rig *r, uint32_t n) { rig_init_cooked(r, n, false); }
 
 /* What the terminal got since the last look. */
-static const char *rig_screen(struct rig *r)
+static inline const char *rig_screen(struct rig *r)
 {
     uint32_t n, at = 0;
 
@@ -131,7 +131,7 @@ static inline void rig_write(struct rig *r, uint32_t id, const char *text)
 static inline void rig_type(struct rig *r, const char *text) { vc_focus_type(&r->focus, text, strlen(text)); }
 
 /* What a read of so many bytes gives, as a string. */
-static const char *rig_read(struct rig *r, uint32_t id, uint32_t n)
+static inline const char *rig_read(struct rig *r, uint32_t id, uint32_t n)
 {
     static char got[128];
 
