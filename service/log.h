@@ -203,7 +203,7 @@ int log_locate(const struct log *l, const struct log_from *from, uint64_t *offse
 enum log_item_kind { LOG_NOTHING, LOG_BYTES, LOG_MARK };
 struct log_item {
     enum log_item_kind kind;
-    uint64_t offset;               /* of the first byte, or of the mark */
+    uint64_t offset;               /* of the first byte, or where the mark is shown */
     struct vc_index_record record; /* MARK: a checked copy. Lost history shows as a GAP without a line */
     uint64_t n;                    /* BYTES: how many stand here in a row, at least 1, up to the next mark shown */
     uint64_t position;             /* BYTES: where in fd they begin */

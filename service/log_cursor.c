@@ -215,7 +215,6 @@ static bool show(struct log_cursor *c, struct log_item *item)
     r = next_record(c);
     if (r != NULL && r->offset <= c->offset) {
         item->kind = LOG_MARK;
-        item->offset = r->offset;
         item->record = *r;
         c->next_record++;
         return true;
