@@ -59,13 +59,14 @@ static size_t xen_put(struct hvc *hvc, const void *bytes, size_t n)
 static size_t xen_get(struct hvc *hvc, void *bytes, size_t n)
 {
     struct xen_console *x = of(hvc);
+    bool connected = xen_console_connected(x); /* before the ring: what came there before the flag went is seen */
     uint32_t got;
 
     if (ring_get(x, bytes, n, &got) != VC_OK)
         violated(x);
     if (got > 0)
         hypercall_notify(hvc->platform, hvc->port);
-    else if (!xen_console_connected(x))
+    else if (!connected)
         return console_io_read(hvc->platform, bytes, n);
     return got;
 }

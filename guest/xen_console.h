@@ -7,13 +7,16 @@
  * Owner: the caller places struct xen_console; the page stays mapped for as long as it is in use.
  * Lock:  the caller's, as hvc.h says: one for both directions of one console.
  * Trust: page, port and flag are the backend's. Indices that claim more than the ring holds make that
- * direction unusable for as long as they do: output goes by hypercall, input stays away. Nothing is ever read
- * outside the ring, nothing waits for such a backend, and `violations` counts. Order: the flag is looked at
- * in each put, thus in each round of a wait, and may go either way at any moment. Connected: bytes go into
- * the ring, then the event. Disconnected: the call returns when they are taken, and by design 3.1 the
- * hypervisor first takes what is still in the ring. So the stream stays in order across both transitions, and
- * a byte goes exactly one way. Input: what the ring holds comes first, whatever the flag says, for it was put
- * there before the flag went; the hypercall is asked when the ring is empty and disconnected.
+ *        direction unusable for as long as they do: output goes by hypercall, input stays away. Nothing is
+ *        ever read outside the ring, nothing waits for such a backend, and `violations` counts.
+ * Flag:  looked at in each put and get, thus in each round of a wait; it may go either way at any moment.
+ *        Connected: bytes go into the ring, then the event. Disconnected: the call returns when they are
+ *        taken. So a byte goes exactly one way.
+ * Order: holds across both transitions if the backend keeps its part of design 3.1: CONSOLEIO_write first
+ *        takes what is still in the ring. Input: what the ring holds comes first, whatever the flag says, for
+ *        it was put there before the flag went; the hypercall is asked when the ring is empty and the flag,
+ *        looked at before the ring, is down. The backend's part: CONSOLEIO_read gives nothing while the ring
+ *        holds input, else a flag that goes to and fro between look and call lets the call overtake the ring.
  */
 #ifndef GUEST_XEN_CONSOLE_H
 #define GUEST_XEN_CONSOLE_H
