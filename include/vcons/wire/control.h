@@ -2,8 +2,8 @@
 /*
  * wire/control.h: the service's control socket, control.sock.
  *
- * A UNIX stream socket. Requests and answers are JSON objects, one a line, at most VC_CONTROL_LINE_MAX bytes with the
- * newline; requests are answered in order. The first request is hello:
+ * A UNIX stream socket. Requests and answers are JSON objects, one a line; requests are answered in order. A request is at
+ * most VC_CONTROL_LINE_MAX bytes with the newline; an answer may be longer (ls of a thousand consoles). The first is hello:
  *
  *     {"id":1,"op":"hello","version":1}       {"id":1,"ok":{"version":1,"pid":…,"program":"vconsd 0.1.0"}}
  *     {"id":2,"op":"ls"}                      {"id":2,"ok":{"consoles":[CONSOLE…]}}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * attach.h: one person at one console: what the keyboard, the screen and the connection share. Private to cmd_attach.c (options,
+ * the loop), attach_keys.c (keyboard, escape menu) and attach_view.c (frames to the screen, notices).
+ *
+ * Spec:  docs/vcons.1 (ATTACH); wire/control.h, frames.
+ * Owner: everything belongs to the one struct attach on cmd_attach.c's stack.
+ * Lock:  none: one thread.
+ * Trust: output is the guest's and passes through safe.h; frames are checked for length before use.
+ */
+#ifndef CLIENT_ATTACH_H
+#define CLIENT_ATTACH_H
+#include "conn.h"
+#include "safe.h"
+#include "sink.h"
+#include "tty.h"
+
+#define ATTACH_NO_ESCAPE (-1)
+#define ATTACH_TYPED_MAX (64u * 1024) /* typed bytes that wait for a guest which does not read */
+
+enum attach_token {
+    TOKEN_UNKNOWN = -1, /* the service has not said yet */
+    TOKEN_FREE = VC_CONTROL_FREE,
+    TOKEN_MINE = VC_CONTROL_YOURS,
+    TOKEN_OTHERS = VC_CONTROL_OTHERS,
+};
+
+struct attach {
+    struct options *options;
+    const char *name;            /* as the user gave it */
+    int escape;                  /* the byte that opens the menu, or ATTACH_NO_ESCAPE */
+    bool read_only, interactive; /* interactive: standard input is a terminal */
+    bool screen;                 /* standard output is one */
+    struct conn conn;
+    struct conn_attach place; /* its end: before it output is old */
+    uint64_t offset;          /* the next byte of the log that is not shown yet */
+    struct tty tty;
+    struct sink sink;
+    struct safe safe;
+    enum attach_token token;
+    char holder[64];
+    uint64_t since_ns;
+    bool refusal_told; /* since the token last changed hands */
+    bool in_menu;      /* output waits meanwhile, so that the line stays in sight */
+    bool input_ended;
+    bool away; /* the service is gone; it is tried again and again */
+    bool left;
+    int status; /* valid once left */
+};
+
+/* Typed bytes: from the keyboard or from a pipe. */
+void attach_type(struct attach *a, const uint8_t *bytes, size_t n);
+/* Every whole frame that has come, until the menu opens. False: the peer breaks the protocol. */
+bool attach_show(struct attach *a);
+/* "[vcons: …]" on a line of its own. */
+__attribute__((format(printf, 2, 3))) void attach_notice(struct attach *a, const char *format, ...);
+void attach_notice_holder(struct attach *a);
+void attach_leave(struct attach *a, int status);
+/* The size of the screen, to the guest, if this viewer writes. */
+void attach_resize(struct attach *a);
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+#include <endian.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "attach.h"
+#include <vcons/wire/index.h>
+#include <vcons/wire/link.h>
+
+void attach_notice(struct attach *a, const char *format, ...)
+{
+    const char *end = a->screen ? "\r\n" : "\n";
+    struct problem p;
+    char line[PROBLEM_BYTES + 32];
+    va_list args;
+    int n;
+
+    va_start(args, format);
+    problem_setv(&p, 0, format, args);
+    va_end(args);
+    n = snprintf(line, sizeof line, "%s[vcons: %s]%s", a->sink.last == '\n' ? "" : end, p.text, end);
+    if (a->screen)
+        sink_put(&a->sink, line, (size_t)n);
+    else if (write(STDERR_FILENO, line, (size_t)n) < 0)
+        return; /* output that is kept holds the guest's bytes alone */
+}
+
+void attach_notice_holder(struct attach *a)
+{
+    time_t seconds = (time_t)(a->since_ns / 1000000000u);
+    char since[32] = "";
+    struct tm tm;
+
+    if (a->since_ns != 0 && localtime_r(&seconds, &tm) != NULL)
+        strftime(since, sizeof since, " since %H:%M:%S", &tm);
+    attach_notice(a, "read only: %s writes%s%s", a->holder[0] != '\0' ? a->holder : "somebody else", since,
+                  a->interactive && a->escape != ATTACH_NO_ESCAPE ? "; the escape key, then w, takes over" : "");
+}
+
+/* Bytes that lie before the end of the log as it was at the start are old: no question in them is asked again. */
+static void show_bytes(struct attach *a, const uint8_t *bytes, size_t n)
+{
+    while (n > 0) {
+        bool old = a->offset < a->place.end;
+        uint64_t left = a->place.end - a->offset;
+        size_t part = old && left < n ? (size_t)left : n;
+        uint8_t *room = sink_room(&a->sink, SAFE_OUT_BYTES(part));
+
+        if (room == NULL)
+            return;
+        safe_queries(&a->safe, !old && a->token == TOKEN_MINE);
+        sink_took(&a->sink, safe_filter(&a->safe, bytes, part, room));
+        a->offset += part;
+        bytes += part;
+        n -= part;
+    }
+}
+
+static bool show_out(struct attach *a, const struct frame *f)
+{
+    uint64_t offset;
+
+    if (f->n < sizeof offset)
+        return false;
+    memcpy(&offset, f->bytes, sizeof offset);
+    offset = le64toh(offset);
+    if (offset > a->offset && a->offset != 0)
+        attach_notice(a, "%" PRIu64 " bytes are no longer kept", offset - a->offset);
+    a->offset = offset;
+    show_bytes(a, f->bytes + sizeof offset, f->n - sizeof offset);
+    return true;
+}
+
+static const char *state_text(uint64_t state)
+{
+    switch (state) {
+    case VC_LINK_OFF: return "the domain is off";
+    case VC_LINK_CRASHED: return "the domain has crashed";
+    case VC_LINK_PAUSED: return "the domain is paused";
+    default: return "the console is closed";
+    }
+}
+
+static bool show_mark(struct attach *a, const struct frame *f)
+{
+    struct vc_index_record r;
+    uint64_t value;
+
+    if (f->n != sizeof r)
+        return false;
+    memcpy(&r, f->bytes, sizeof r);
+    value = le64toh(r.value);
+    if (le16toh(r.kind) == VC_INDEX_GAP)
+        value == UINT64_MAX ? attach_notice(a, "bytes dropped") : attach_notice(a, "%" PRIu64 " bytes dropped", value);
+    if (le64toh(r.offset) < a->place.end)
+        return true; /* of the rest only what happens now */
+    switch (le16toh(r.kind)) {
+    case VC_INDEX_BOOT: attach_notice(a, "boot %" PRIu64, value); break;
+    case VC_INDEX_CLOSE: attach_notice(a, "%s", state_text(value)); break;
+    case VC_INDEX_BROKEN:
+        attach_notice(a, "the guest broke the console's rules (%" PRIu64 "); it is taken up anew", value);
+        break;
+    case VC_INDEX_DETACH: attach_notice(a, "the source is away"); break;
+    case VC_INDEX_ATTACH: attach_notice(a, "the source is here"); break;
+    default: break;
+    }
+    return true;
+}
+
+void attach_resize(struct attach *a)
+{
+    uint16_t size[2];
+
+    if (!a->screen || a->away || a->token != TOKEN_MINE || !tty_size(STDOUT_FILENO, &size[0], &size[1]))
+        return;
+    size[0] = htole16(size[0]);
+    size[1] = htole16(size[1]);
+    conn_send(&a->conn, VC_CONTROL_RESIZE, size, sizeof size);
+}
+
+static bool show_token(struct attach *a, const struct frame *f)
+{
+    struct vc_control_token t;
+    enum attach_token before = a->token;
+
+    if (f->n != sizeof t)
+        return false;
+    memcpy(&t, f->bytes, sizeof t);
+    t.holder[sizeof t.holder - 1] = '\0';
+    message_clean(t.holder, strlen(t.holder));
+    a->token = t.state == VC_CONTROL_REFUSED ? TOKEN_OTHERS : (enum attach_token)t.state;
+    if (a->token != before || strcmp(a->holder, t.holder) != 0)
+        a->refusal_told = false;
+    memcpy(a->holder, t.holder, sizeof a->holder);
+    a->since_ns = le64toh(t.since_ns);
+    if (a->read_only)
+        return true;
+    if (a->token == TOKEN_OTHERS && !a->refusal_told && (before != TOKEN_OTHERS || t.state == VC_CONTROL_REFUSED)) {
+        attach_notice_holder(a);
+        a->refusal_told = t.state == VC_CONTROL_REFUSED;
+    }
+    if (a->token == TOKEN_MINE && before != TOKEN_MINE) {
+        if (before == TOKEN_OTHERS)
+            attach_notice(a, "you write now");
+        attach_resize(a);
+    }
+    return true;
+}
+
+static void show_end(struct attach *a, const struct frame *f)
+{
+    char text[200];
+    size_t n = f->n > 1 ? f->n - 1 : 0;
+
+    if (f->n == 0 || f->bytes[0] == VC_CONTROL_END_SERVICE)
+        return; /* the connection closes: it is tried again */
+    n = n < sizeof text - 1 ? n : sizeof text - 1;
+    memcpy(text, f->bytes + 1, n);
+    text[n] = '\0';
+    if (f->bytes[0] == VC_CONTROL_END_CONSOLE) {
+        attach_notice(a, "%s has ended%s%s", a->place.console, text[0] != '\0' ? ": " : "", text);
+        attach_leave(a, EXIT_ENDED);
+    } else {
+        attach_notice(a, "the service ended this view%s%s", text[0] != '\0' ? ": " : "", text);
+        attach_leave(a, EXIT_FAILED);
+    }
+}
+
+bool attach_show(struct attach *a)
+{
+    struct frame f;
+    int result = 0;
+
+    while (!a->in_menu && !a->left && (result = conn_frame(&a->conn, &f)) == 1) {
+        bool fine = true;
+
+        if (f.type == VC_CONTROL_OUT)
+            fine = show_out(a, &f);
+        else if (f.type == VC_CONTROL_MARK)
+            fine = show_mark(a, &f);
+        else if (f.type == VC_CONTROL_TOKEN)
+            fine = show_token(a, &f);
+        else if (f.type == VC_CONTROL_END)
+            show_end(a, &f);
+        if (!fine)
+            return false;
+    }
+    return result >= 0;
+}

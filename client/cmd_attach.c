@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "attach.h"
+#include "from.h"
+#include "host/name.h"
+#include "signals.h"
+#include "when.h"
+
+#define RETRY_MS     100
+#define RETRY_S      60u /* without a person who could leave */
+#define DEFAULT_ROWS 24
+
+/* "^X", one character, or "none". False: none of these. */
+static bool parse_escape(const char *text, int *escape)
+{
+    size_t n = strlen(text);
+
+    if (strcmp(text, "none") == 0)
+        *escape = ATTACH_NO_ESCAPE;
+    else if (n == 2 && text[0] == '^' && text[1] == '?')
+        *escape = 0x7f;
+    else if (n == 2 && text[0] == '^' && text[1] >= '@' && text[1] < 0x7f)
+        *escape = text[1] & 0x1f;
+    else if (n == 1 && (unsigned char)text[0] < 0x80)
+        *escape = text[0];
+    else
+        return false;
+    return true;
+}
+
+static const char *escape_name(const struct attach *a, char name[8])
+{
+    if (a->escape >= ' ' && a->escape < 0x7f) {
+        name[0] = (char)a->escape;
+        name[1] = '\0';
+        return name;
+    }
+    strcpy(name, "Ctrl-x");
+    name[5] = (char)(a->escape ^ 0x40);
+    return name;
+}
+
+static void greet(struct attach *a)
+{
+    char name[8];
+
+    if (!a->interactive || !a->screen)
+        return;
+    if (a->escape == ATTACH_NO_ESCAPE)
+        attach_notice(a, "%s%s; no escape key: end vcons by a signal to leave", a->place.console,
+                      a->read_only ? ", read only" : "");
+    else
+        attach_notice(a, "%s%s; %s then . leaves", a->place.console, a->read_only ? ", read only" : "",
+                      escape_name(a, name));
+}
+
+static int open_view(struct attach *a, json_t *from, struct problem *p)
+{
+    struct conn_view view = {.console = a->name, .follow = true, .marks = true, .write = a->read_only ? "no" : "free"};
+    struct conn_attach place;
+    int status = conn_try(&a->conn, a->options, p);
+
+    a->token = TOKEN_UNKNOWN;
+    if (status != EXIT_DONE)
+        json_decref(from);
+    else
+        status = conn_attach(&a->conn, &view, from, &place, p);
+    if (status != EXIT_DONE) {
+        conn_close(&a->conn);
+        return status;
+    }
+    if (a->offset != 0 && place.end < a->place.end)
+        place.end = a->place.end;
+    a->place = place;
+    return EXIT_DONE;
+}
+
+/* The service is gone: try again until it is back, from the byte that is next. */
+static void come_back(struct attach *a, uint64_t since_ns)
+{
+    struct problem p;
+    int status = open_view(a, json_pack("{s:I}", "offset", (json_int_t)a->offset), &p);
+
+    if (status == EXIT_DONE) {
+        a->away = false;
+        attach_notice(a, "the service is back");
+    } else if (status == EXIT_NOT_ALLOWED || (!a->interactive && when_now() - since_ns > RETRY_S * 1000000000ull)) {
+        attach_notice(a, "%s", p.text);
+        attach_leave(a, status);
+    }
+}
+
+static void lose(struct attach *a)
+{
+    conn_close(&a->conn);
+    a->away = true;
+    attach_notice(a, "the service is gone; waiting for it");
+}
+
+static void receive(struct attach *a)
+{
+    int result = conn_receive(&a->conn);
+
+    if (!attach_show(a)) {
+        attach_notice(a, "%s: what the service says is not understood", a->conn.path);
+        attach_leave(a, EXIT_FAILED);
+    } else if (result <= 0 && !a->left) {
+        lose(a);
+    }
+}
+
+static void read_keys(struct attach *a)
+{
+    uint8_t keys[4096];
+    ssize_t n = read(STDIN_FILENO, keys, sizeof keys);
+
+    if (n > 0) {
+        attach_type(a, keys, (size_t)n);
+    } else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
+        a->input_ended = true;
+        if (a->interactive)
+            attach_leave(a, EXIT_DONE); /* the terminal is gone */
+    }
+    if (!a->in_menu && !a->away && !a->left && !attach_show(a)) /* what waited behind the menu */
+        attach_leave(a, EXIT_FAILED);
+}
+
+static void take_signals(struct attach *a, int fd)
+{
+    int number;
+
+    while ((number = signals_take(fd)) != 0) {
+        if (number == SIGWINCH)
+            attach_resize(a);
+        else if (number == SIGCONT && a->tty.raw)
+            tty_raw(&a->tty);
+        else if (number != SIGCONT && number != SIGCHLD)
+            attach_leave(a, EXIT_SIGNAL + number);
+    }
+}
+
+enum { FD_SIGNALS, FD_KEYS, FD_CONN, FD_SCREEN, N_FDS };
+
+static void one_round(struct attach *a, int signals, uint64_t *away_since)
+{
+    bool keys = !a->input_ended && (a->interactive || a->conn.out_have < VC_CONTROL_IN_MAX);
+    struct pollfd fds[N_FDS] = {
+        [FD_SIGNALS] = {.fd = signals, .events = POLLIN},
+        [FD_KEYS] = {.fd = keys ? STDIN_FILENO : -1, .events = POLLIN},
+        [FD_CONN] = {.fd = a->away ? -1 : a->conn.fd, .events = conn_waits(&a->conn) ? POLLOUT : 0},
+        [FD_SCREEN] = {.fd = a->sink.fd, .events = sink_waits(&a->sink) ? POLLOUT : 0},
+    };
+
+    if (!a->in_menu && !sink_waits(&a->sink))
+        fds[FD_CONN].events |= POLLIN; /* what is not read yet costs nothing: the log keeps it */
+    if (fds[FD_CONN].events == 0)
+        fds[FD_CONN].fd = -1;
+    if (!a->away)
+        *away_since = when_now();
+    if (poll(fds, N_FDS, a->away ? RETRY_MS : -1) < 0 && errno != EINTR)
+        attach_leave(a, EXIT_FAILED);
+    if (fds[FD_SIGNALS].revents != 0)
+        take_signals(a, signals);
+    if (fds[FD_KEYS].revents != 0)
+        read_keys(a);
+    if (!a->away && (fds[FD_CONN].revents & POLLOUT) != 0)
+        conn_flush(&a->conn);
+    if (!a->away && !a->left && (fds[FD_CONN].revents & (POLLIN | POLLHUP | POLLERR)) != 0)
+        receive(a);
+    else if (a->away && !a->left)
+        come_back(a, *away_since);
+    sink_flush(&a->sink);
+    if (a->sink.gone || (fds[FD_SCREEN].revents & POLLERR) != 0)
+        attach_leave(a, a->interactive ? EXIT_FAILED : EXIT_DONE);
+}
+
+static int attach(struct attach *a, json_t *from)
+{
+    uint8_t reset[SAFE_RESET_BYTES];
+    uint64_t away_since = 0;
+    struct problem p;
+    int signals, status = open_view(a, from, &p);
+
+    if (status != EXIT_DONE) {
+        message("%s", p.text);
+        return status;
+    }
+    a->offset = a->place.offset;
+    signals = signals_open();
+    a->interactive = tty_save(&a->tty, STDIN_FILENO);
+    a->screen = isatty(STDOUT_FILENO) != 0;
+    safe_init(&a->safe, a->screen ? SAFE_LIVE : SAFE_LOG, tty_utf8() || !a->screen, false);
+    sink_open(&a->sink, STDOUT_FILENO);
+    greet(a);
+    tty_raw(&a->tty);
+    while (!a->left)
+        one_round(a, signals, &away_since);
+    if (a->screen)
+        sink_put(&a->sink, reset, safe_reset(&a->safe, reset));
+    if (a->interactive && a->screen)
+        attach_notice(a, "left %s", a->place.console);
+    tty_restore(&a->tty);
+    sink_close(&a->sink);
+    conn_close(&a->conn);
+    close(signals);
+    return a->status;
+}
+
+static json_t *default_from(void)
+{
+    uint16_t rows = DEFAULT_ROWS, columns;
+
+    tty_size(STDOUT_FILENO, &rows, &columns);
+    return json_pack("{s:i}", "lines", rows > 2 ? rows - 2 : 1); /* the greeting and the cursor have their lines */
+}
+
+static int run(struct options *options, int argc, char **argv)
+{
+    static const struct option longs[] = {{"ro", no_argument, NULL, 'r'},
+                                          {"from", required_argument, NULL, 'f'},
+                                          {"escape", required_argument, NULL, 'e'},
+                                          {0}};
+    struct attach a = {.options = options, .escape = ']' & 0x1f, .conn = {.fd = -1}};
+    const char *from = NULL;
+    struct problem p;
+    struct name name;
+    json_t *place;
+    int option;
+
+    while ((option = options_next(options, &command_attach, argc, argv, ":he:", longs)) != OPTION_END) {
+        if (option < 0)
+            return option == OPTION_HELPED ? EXIT_DONE : EXIT_USAGE;
+        a.read_only |= option == 'r';
+        if (option == 'f')
+            from = optarg;
+        if (option == 'e' && !parse_escape(optarg, &a.escape))
+            return usage_error(&command_attach, "-e '%s': expected ^X, one character, or none", optarg);
+    }
+    if (arguments_check(&command_attach, argc, 1, 1) != 0)
+        return EXIT_USAGE;
+    a.name = argv[optind];
+    if (name_split(a.name, &name, &p) != 0)
+        return usage_error(&command_attach, "%s", p.text);
+    place = from != NULL ? from_parse(from) : default_from();
+    if (place == NULL)
+        return usage_error(&command_attach,
+                           "--from '%s': expected start, boot, now, an offset in bytes, or a moment: " WHEN_EXPECTED,
+                           from);
+    return attach(&a, place);
+}
+
+const struct command command_attach = {
+    .name = "attach",
+    .usage = "[--ro] [--from PLACE] [-e KEY] NAME",
+    .about = "See a console live and type to it; Ctrl-] then . leaves",
+    .help = "  --ro                 look, do not type\n"
+            "  --from PLACE         start, boot, now, an offset in bytes, or a moment such as -10m;\n"
+            "                       without it the last screenful\n"
+            "  -e, --escape KEY     the key that opens the menu: ^X, one character, or none\n",
+    .run = run,
+};

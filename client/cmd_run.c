@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vcons run: parent of all. It keeps the terminal's settings while the hypervisor has the terminal, so that they come back even
+ * after a SIGKILL of the hypervisor, and passes on how that ended.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "host/config.h"
+#include "run.h"
+#include "signals.h"
+
+#define ARGUMENTS_MAX 32u
+
+/* In sight of the user before the terminal is the guests'. */
+static void say_where(const struct run *r)
+{
+    if (r->service > 0)
+        message("started the console service (pid %d), %s; logs in %s", r->service, r->socket, r->log_dir);
+    else
+        message("using the console service at %s; logs in %s", r->socket, r->log_dir);
+    message("from another terminal: vcons ls, vcons attach NAME, vcons log NAME");
+}
+
+static int vmm_arguments(struct run *r, char program[PATH_MAX], char *argv[ARGUMENTS_MAX + 8])
+{
+    struct problem p;
+    int n = 0;
+
+    if (paths_program(program, "vcons-vmm", &p) != 0) {
+        message("%s", p.text);
+        return EXIT_FAILED;
+    }
+    argv[n++] = program;
+    argv[n++] = "--link";
+    argv[n++] = r->link;
+    if (r->detach)
+        argv[n++] = "--detached";
+    for (size_t i = 0; r->arguments[i] != NULL && i < ARGUMENTS_MAX; i++)
+        argv[n++] = r->arguments[i];
+    argv[n] = NULL;
+    return 0;
+}
+
+/* In the foreground: it has our terminal and our process group. */
+static pid_t spawn_in_front(char *const argv[], int keep_fd)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        fcntl(keep_fd, F_SETFD, 0);
+        signals_reset();
+        execv(argv[0], argv);
+        message("%s: %s", argv[0], strerror(errno));
+        _exit(EXIT_FAILED);
+    }
+    return pid < 0 ? -errno : pid;
+}
+
+/* Signals for us are meant for the hypervisor, which knows what to do with its guests. What a key or a hang-up of the terminal
+ * sends (si_code of the kernel) has reached it already, except for a hang-up that only the session's leader sees. */
+static void pass_signal(const struct run *r, const struct signalfd_siginfo *info)
+{
+    int number = (int)info->ssi_signo;
+
+    if (number == SIGCHLD || number == SIGWINCH || number == SIGCONT)
+        return;
+    if (info->ssi_code == SI_KERNEL && number != SIGHUP)
+        return;
+    kill(r->vmm, number == SIGINT || number == SIGQUIT ? SIGTERM : number);
+}
+
+static void take_signals(const struct run *r)
+{
+    struct signalfd_siginfo info;
+
+    while (read(r->signals, &info, sizeof info) == (ssize_t)sizeof info)
+        pass_signal(r, &info);
+}
+
+/* What the terminal looks like after a program that could not clean up: text attributes, cursor, screen, mouse. */
+static void mend_screen(void)
+{
+    static const char mend[] = "\x1b[?1049l\x1b[!p\x1b[m\x1b[?25h\x1b[?1000l\x1b[?2004l\r\n";
+
+    if (isatty(STDOUT_FILENO) && write(STDOUT_FILENO, mend, sizeof mend - 1) < 0)
+        return;
+}
+
+static int ended(struct run *r, int state)
+{
+    tty_restore(&r->tty);
+    if (WIFEXITED(state))
+        return WEXITSTATUS(state);
+    if (r->tty.saved)
+        mend_screen();
+    message("vcons-vmm was killed by signal %d (%s) and its guests with it; what they printed is in %s",
+            WTERMSIG(state), strsignal(WTERMSIG(state)), r->log_dir);
+    return EXIT_SIGNAL + WTERMSIG(state);
+}
+
+static int went_on(struct run *r, const char *how)
+{
+    tty_restore(&r->tty);
+    message("the guests %s in the background (vcons-vmm, pid %d): vcons ls, vcons attach NAME, vcons stop --all", how,
+            r->vmm);
+    return EXIT_DONE;
+}
+
+/* Until the hypervisor ends or is left alone. */
+static int wait_for_vmm(struct run *r, int told)
+{
+    struct pollfd fds[2] = {{.fd = r->signals, .events = POLLIN}, {.fd = told, .events = POLLIN}};
+    int state;
+    char letter;
+
+    for (;;) {
+        if (waitpid(r->vmm, &state, WNOHANG) == r->vmm)
+            return ended(r, state);
+        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+            return EXIT_FAILED;
+        take_signals(r);
+        if (fds[1].fd < 0 || fds[1].revents == 0)
+            continue;
+        if (read(told, &letter, 1) != 1)
+            fds[1].fd = -1; /* it has closed it; its end comes by SIGCHLD */
+        else if (letter == 's' && r->detach)
+            return went_on(r, "run");
+        else if (letter == 'd')
+            return went_on(r, "go on");
+    }
+}
+
+static int start_vmm(struct run *r)
+{
+    char program[PATH_MAX], file[PATH_MAX], number[16], *argv[ARGUMENTS_MAX + 8];
+    int told[2], status = vmm_arguments(r, program, argv);
+    struct problem p;
+    off_t length;
+
+    if (status != 0)
+        return status;
+    if (paths_make(r->scope, &r->paths, &p) != 0 || paths_format(file, "%s/vcons-vmm.err", r->paths.state) != 0 ||
+        pipe2(told, O_CLOEXEC) != 0) {
+        message("%s", p.text);
+        return EXIT_FAILED;
+    }
+    snprintf(number, sizeof number, "%d", told[1]);
+    setenv("VCONS_RUN_FD", number, 1);
+    length = run_length(file);
+    r->vmm = r->detach ? run_spawn(r, argv, file, told[1]) : spawn_in_front(argv, told[1]);
+    close(told[1]);
+    if (r->vmm < 0) {
+        message("%s: %s", program, strerror(-r->vmm));
+        status = EXIT_FAILED;
+    } else {
+        status = wait_for_vmm(r, told[0]);
+        if (r->detach && status != EXIT_DONE)
+            run_tell(file, length);
+    }
+    close(told[0]);
+    return status;
+}
+
+/* A file that is wrong is told before anything starts. */
+static int check_file(const char *path)
+{
+    struct problem p;
+    char *text;
+    size_t bytes;
+
+    if (path == NULL)
+        return 0;
+    if (config_read(path, &text, &bytes, &p) != 0) {
+        message("%s", p.text);
+        return EXIT_USAGE;
+    }
+    free(text);
+    return 0;
+}
+
+static int run_all(struct run *r)
+{
+    int status;
+
+    r->signals = signals_open();
+    tty_save(&r->tty, STDIN_FILENO);
+    if (r->private && (status = run_private_make(r)) != 0)
+        return status;
+    status = run_service(r);
+    if (status == EXIT_DONE) {
+        say_where(r);
+        status = start_vmm(r);
+    }
+    if (r->private)
+        run_private_end(r);
+    return status;
+}
+
+enum { OPTION_PRIVATE = 1, OPTION_ENGINE, OPTION_NAME };
+
+static int run(struct options *options, int argc, char **argv)
+{
+    static const struct option longs[] = {{"detach", no_argument, NULL, 'd'},
+                                          {"private", no_argument, NULL, OPTION_PRIVATE},
+                                          {"engine", required_argument, NULL, OPTION_ENGINE},
+                                          {"name", required_argument, NULL, OPTION_NAME},
+                                          {"kernel", required_argument, NULL, 'k'},
+                                          {"ramdisk", required_argument, NULL, 'i'},
+                                          {"cmdline", required_argument, NULL, 'a'},
+                                          {"memory", required_argument, NULL, 'm'},
+                                          {0}};
+    static const struct {
+        int option;
+        char *word;
+    } passed[] = {
+        {'k', "-k"}, {'i', "-i"}, {'a', "-a"}, {'m', "-m"}, {OPTION_ENGINE, "--engine"}, {OPTION_NAME, "--name"}};
+    char *arguments[ARGUMENTS_MAX + 1] = {NULL};
+    struct run r = {.options = options, .arguments = arguments};
+    bool kernel = false;
+    int option, n = 0;
+
+    while ((option = options_next(options, &command_run, argc, argv, ":hdk:i:a:m:", longs)) != OPTION_END) {
+        if (option < 0)
+            return option == OPTION_HELPED ? EXIT_DONE : EXIT_USAGE;
+        r.detach |= option == 'd';
+        r.private |= option == OPTION_PRIVATE;
+        kernel |= option == 'k';
+        for (size_t i = 0; i < sizeof passed / sizeof passed[0]; i++)
+            if (passed[i].option == option && n + 3 < (int)ARGUMENTS_MAX) {
+                arguments[n++] = passed[i].word;
+                arguments[n++] = optarg;
+            }
+    }
+    if (arguments_check(&command_run, argc, kernel ? 0 : 1, 1) != 0)
+        return EXIT_USAGE;
+    if (r.private && r.detach)
+        return usage_error(&command_run, "--private ends everything with the run: not with -d");
+    arguments[n] = argv[optind]; /* NULL without a file */
+    if (check_file(argv[optind]) != 0)
+        return EXIT_USAGE;
+    return run_all(&r);
+}
+
+const struct command command_run = {
+    .name = "run",
+    .usage = "[-d] [--private] CONFIG | -k KERNEL [-i RAMDISK] [-a CMDLINE] [-m MIB]",
+    .about = "Run the domains of a file; start the console service if none runs",
+    .help = "  -d, --detach         return when all domains run\n"
+            "  --private            a service and directories for this run alone, gone with it; logs are\n"
+            "                       kept if VCONS_LOG_DIR says where\n"
+            "  -k KERNEL            one domain without a file; with -i RAMDISK, -a CMDLINE, -m MIB\n"
+            "  --engine ENGINE      kvm, process or auto, for domains that do not say\n"
+            "  --name NAME          the hypervisor's name\n",
+    .run = run,
+};
