@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * T9: a disk that is full, failing or read-only. The guest goes on, what is missing is one exact mark, logging resumes by
+ * itself. On a small tmpfs where this may be mounted, and with system calls that fail on purpose everywhere.
+ */
+#include "log_lab.h"
+#include <errno.h>
+#include <sys/mount.h>
+#include <sys/uio.h>
+
+static const uint8_t line_a[16] = "line a";
+
+/* Faults: the calls below are linked in the place of libc's (-Wl,--wrap). */
+static struct {
+    int error;        /* each write fails with it, if not 0 */
+    bool also_index;  /* also those of the index */
+    unsigned short_n; /* not 0: no write takes more than this many bytes */
+    long countdown;   /* > 0: the call that counts it down to 0 fails with ENOSPC */
+} fault;
+
+ssize_t __real_pwritev64(int fd, const struct iovec *iov, int n, off_t at);
+ssize_t __wrap_pwritev64(int fd, const struct iovec *iov, int n, off_t at);
+ssize_t __real_pwrite64(int fd, const void *bytes, size_t n, off_t at);
+ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t n, off_t at);
+int __real_openat64(int dir, const char *path, int flags, mode_t mode);
+int __wrap_openat64(int dir, const char *path, int flags, mode_t mode);
+int __real_renameat(int a, const char *from, int b, const char *to);
+int __wrap_renameat(int a, const char *from, int b, const char *to);
+
+static bool fails(bool index)
+{
+    if (fault.countdown > 0 && --fault.countdown == 0) {
+        errno = ENOSPC;
+        return true;
+    }
+    errno = fault.error;
+    return fault.error != 0 && (!index || fault.also_index);
+}
+
+ssize_t __wrap_pwritev64(int fd, const struct iovec *iov, int n, off_t at)
+{
+    struct iovec part = iov[0];
+
+    if (fails(false))
+        return -1;
+    if (fault.short_n == 0)
+        return __real_pwritev64(fd, iov, n, at);
+    if (part.iov_len == 0)
+        part = iov[1];
+    part.iov_len = part.iov_len < fault.short_n ? part.iov_len : fault.short_n;
+    return __real_pwritev64(fd, &part, 1, at);
+}
+
+ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t n, off_t at)
+{
+    return fails(true) ? -1 : __real_pwrite64(fd, bytes, n, at);
+}
+
+int __wrap_openat64(int dir, const char *path, int flags, mode_t mode)
+{
+    return (flags & O_CREAT) != 0 && fails(true) ? -1 : __real_openat64(dir, path, flags, mode);
+}
+
+int __wrap_renameat(int a, const char *from, int b, const char *to)
+{
+    return fails(true) ? -1 : __real_renameat(a, from, b, to);
+}
+
+/* A guest that never stops: its bytes are the pattern by its own count, whatever becomes of them. */
+struct guest {
+    uint64_t sent, stored;
+};
+
+static void guest_prints(struct lab *lab, struct guest *g, uint32_t n)
+{
+    uint8_t *bytes = malloc(n);
+
+    assert_non_null(bytes);
+    lab_fill(bytes, g->sent, n);
+    g->stored += lab_append(&lab->log, bytes, n, &lab->now);
+    g->sent += n;
+    assert_int_equal(lab->log.line_index, (uint32_t)g->sent); /* all can be committed */
+    free(bytes);
+}
+
+/* Stored bytes stand where the guest's count says once each mark is counted: then every mark is exact. */
+static void expect_exact(const struct lab *lab, const struct guest *g)
+{
+    struct log_cursor c;
+    struct log_item item;
+    uint64_t place = 0, stored = 0;
+    uint8_t bytes[4096];
+
+    assert_int_equal(log_cursor_open(&c, &lab->log, 0, LOG_KINDS_STREAM), 0);
+    for (;;) {
+        assert_int_equal(log_cursor_next(&c, &item), 0);
+        if (item.kind == LOG_NOTHING)
+            break;
+        if (item.kind == LOG_MARK) {
+            if (item.record.kind == VC_INDEX_GAP) {
+                place += item.record.value;
+                assert_int_equal(item.record.line_index, (uint32_t)place);
+            }
+            continue;
+        }
+        ptrdiff_t n = log_cursor_read(&c, &item, bytes, sizeof bytes);
+        assert_true(n > 0);
+        for (ptrdiff_t i = 0; i < n; i++)
+            if (bytes[i] != lab_byte(place + (uint64_t)i))
+                fail_msg("byte %llu of the guest is not where it belongs", (unsigned long long)(place + (uint64_t)i));
+        place += (uint64_t)n;
+        stored += (uint64_t)n;
+        log_cursor_take(&c, (uint64_t)n);
+    }
+    log_cursor_close(&c);
+    assert_int_equal(place, g->sent);
+    assert_int_equal(stored, g->stored);
+}
+
+static void kill_and_resume(struct lab *lab, const struct guest *g)
+{
+    struct log_point p;
+
+    lab_kill(lab);
+    lab_store(lab);
+    lab_open(lab);
+    assert_true(log_resume(&lab->log, line_a, &p));
+    assert_int_equal(p.cons, (uint32_t)g->sent);
+}
+
+static void small_disk(struct lab *lab)
+{
+    *lab = (struct lab){.now = {1700000000 * UINT64_C(1000000000), 5000 * MS}};
+    lab->limits = (struct log_limits){.segment_bytes = 1 << 20, .console_bytes = 8 << 20, .total_bytes = 8 << 20};
+    strcpy(lab->path, "/tmp/vcons-log-XXXXXX");
+    assert_non_null(mkdtemp(lab->path));
+    if (mount("vcons-test", lab->path, "tmpfs", 0, "size=512k") != 0) {
+        assert_int_equal(rmdir(lab->path), 0);
+        print_message("no tmpfs may be mounted here (%s)\n", strerror(errno));
+        skip();
+    }
+}
+
+static void small_disk_end(struct lab *lab)
+{
+    log_close(&lab->log, &lab->now);
+    log_store_close(&lab->store);
+    assert_int_equal(umount(lab->path), 0);
+    assert_int_equal(rmdir(lab->path), 0);
+}
+
+static void ballast(const struct lab *lab, bool there)
+{
+    char path[96], block[4096] = "";
+    int fd;
+
+    snprintf(path, sizeof path, "%s/ballast", lab->path);
+    if (!there) {
+        assert_int_equal(unlink(path), 0);
+        return;
+    }
+    fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    while (write(fd, block, sizeof block) > 0)
+        ;
+    assert_int_equal(errno, ENOSPC);
+    close(fd);
+}
+
+static void a_full_disk_twenty_times(void **state)
+{
+    struct guest g = {0};
+    struct lab lab;
+
+    (void)state;
+    small_disk(&lab);
+    lab_store(&lab);
+    lab_open(&lab);
+    assert_int_equal(log_attach(&lab.log, line_a, 0, &lab.now), 0);
+    for (int cycle = 0; cycle < 20; cycle++) {
+        uint64_t stored, marks = lab.log.idx_bytes;
+
+        guest_prints(&lab, &g, 3000);
+        assert_int_equal(lab.log.error, 0);
+        ballast(&lab, true);
+        for (int i = 0; i < 40; i++) { /* the page that is open still takes some, then nothing */
+            guest_prints(&lab, &g, 1000);
+            lab_tick(&lab, 100 * MS);
+        }
+        assert_int_equal(lab.log.error, ENOSPC);
+        stored = g.stored;
+        guest_prints(&lab, &g, 100000);
+        assert_int_equal(g.stored, stored);
+        if (cycle % 4 == 1) /* the gap's mark is on the full disk: nothing lost, nothing doubled */
+            kill_and_resume(&lab, &g);
+        if (cycle % 4 == 2) /* events of a full disk have their room */
+            assert_int_equal(log_mark(&lab.log, VC_INDEX_BOOT, 1, (uint16_t)(cycle + 1), &lab.now), 0);
+        ballast(&lab, false);
+        if (lab.log.error != 0) {
+            guest_prints(&lab, &g, 10); /* not before a second is over */
+            assert_int_equal(g.stored, stored);
+        }
+        lab_tick(&lab, 1000 * MS);
+        stored = g.stored;
+        guest_prints(&lab, &g, 10);
+        assert_int_equal(g.stored, stored + 10);
+        assert_int_equal(lab.log.error, 0);
+        assert_true(lab.log.idx_bytes - marks < 20 * 64); /* one growing record, not one for each round */
+        expect_exact(&lab, &g);
+    }
+    assert_true(lab.n_messages <= 42); /* full, again, full: once each, with a budget */
+    assert_int_equal(lab.store.n_failing, 0);
+    small_disk_end(&lab);
+}
+
+static void a_disk_full_from_the_start(void **state)
+{
+    struct guest g = {0};
+    struct lab lab;
+
+    (void)state;
+    small_disk(&lab);
+    lab_store(&lab);
+    ballast(&lab, true);
+    lab_open(&lab);
+    (void)log_attach(&lab.log, line_a, 0, &lab.now);
+    for (int i = 0; i < 10; i++) {
+        guest_prints(&lab, &g, 1000);
+        lab_tick(&lab, 300 * MS);
+    }
+    assert_int_equal(lab.log.error, ENOSPC);
+    assert_non_null(strstr(lab.message, "no space left"));
+    ballast(&lab, false);
+    lab_tick(&lab, 1000 * MS);
+    guest_prints(&lab, &g, 1000);
+    assert_int_equal(lab.log.error, 0);
+    expect_exact(&lab, &g);
+    kill_and_resume(&lab, &g);
+    small_disk_end(&lab);
+}
+
+static void a_read_only_disk(void **state)
+{
+    struct guest g = {0};
+    struct lab lab;
+
+    (void)state;
+    small_disk(&lab);
+    lab_store(&lab);
+    lab_open(&lab);
+    (void)log_attach(&lab.log, line_a, 0, &lab.now);
+    guest_prints(&lab, &g, 5000);
+    lab_kill(&lab);
+    assert_int_equal(mount(NULL, lab.path, NULL, MS_REMOUNT | MS_RDONLY, "size=512k"), 0);
+    lab_store(&lab);
+    lab_open(&lab);
+    assert_int_equal(lab.log.error, EROFS);
+    assert_non_null(strstr(lab.message, "read-only"));
+    assert_int_equal(lab.log.length, 5000); /* it can be read */
+    lab_expect_pattern(&lab.log, 0, 5000);
+    (void)log_attach(&lab.log, line_a, (uint32_t)g.sent, &lab.now);
+    guest_prints(&lab, &g, 700);
+    assert_int_equal(g.stored, 5000);
+    assert_int_equal(mount(NULL, lab.path, NULL, MS_REMOUNT, "size=512k"), 0);
+    lab_tick(&lab, 1000 * MS);
+    guest_prints(&lab, &g, 300);
+    assert_int_equal(g.stored, 5300);
+    expect_exact(&lab, &g);
+    kill_and_resume(&lab, &g);
+    small_disk_end(&lab);
+}
+
+static void errors_are_told_apart(void **state)
+{
+    static const struct {
+        int error;
+        const char *text;
+    } rows[] = {
+        {ENOSPC, "no space left"}, {EDQUOT, "quota"}, {EIO, "input/output"}, {EROFS, "read-only"}, {EFBIG, "limit"}};
+
+    (void)state;
+    for (size_t i = 0; i < N_ROWS(rows); i++)
+        for (int index = 0; index < 2; index++) {
+            struct guest g = {0};
+            struct lab lab;
+
+            lab_begin(&lab, NULL);
+            (void)log_attach(&lab.log, line_a, 0, &lab.now);
+            guest_prints(&lab, &g, 1234);
+            fault.error = rows[i].error;
+            fault.also_index = index == 1; /* then not even the gap can be written down */
+            for (int k = 0; k < 30; k++) {
+                guest_prints(&lab, &g, 500);
+                lab_tick(&lab, 90 * MS);
+            }
+            if (index == 1)
+                assert_true(log_mark(&lab.log, VC_INDEX_BOOT, 1, 1, &lab.now) < 0);
+            fault.error = 0;
+            assert_int_equal(g.stored, 1234);
+            if (strstr(lab.message, rows[i].text) == NULL)
+                fail_msg("'%s' does not say '%s'", lab.message, rows[i].text);
+            lab_tick(&lab, 1000 * MS);
+            guest_prints(&lab, &g, 1);
+            assert_int_equal(g.stored, 1235);
+            expect_exact(&lab, &g);
+            kill_and_resume(&lab, &g);
+            lab_end(&lab);
+        }
+}
+
+static void short_writes_lose_nothing(void **state)
+{
+    struct guest g = {0};
+    struct lab lab;
+
+    (void)state;
+    lab_begin(&lab, NULL);
+    (void)log_attach(&lab.log, line_a, 0, &lab.now);
+    for (unsigned n = 1; n < 400; n += 7) {
+        fault.short_n = n;
+        guest_prints(&lab, &g, 1000);
+    }
+    fault.short_n = 0;
+    assert_int_equal(g.stored, g.sent);
+    expect_exact(&lab, &g);
+    lab_end(&lab);
+}
+
+/* T7: the k-th write, creation or rename fails, for each k until none is left to fail. */
+static void any_single_failure(void **state)
+{
+    struct log_limits limits = {.segment_bytes = 4096};
+    bool failed = true;
+
+    (void)state;
+    for (long k = 1; failed; k++) {
+        struct guest g = {0};
+        struct lab lab;
+
+        lab_begin(&lab, &limits);
+        fault.countdown = k;
+        (void)log_attach(&lab.log, line_a, 0, &lab.now);
+        for (int i = 0; i < 30; i++) {
+            guest_prints(&lab, &g, 600);
+            if (i % 5 == 0)
+                (void)log_mark(&lab.log, VC_INDEX_BOOT, 1, (uint16_t)(i + 1), &lab.now);
+            lab_tick(&lab, 200 * MS);
+        }
+        failed = fault.countdown <= 0;
+        fault.countdown = 0;
+        lab_tick(&lab, 1000 * MS);
+        guest_prints(&lab, &g, 1);
+        if (lab.log.error != 0)
+            fail_msg("does not recover from failure %ld", k);
+        expect_exact(&lab, &g);
+        kill_and_resume(&lab, &g);
+        if (!failed)
+            assert_true(k > 60); /* the loop did meet the calls it is about */
+        lab_end(&lab);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_full_disk_twenty_times),  cmocka_unit_test(a_disk_full_from_the_start),
+        cmocka_unit_test(a_read_only_disk),          cmocka_unit_test(errors_are_told_apart),
+        cmocka_unit_test(short_writes_lose_nothing), cmocka_unit_test(any_single_failure),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
