@@ -58,6 +58,7 @@ struct source { /* first member of each kind's own struct */
     const struct source_ops *ops;
     int bytes_fd, room_fd;                 /* polled for bytes by append, for room by control; -1: none */
     uint32_t bytes_events, room_events;    /* what to poll them for, EPOLL… without EPOLLET */
+    uint32_t holds;                        /* bytes the peer can have written and not been relieved of */
     uint8_t line_id[16];                   /* zero where the source has no line */
 };
 
