@@ -8,15 +8,71 @@
  *     append.c      the append thread: source -> log -> commit   log.c …     the log store (log.h)
  *     viewer.c      cursors into the log, live or behind         token.c     who may write
  *     control.c     control.sock: JSON, then frames              raw.c       consoles/DOMAIN/CONSOLE.sock
- *     watch.c       many descriptors on one uv loop
+ *     access.c      who may read and write what                  watch.c     many descriptors on one uv loop
+ *     service.c     beginning and end of all of it               tidier.c    the thread that deletes old segments
  *
  * Threads: the control thread (everything here unless said otherwise) and the append thread. A console is attached to the
  * append thread by append_add and comes back by append_remove; between the two it alone touches the source's out side
  * and appends to the log. Viewers that are live and caught up are shared, under the console's live lock (viewer.h).
+ *
+ * Owner: main.c places struct service; parts keep their state in their member.
+ * Lock:  the control thread's, but for store and append.
  */
 #ifndef VCONS_SERVICE_SERVICE_H
 #define VCONS_SERVICE_SERVICE_H
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
 
-struct service;
+#include "access.h"
+#include "append.h"
+#include "config.h"
+#include "console.h"
+#include "host/kick.h"
+#include "host/paths.h"
+#include "log.h"
+#include "tidier.h"
+#include "watch.h"
+
+struct link;
+struct control;
+
+struct service {
+    uv_loop_t loop;
+    uv_async_t news;    /* from the append thread */
+    uv_signal_t term, interrupt, hangup;
+    uv_timer_t linger;
+    struct watches watches;
+    struct watch link_listen, control_listen;
+    struct paths paths;
+    struct service_config config;
+    struct access_own own;
+    struct log_store store;
+    struct append append;
+    struct tidier tidier; /* with its lock made: PTHREAD_…_INITIALIZER */
+    struct kicker kicker; /* the control thread's */
+    struct registry registry;
+    struct link *links;
+    struct control *controls;
+    uint32_t n_links, n_controls, n_viewers;
+    uint32_t next_serial;  /* of requests over links */
+    int64_t linger_s;      /* end this long after the last line and viewer; -1: never */
+    bool had_link;         /* a private service waits for its first, then leaves with the last */
+    bool stopping;
+    bool said_full;        /* that descriptors are used up */
+    int lock_fd, spare_fd; /* spare: to turn clients away when there are no more */
+    uint64_t started_ns;   /* CLOCK_MONOTONIC */
+};
+
+/* Set up everything behind paths, config and own, which main.c has filled, and listen. 0 or a negative errno with *p. */
+int service_start(struct service *s, struct problem *p);
+void service_run(struct service *s); /* until service_stop has ended everything */
+void service_clocks(struct log_time *now);
+/* accept4(2), close-on-exec and non-blocking; when descriptors are used up the client is turned away. -1: none. */
+int service_accept(struct service *s, int listening);
+/* A link, a viewer or a source went: it may be time to leave. */
+void service_idle_check(struct service *s);
+/* Begin to end: drain, detach, leave the lines to whoever comes next. */
+void service_stop(struct service *s);
 
 #endif

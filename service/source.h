@@ -32,6 +32,12 @@ struct source_event {    /* something that has a place in the stream and is no b
 struct source_ops {
     const char *type; /* "line", "socket": what `ls` shows as source */
 
+    /* control, before the append thread has it; each may be null. */
+
+    int (*resume)(struct source *s, uint32_t cons, uint16_t event); /* go on there; VC_EPEER: that is not in it */
+    bool (*used)(const struct source *s); /* whether somebody took bytes or events before */
+    void (*greet)(struct source *s);      /* wake the peer: it may wait for a service that is no more */
+
     /* append: what the guest wrote. */
 
     /* What is there, up to the next event only, as two spans; their bytes may change until commit. VC_EPEER: broken.

@@ -2,11 +2,13 @@
 #include "source_line.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include <vcons/line.h>
 
@@ -16,7 +18,7 @@ struct line {
     void *memory;
     size_t bytes;
     struct kicker *append, *control;
-    int out_bytes, out_room, in_bytes, in_room;
+    int memory_fd, out_bytes, out_room, in_bytes, in_room; /* memory_fd: until it is attached */
 };
 
 static struct line *line_of(const struct source *s) { return (struct line *)(uintptr_t)s; }
@@ -139,6 +141,8 @@ static void line_destroy(struct source *s)
     struct line *l = line_of(s);
 
     munmap(l->memory, l->bytes);
+    if (l->memory_fd >= 0)
+        close(l->memory_fd);
     close(l->out_bytes);
     close(l->out_room);
     close(l->in_bytes);
@@ -146,8 +150,34 @@ static void line_destroy(struct source *s)
     free(l);
 }
 
+static int line_resume(struct source *s, uint32_t cons, uint16_t event)
+{
+    return vc_sink_resume(&line_of(s)->out, cons, event);
+}
+
+static void line_greet(struct source *s)
+{
+    struct line *l = line_of(s);
+
+    close(l->memory_fd); /* it is ours now, and the mapping is enough */
+    l->memory_fd = -1;
+
+    kick(l->control, l->out_room);
+    kick(l->control, l->in_bytes);
+}
+
+static bool line_used(const struct source *s)
+{
+    const struct line *l = line_of(s);
+
+    return l->out.out.cons != 0 || l->out.out_events.own != 0;
+}
+
 static const struct source_ops line_ops = {
     .type = "line",
+    .resume = line_resume,
+    .used = line_used,
+    .greet = line_greet,
     .peek = line_peek,
     .commit = line_commit,
     .event = line_event,
@@ -167,8 +197,11 @@ static bool map_memory(struct line *l, int fd)
 {
     const int needed = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
     int seals = fcntl(fd, F_GET_SEALS);
+    struct statfs fs;
     struct stat st;
 
+    if (fstatfs(fd, &fs) != 0 || fs.f_type != TMPFS_MAGIC)
+        return false; /* huge pages that are not there would be a SIGBUS as well */
     if (seals < 0 || (seals & needed) != needed || fstat(fd, &st) != 0 || st.st_size < (off_t)VC_LINE_HEADER_BYTES ||
         st.st_size > (off_t)vc_line_bytes(VC_LINE_SIZE_MAX, VC_LINE_SIZE_MAX))
         return false;
@@ -214,7 +247,7 @@ struct source *line_create(const int fds[VC_LINK_FDS], struct kicker *append, st
     l->out_room = fds[VC_LINK_FD_OUT_ROOM];
     l->in_bytes = fds[VC_LINK_FD_IN_BYTES];
     l->in_room = fds[VC_LINK_FD_IN_ROOM];
-    close(fds[VC_LINK_FD_MEMORY]); /* the mapping is enough */
+    l->memory_fd = fds[VC_LINK_FD_MEMORY];
     *reason = 0;
     return &l->source;
 
@@ -225,22 +258,10 @@ free_line:
     return NULL;
 }
 
-int line_resume(struct source *s, uint32_t cons, uint16_t event)
-{
-    return vc_sink_resume(&line_of(s)->out, cons, event);
-}
-
-void line_greet(struct source *s)
+void line_abandon(struct source *s)
 {
     struct line *l = line_of(s);
 
-    kick(l->control, l->out_room);
-    kick(l->control, l->in_bytes);
-}
-
-bool line_used(const struct source *s)
-{
-    const struct line *l = line_of(s);
-
-    return l->out.out.cons != 0 || l->out.out_events.own != 0;
+    munmap(l->memory, l->bytes);
+    free(l);
 }

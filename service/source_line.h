@@ -18,11 +18,7 @@
 
 /* append and control: each thread's kicker. Null and *reason (enum vc_link_reason): refused. */
 struct source *line_create(const int fds[VC_LINK_FDS], struct kicker *append, struct kicker *control, uint32_t *reason);
-/* Before the append thread has it: go on at this out index behind this event. VC_EPEER: not where the line is now. */
-int line_resume(struct source *s, uint32_t cons, uint16_t event);
-/* Wake the peer once each way: it may have armed for a service that is no more. */
-void line_greet(struct source *s);
-/* Whether bytes or events were taken from this line before it came to us. */
-bool line_used(const struct source *s);
+/* Instead of destroy, when nobody wanted it: the descriptors stay the caller's. */
+void line_abandon(struct source *s);
 
 #endif

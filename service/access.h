@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * access.h: who may read and write which console, by peer credentials.
+ *
+ * Spec:  design §5: the service's own user, root, and groups named per console; rules R13, R40.
+ * Owner: the caller places everything.
+ * Lock:  none, the control thread.
+ * Trust: credentials come from the kernel (SO_PEERCRED, SO_PEERGROUPS), as they were when the client connected.
+ */
+#ifndef VCONS_SERVICE_ACCESS_H
+#define VCONS_SERVICE_ACCESS_H
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define ACCESS_GROUPS 64u
+
+struct access_own { /* who we are, looked up before the sandbox */
+    uid_t uid;
+    char user[32];
+};
+struct access_peer {
+    uid_t uid;
+    pid_t pid;
+    uint32_t n_groups;
+    gid_t groups[ACCESS_GROUPS];
+};
+struct access_rule { /* "access" blocks of vconsd.conf; the first whose pattern fits counts */
+    char pattern[80]; /* fnmatch, of DOMAIN/CONSOLE */
+    gid_t read, write; /* (gid_t)-1: no group */
+    bool send_break;   /* writers may send breaks */
+};
+struct access {
+    bool read, write, send_break, all; /* all: may stop domains too */
+};
+
+struct service;
+
+void access_own_find(struct access_own *own);
+/* 0 or a negative errno. */
+int access_peer_find(int fd, struct access_peer *peer);
+struct access access_of(const struct service *s, const struct access_peer *peer, const char *domain, const char *console);
+/* "user (pid 123)" */
+void access_who(const struct service *s, const struct access_peer *peer, char *who, uint32_t bytes);
+
+#endif

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: MIT */
+#include "append.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "console.h"
+#include "viewer.h"
+
+#define TURN_BYTES     (64u * 1024) /* of one console before the next; one write(2) */
+#define TURN_CROWDED   (16u * 1024) /* when many want a turn: the round stays short */
+#define CROWD          16u
+#define TURN_EVENTS    16u
+#define TURNS_A_LOOK   16u /* between two looks at who woke up: bounds an echo's wait behind floods */
+#define COPIED_BYTES   VIEWER_DIRECT_MAX
+#define FRUITLESS      64u                  /* kicks without work before a console is polled no more for a while */
+#define REST_MIN_NS    UINT64_C(1000000)    /* 1 ms, doubled each time ... */
+#define REST_MAX_NS    UINT64_C(128000000)  /* ... up to here */
+#define BROKEN_NS      UINT64_C(1000000000) /* a broken source is tried again once a second (design §2) */
+#define DRAIN_EVENTS   64u
+#define BROKEN_BY_PEER 1u /* the value of the BROKEN record: indices or events of the line */
+
+static void read_clocks(struct append *a)
+{
+    struct timespec real, mono;
+
+    clock_gettime(CLOCK_REALTIME, &real);
+    clock_gettime(CLOCK_MONOTONIC, &mono);
+    a->now.real_ns = (uint64_t)real.tv_sec * UINT64_C(1000000000) + (uint64_t)real.tv_nsec;
+    a->now.mono_ns = (uint64_t)mono.tv_sec * UINT64_C(1000000000) + (uint64_t)mono.tv_nsec;
+}
+
+/* Queues. */
+
+static void enqueue(struct append *a, struct console *c, enum append_queue queue)
+{
+    struct console ***last = queue == QUEUE_FRESH ? &a->fresh_last : &a->old_last;
+
+    assert(c->append.queue == QUEUE_NONE);
+    c->append.queue = (uint8_t)queue;
+    c->append.next = NULL;
+    **last = c;
+    *last = &c->append.next;
+    a->n_active++;
+}
+
+static struct console *dequeue(struct append *a)
+{
+    bool fresh = a->fresh != NULL;
+    struct console **first = fresh ? &a->fresh : &a->old, ***last = fresh ? &a->fresh_last : &a->old_last;
+    struct console *c = *first;
+
+    if (c == NULL)
+        return NULL;
+    *first = c->append.next;
+    if (*first == NULL)
+        *last = first;
+    a->n_active--;
+    return c; /* its queue still says where it was */
+}
+
+static void unqueue(struct append *a, struct console *c)
+{
+    struct console **at = c->append.queue == QUEUE_FRESH ? &a->fresh : &a->old;
+    struct console ***last = c->append.queue == QUEUE_FRESH ? &a->fresh_last : &a->old_last;
+
+    if (c->append.queue == QUEUE_NONE)
+        return;
+    while (*at != c)
+        at = &(*at)->append.next;
+    *at = c->append.next;
+    if (*at == NULL)
+        *last = at;
+    c->append.queue = QUEUE_NONE;
+    a->n_active--;
+}
+
+static void wake_up(struct append *a, struct console *c)
+{
+    if (c->append.queue == QUEUE_NONE && !c->append.resting && !c->append.ended)
+        enqueue(a, c, QUEUE_FRESH);
+}
+
+/* News for the control thread. */
+
+static void tell(struct append *a, struct console *c, uint32_t news)
+{
+    if (__atomic_fetch_or(&c->append.news, news, __ATOMIC_SEQ_CST) != 0)
+        return; /* in the list already: append_collect takes the set, then looks no more */
+    pthread_mutex_lock(&a->lock);
+    c->append.next_news = a->news;
+    a->news = c;
+    pthread_mutex_unlock(&a->lock);
+    uv_async_send(a->async);
+}
+
+struct console *append_collect(struct append *a, uint32_t *news)
+{
+    struct console *c;
+
+    pthread_mutex_lock(&a->lock);
+    c = a->news;
+    if (c != NULL)
+        a->news = c->append.next_news;
+    pthread_mutex_unlock(&a->lock);
+    *news = c != NULL ? __atomic_exchange_n(&c->append.news, 0, __ATOMIC_SEQ_CST) : 0;
+    return c;
+}
+
+/* Polling and resting. */
+
+static void poll_source(struct append *a, struct console *c, bool on)
+{
+    struct epoll_event e = {.events = c->source->bytes_events | EPOLLET, .data.ptr = c};
+
+    if (c->append.polled == on || c->source->bytes_fd < 0)
+        return;
+    if (epoll_ctl(a->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, c->source->bytes_fd, &e) == 0)
+        c->append.polled = on;
+}
+
+static void rest_until(struct append *a, struct console *c, uint64_t delay_ns)
+{
+    poll_source(a, c, false);
+    c->append.wake_mono = a->now.mono_ns + delay_ns;
+    if (c->append.resting)
+        return;
+    c->append.resting = true;
+    c->append.next_resting = a->resting;
+    a->resting = c;
+}
+
+static void rest_no_more(struct append *a, struct console *c)
+{
+    struct console **at = &a->resting;
+
+    if (!c->append.resting)
+        return;
+    while (*at != c)
+        at = &(*at)->append.next_resting;
+    *at = c->append.next_resting;
+    c->append.resting = false;
+}
+
+static void break_source(struct append *a, struct console *c)
+{
+    if (!c->append.broken) /* one record for each stretch of brokenness */
+        log_mark(&c->log, VC_INDEX_BROKEN, BROKEN_BY_PEER, 0, &a->now);
+    __atomic_store_n(&c->append.broken, 1, __ATOMIC_SEQ_CST);
+    if (viewers_flow(c, APPENDED_MARK, NULL, 0, 0))
+        tell(a, c, APPEND_OUTPUT);
+    rest_until(a, c, BROKEN_NS);
+}
+
+/* A broken source whose indices are legal again goes on from where they stand: what lies between is unknown. */
+static bool revive(struct append *a, struct console *c)
+{
+    if (c->source->ops->revive(c->source) != VC_OK)
+        return false;
+    log_mark(&c->log, VC_INDEX_GAP, UINT64_MAX, 0, &a->now);
+    log_attach(&c->log, c->source->line_id, c->source->ops->index(c->source), &a->now);
+    __atomic_store_n(&c->append.broken, 0, __ATOMIC_SEQ_CST);
+    return true;
+}
+
+static void end_rest(struct append *a, struct console *c)
+{
+    rest_no_more(a, c);
+    if (c->append.broken && !revive(a, c)) {
+        rest_until(a, c, BROKEN_NS);
+        return;
+    }
+    poll_source(a, c, true);
+    wake_up(a, c);
+}
+
+/* Moving bytes. */
+
+static uint32_t clip(struct vc_span spans[2], uint32_t n)
+{
+    if (spans[0].n > n)
+        spans[0].n = n;
+    if (spans[1].n > n - spans[0].n)
+        spans[1].n = n - spans[0].n;
+    return spans[0].n + spans[1].n;
+}
+
+/* Few bytes are copied first: viewers are sent what was stored, whatever the peer does to its memory meanwhile. */
+static void copy(uint8_t *to, struct vc_span spans[2])
+{
+    memcpy(to, spans[0].bytes, spans[0].n);
+    memcpy(to + spans[0].n, spans[1].bytes, spans[1].n);
+    spans[0] = (struct vc_span){to, spans[0].n + spans[1].n};
+    spans[1].n = 0;
+}
+
+static void note_output(struct append *a, struct console *c, const struct vc_span *stored, uint32_t n, uint32_t total)
+{
+    bool small = total <= COPIED_BYTES && n == total;
+
+    __atomic_store_n(&c->append.written, a->now.real_ns, __ATOMIC_RELAXED);
+    if (viewers_flow(c, APPENDED_BYTES, small ? stored->bytes : NULL, n, c->log.length))
+        tell(a, c, APPEND_OUTPUT);
+}
+
+static void move_bytes(struct append *a, struct console *c, struct vc_span spans[2], uint32_t n)
+{
+    uint8_t small[COPIED_BYTES];
+    struct vc_span stored[2];
+    uint32_t done;
+
+    if (n <= COPIED_BYTES)
+        copy(small, spans);
+    memcpy(stored, spans, sizeof stored);
+    done = log_append(&c->log, stored, &a->now); /* what the disk refuses is counted there as a gap */
+    c->source->ops->commit(c->source, n);        /* models/append_kill.pml: append, then advance */
+    note_output(a, c, n <= COPIED_BYTES ? &stored[0] : NULL, done, n);
+}
+
+/* The event that is due, into the index; then, and only then, it is done. */
+static int move_event(struct append *a, struct console *c, bool *due)
+{
+    struct source_event event;
+    int error;
+
+    *due = false;
+    if (c->source->ops->event == NULL)
+        return VC_OK;
+    error = c->source->ops->event(c->source, &event, due);
+    if (error || !*due)
+        return error;
+    log_mark(&c->log, event.kind, event.value, event.event, &a->now);
+    c->source->ops->event_done(c->source);
+    if (viewers_flow(c, APPENDED_MARK, NULL, 0, 0))
+        tell(a, c, APPEND_OUTPUT);
+    return VC_OK;
+}
+
+/* Up to bytes and events; how many bytes moved into *moved. VC_OK: more may be there. VC_ENOSPC: nothing is left. */
+static int move(struct append *a, struct console *c, uint32_t bytes, uint32_t events, uint32_t *moved)
+{
+    struct vc_span spans[2];
+    uint32_t n;
+    bool due;
+    int error;
+
+    *moved = 0;
+    while (*moved < bytes && events > 0) {
+        error = c->source->ops->peek(c->source, spans, &n);
+        if (error)
+            return error;
+        if (n > 0) {
+            n = clip(spans, bytes - *moved < n ? bytes - *moved : n);
+            move_bytes(a, c, spans, n);
+            *moved += n;
+            continue;
+        }
+        error = move_event(a, c, &due);
+        if (error || !due)
+            return error ? error : VC_ENOSPC;
+        events--;
+        c->append.fruitless = 0;
+    }
+    return VC_OK;
+}
+
+static void source_ended(struct append *a, struct console *c)
+{
+    c->append.ended = true;
+    poll_source(a, c, false);
+    tell(a, c, APPEND_ENDED);
+}
+
+/* Nothing is left: sleep, or rest if it has kicked for nothing again and again. True: something came just now. */
+static bool fall_asleep(struct append *a, struct console *c)
+{
+    uint32_t over;
+
+    if (!c->source->ops->rest(c->source))
+        return true;
+    if (log_settle(&c->log, &a->now) && viewers_flow(c, APPENDED_TIME, NULL, 0, 0))
+        tell(a, c, APPEND_OUTPUT);
+    if (c->append.fruitless < FRUITLESS)
+        return false;
+    over = c->append.fruitless - FRUITLESS;
+    rest_until(a, c, over < 7 ? REST_MIN_NS << over : REST_MAX_NS);
+    return false;
+}
+
+static void take_turn(struct append *a, struct console *c)
+{
+    enum append_queue was = (enum append_queue)c->append.queue;
+    uint32_t moved;
+    int error = move(a, c, a->n_active >= CROWD ? TURN_CROWDED : TURN_BYTES, TURN_EVENTS, &moved);
+
+    c->append.queue = QUEUE_NONE;
+    c->append.fruitless = moved > 0 ? 0 : c->append.fruitless + 1;
+    if (error == VC_EPEER)
+        break_source(a, c);
+    else if (error == VC_ENOENT)
+        source_ended(a, c);
+    else if (error == VC_OK || fall_asleep(a, c))
+        enqueue(a, c, QUEUE_OLD);
+    else if (was == QUEUE_FRESH && moved > 0 && a->old != NULL && !c->append.resting)
+        enqueue(a, c, QUEUE_OLD); /* its place in the round is used up: one that wakes at once waits for the others */
+}
+
+/* Commands from the control thread. */
+
+static void push_command(struct append *a, struct console *c, bool add)
+{
+    uint64_t one = 1;
+
+    pthread_mutex_lock(&a->lock);
+    if (!c->append.command_add && !c->append.command_remove) {
+        c->append.next_command = a->commands;
+        a->commands = c;
+    }
+    *(add ? &c->append.command_add : &c->append.command_remove) = true;
+    pthread_mutex_unlock(&a->lock);
+    (void)!write(a->wake, &one, sizeof one); /* ours alone: it is neither full nor blocking */
+}
+
+void append_add(struct append *a, struct console *c) { push_command(a, c, true); }
+void append_remove(struct append *a, struct console *c) { push_command(a, c, false); }
+
+static void add(struct append *a, struct console *c)
+{
+    c->append.ended = c->append.removing = false;
+    c->append.fruitless = 0;
+    __atomic_store_n(&c->append.broken, 0, __ATOMIC_SEQ_CST);
+    poll_source(a, c, true);
+    wake_up(a, c); /* whoever attaches acts as if kicked */
+}
+
+/* What the peer left behind, and no more than it can have left: it may live and write on. */
+static void drain(struct append *a, struct console *c)
+{
+    uint32_t left = c->source->holds, moved;
+
+    while (left > 0 && move(a, c, left < TURN_BYTES ? left : TURN_BYTES, DRAIN_EVENTS, &moved) == VC_OK) {
+        left -= moved;
+        if (moved == 0)
+            break;
+    }
+}
+
+static void remove_now(struct append *a, struct console *c)
+{
+    unqueue(a, c);
+    rest_no_more(a, c);
+    poll_source(a, c, false);
+    if (!c->append.broken && !c->append.ended)
+        drain(a, c);
+    log_mark(&c->log, VC_INDEX_DETACH, 0, 0, &a->now);
+    log_settle(&c->log, &a->now);
+    viewers_flow(c, APPENDED_MARK, NULL, 0, 0);
+    tell(a, c, APPEND_REMOVED | APPEND_OUTPUT);
+}
+
+static bool obey_one(struct append *a)
+{
+    struct console *c;
+    bool adding, removing;
+
+    pthread_mutex_lock(&a->lock);
+    c = a->commands;
+    if (c != NULL) {
+        a->commands = c->append.next_command;
+        adding = c->append.command_add;
+        removing = c->append.command_remove;
+        c->append.command_add = c->append.command_remove = false;
+    }
+    pthread_mutex_unlock(&a->lock);
+    if (c == NULL)
+        return false;
+    if (adding)
+        add(a, c);
+    if (removing)
+        remove_now(a, c);
+    return true;
+}
+
+static bool obey(struct append *a)
+{
+    uint64_t count;
+    bool stopping;
+
+    (void)!read(a->wake, &count, sizeof count);
+    while (obey_one(a)) {
+    }
+    pthread_mutex_lock(&a->lock);
+    stopping = a->stopping;
+    pthread_mutex_unlock(&a->lock);
+    return !stopping;
+}
+
+/* The thread. */
+
+static int wait_ms(const struct append *a)
+{
+    uint64_t first = UINT64_MAX;
+
+    if (a->n_active > 0)
+        return 0;
+    for (const struct console *c = a->resting; c != NULL; c = c->append.next_resting)
+        if (c->append.wake_mono < first)
+            first = c->append.wake_mono;
+    if (first == UINT64_MAX)
+        return -1;
+    return first <= a->now.mono_ns ? 0 : (int)((first - a->now.mono_ns + 999999) / 1000000);
+}
+
+static void end_rests(struct append *a)
+{
+    struct console *next;
+
+    for (struct console *c = a->resting; c != NULL; c = next) {
+        next = c->append.next_resting;
+        if (c->append.wake_mono <= a->now.mono_ns)
+            end_rest(a, c);
+    }
+}
+
+static bool look(struct append *a)
+{
+    struct epoll_event events[64];
+    int n = epoll_wait(a->epoll, events, 64, wait_ms(a));
+    bool commands = false;
+
+    read_clocks(a);
+    for (int i = 0; i < n; i++) {
+        if (events[i].data.ptr == a)
+            commands = true;
+        else
+            wake_up(a, events[i].data.ptr);
+    }
+    end_rests(a);
+    return !commands || obey(a); /* last: it may take away a console that was just reported */
+}
+
+static void *run(void *argument)
+{
+    struct append *a = argument;
+
+    read_clocks(a);
+    while (look(a)) {
+        for (unsigned i = 0; i < TURNS_A_LOOK; i++) {
+            struct console *c = dequeue(a);
+
+            if (c == NULL)
+                break;
+            take_turn(a, c);
+        }
+    }
+    return NULL;
+}
+
+int append_start(struct append *a, uv_async_t *async)
+{
+    struct epoll_event e = {.events = EPOLLIN, .data.ptr = a};
+    int error;
+
+    *a = (struct append){.async = async};
+    a->fresh_last = &a->fresh;
+    a->old_last = &a->old;
+    error = kicker_open(&a->kicker);
+    if (error)
+        return error;
+    pthread_mutex_init(&a->lock, NULL);
+    a->epoll = epoll_create1(EPOLL_CLOEXEC);
+    a->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (a->epoll < 0 || a->wake < 0 || epoll_ctl(a->epoll, EPOLL_CTL_ADD, a->wake, &e) < 0)
+        return -errno;
+    error = pthread_create(&a->thread, NULL, run, a);
+    if (error == 0)
+        pthread_setname_np(a->thread, "append"); /* from here: the sandbox may come before the thread's first step */
+    return -error;
+}
+
+void append_stop(struct append *a)
+{
+    uint64_t one = 1;
+
+    pthread_mutex_lock(&a->lock);
+    a->stopping = true;
+    pthread_mutex_unlock(&a->lock);
+    (void)!write(a->wake, &one, sizeof one);
+    pthread_join(a->thread, NULL);
+    close(a->wake);
+    close(a->epoll);
+    kicker_close(&a->kicker);
+    pthread_mutex_destroy(&a->lock);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * append.h: the append thread: source -> log -> commit, for every console that has a source.
+ *
+ * Spec:  design §5, §1 (log first, then advance); rules R5-R8; tests T1, T11, T12; workloads W1, W3, W5, W6, W13.
+ * Owner: struct append is the caller's; each console embeds a struct append_entry. Nothing is allocated after start.
+ * Lock:  append_add, append_remove and append_collect are the control thread's. From append_add until the console comes
+ *        back from append_collect with APPEND_REMOVED, the append thread alone may use the source's append functions and
+ *        append to the log. The live lock of a console's viewers is taken here, and nothing else is held with it.
+ * Trust: a source that breaks its protocol is marked broken in its log, left alone, and tried again once a second; one
+ *        that kicks without work is looked at more and more rarely. Neither takes more than its turn from the others.
+ *
+ * Turns: each console with work gets a bounded number of bytes, then goes behind the others. A console that was asleep
+ * comes first, once: so a key's echo overtakes a thousand floods, and no flood gains by pausing (the new and old flows of
+ * RFC 8290).
+ */
+#ifndef VCONS_SERVICE_APPEND_H
+#define VCONS_SERVICE_APPEND_H
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "host/kick.h"
+#include "log.h"
+
+struct append;
+struct console;
+
+enum append_news {        /* what the append thread has to tell about a console */
+    APPEND_OUTPUT = 1,  /* viewers that are behind have something to read */
+    APPEND_REMOVED = 2, /* the source is ours again: drained, detached in the log */
+    APPEND_ENDED = 4,   /* the source has ended by itself: remove it */
+};
+
+enum append_queue { QUEUE_NONE, QUEUE_FRESH, QUEUE_OLD };
+
+struct append_entry { /* in each console */
+    struct console *next;         /* in the queue that holds it */
+    struct console *next_command; /* guarded by append->lock, as is news_next */
+    struct console *next_news;
+    struct console *next_resting;
+    uint64_t wake_mono;  /* while resting: when to look again */
+    uint64_t written;    /* atomic: mono_ns of the last bytes, for `ls` */
+    uint32_t news;       /* atomic set of enum append_news not yet collected */
+    uint32_t fruitless;  /* kicks in a row that brought nothing */
+    uint8_t queue;       /* enum append_queue */
+    bool polled, resting, removing, ended;
+    bool command_add, command_remove; /* guarded by append->lock */
+    uint32_t broken;     /* atomic: 1 while its peer breaks the protocol */
+};
+
+struct append {
+    pthread_t thread;
+    int epoll, wake;             /* wake: an eventfd, ours alone */
+    pthread_mutex_t lock;        /* of the two lists; held for moments, never with another */
+    struct console *commands, *news;
+    bool stopping;
+    struct console *fresh, **fresh_last, *old, **old_last, *resting;
+    uint32_t n_active;           /* in either queue */
+    struct kicker kicker;
+    uv_async_t *async;           /* the control thread's: there is news */
+    struct log_time now;
+};
+
+/* Begin. async is sent when append_collect has something. 0 or a negative errno. */
+int append_start(struct append *a, uv_async_t *async);
+/* End the thread; no console is attached any more. */
+void append_stop(struct append *a);
+void append_add(struct append *a, struct console *c);    /* c->source is set and its log is open and attached */
+void append_remove(struct append *a, struct console *c); /* drain and detach; APPEND_REMOVED will tell */
+/* The next console with news, and what; NULL: no more. */
+struct console *append_collect(struct append *a, uint32_t *news);
+
+#endif

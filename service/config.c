@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/config.h"
+
+/* "16M" and the like, in 1024s; 0: not a size, or no such number fits. */
+static uint64_t size_of(const char *text)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    unsigned long long n;
+    const char *unit;
+    unsigned shift = 0;
+
+    errno = 0;
+    n = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || errno != 0)
+        return 0;
+    if (*end != '\0') {
+        unit = strchr(units, *end);
+        if (unit == NULL || end[1] != '\0')
+            return 0;
+        shift = 10 * (unsigned)(unit - units + 1);
+    }
+    return n <= (UINT64_MAX >> shift) ? (uint64_t)n << shift : 0;
+}
+
+static int check_size(cfg_t *cfg, cfg_opt_t *opt)
+{
+    const char *text = config_string(opt);
+
+    if (size_of(text) >= 64 * 1024)
+        return 0;
+    return config_error(cfg, "%s = \"%s\": expected a size from 64K on, as \"16M\"", cfg_opt_name(opt), text);
+}
+
+static int check_group(cfg_t *cfg, cfg_opt_t *opt)
+{
+    const char *text = config_string(opt);
+
+    if (getgrnam(text) != NULL)
+        return 0;
+    return config_error(cfg, "%s = \"%s\": there is no such group", cfg_opt_name(opt), text);
+}
+
+static int check_path(cfg_t *cfg, cfg_opt_t *opt)
+{
+    const char *text = config_string(opt);
+
+    if (text[0] == '/' && strlen(text) < sizeof((struct config_socket *)0)->path)
+        return 0;
+    return config_error(cfg, "path = \"%s\": expected an absolute path of at most %zu bytes", text,
+                        sizeof((struct config_socket *)0)->path - 1);
+}
+
+static int check_socket(cfg_t *cfg, cfg_opt_t *opt)
+{
+    cfg_t *block = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
+    struct name name;
+
+    if (name_split(cfg_title(block), &name, NULL) != 0 || name.console[0] == '\0')
+        return config_error(cfg, "socket \"%s\": expected \"DOMAIN/CONSOLE\"", cfg_title(block));
+    if (cfg_getstr(block, "path") == NULL)
+        return config_error(cfg, "socket \"%s\": expected path = \"/…\"", cfg_title(block));
+    return 0;
+}
+
+static int check_access(cfg_t *cfg, cfg_opt_t *opt)
+{
+    cfg_t *block = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
+
+    if (strlen(cfg_title(block)) < sizeof((struct access_rule *)0)->pattern)
+        return 0;
+    return config_error(cfg, "access \"%s\": the pattern is too long", cfg_title(block));
+}
+
+static gid_t group_of(cfg_t *block, const char *key)
+{
+    const char *name = cfg_getstr(block, key);
+    const struct group *group = name != NULL ? getgrnam(name) : NULL;
+
+    return group != NULL ? group->gr_gid : (gid_t)-1;
+}
+
+static void take_rule(struct access_rule *rule, cfg_t *block)
+{
+    snprintf(rule->pattern, sizeof rule->pattern, "%s", cfg_title(block));
+    rule->read = group_of(block, "read");
+    rule->write = group_of(block, "write");
+    rule->send_break = cfg_getbool(block, "break") == cfg_true;
+}
+
+static void take_socket(struct config_socket *socket, cfg_t *block)
+{
+    (void)name_split(cfg_title(block), &socket->name, NULL);
+    snprintf(socket->path, sizeof socket->path, "%s", cfg_getstr(block, "path"));
+}
+
+static uint64_t limit_of(cfg_t *cfg, const char *key)
+{
+    const char *text = cfg_getstr(cfg, key);
+
+    return text != NULL ? size_of(text) : 0;
+}
+
+static int take(struct service_config *config, cfg_t *cfg)
+{
+    config->limits.segment_bytes = limit_of(cfg, "segment_size");
+    config->limits.console_bytes = limit_of(cfg, "console_size");
+    config->limits.total_bytes = limit_of(cfg, "total_size");
+    config->n_rules = cfg_size(cfg, "access");
+    config->n_sockets = cfg_size(cfg, "socket");
+    config->rules = calloc(config->n_rules + 1, sizeof *config->rules);
+    config->sockets = calloc(config->n_sockets + 1, sizeof *config->sockets);
+    if (config->rules == NULL || config->sockets == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < config->n_rules; i++)
+        take_rule(&config->rules[i], cfg_getnsec(cfg, "access", i));
+    for (uint32_t i = 0; i < config->n_sockets; i++)
+        take_socket(&config->sockets[i], cfg_getnsec(cfg, "socket", i));
+    return 0;
+}
+
+int service_config_load(struct service_config *config, const char *path, struct problem *p)
+{
+    cfg_opt_t access_opts[] = {CFG_STR("read", NULL, CFGF_NONE), CFG_STR("write", NULL, CFGF_NONE),
+                               CFG_BOOL("break", cfg_false, CFGF_NONE), CFG_END()};
+    cfg_opt_t socket_opts[] = {CFG_STR("path", NULL, CFGF_NONE), CFG_END()};
+    cfg_opt_t opts[] = {CFG_STR("segment_size", NULL, CFGF_NONE),
+                        CFG_STR("console_size", NULL, CFGF_NONE),
+                        CFG_STR("total_size", NULL, CFGF_NONE),
+                        CFG_SEC("access", access_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+                        CFG_SEC("socket", socket_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+                        CFG_END()};
+    cfg_t *cfg = cfg_init(opts, CFGF_NONE);
+    int error;
+
+    *config = (struct service_config){0};
+    if (cfg == NULL)
+        return problem_set(p, -ENOMEM, "%s: out of memory", path);
+    cfg_set_validate_func(cfg, "segment_size", check_size);
+    cfg_set_validate_func(cfg, "console_size", check_size);
+    cfg_set_validate_func(cfg, "total_size", check_size);
+    cfg_set_validate_func(cfg, "access", check_access);
+    cfg_set_validate_func(cfg, "access|read", check_group);
+    cfg_set_validate_func(cfg, "access|write", check_group);
+    cfg_set_validate_func(cfg, "socket", check_socket);
+    cfg_set_validate_func(cfg, "socket|path", check_path);
+    error = config_parse(cfg, path, p);
+    if (error == 0 && (error = take(config, cfg)) != 0)
+        problem_set(p, error, "%s: out of memory", path);
+    if (error)
+        service_config_free(config);
+    cfg_free(cfg);
+    return error;
+}
+
+void service_config_free(struct service_config *config)
+{
+    free(config->rules);
+    free(config->sockets);
+    *config = (struct service_config){0};
+}

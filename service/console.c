@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+#include "console.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/message.h"
+#include "host/name.h"
+#include "raw.h"
+#include "service.h"
+#include "viewer.h"
+
+struct attach_later {
+    struct source *source;
+    struct origin origin;
+};
+
+void registry_open(struct registry *r)
+{
+    *r = (struct registry){0};
+    r->last = &r->first;
+}
+
+static struct console **bucket_of(struct registry *r, const char *domain, const char *console)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a; names are checked, so '/' parts them */
+
+    for (const char *p = domain; *p != '\0'; p++)
+        hash = (hash ^ (uint8_t)*p) * 16777619u;
+    hash = (hash ^ '/') * 16777619u;
+    for (const char *p = console; *p != '\0'; p++)
+        hash = (hash ^ (uint8_t)*p) * 16777619u;
+    return &r->buckets[hash % CONSOLE_BUCKETS];
+}
+
+struct console *console_find(struct service *s, const char *domain, const char *console)
+{
+    struct console *c = *bucket_of(&s->registry, domain, console);
+
+    while (c != NULL && (strcmp(c->log.domain, domain) != 0 || strcmp(c->log.console, console) != 0))
+        c = c->next_name;
+    return c;
+}
+
+/* Of a domain's consoles: the one it called its first, else the oldest. Live ones before others. */
+static struct console *best(struct console *a, struct console *b)
+{
+    if (a == NULL || ((b->source != NULL) > (a->source != NULL)))
+        return b;
+    return (b->source != NULL) == (a->source != NULL) && b->origin.first && !a->origin.first ? b : a;
+}
+
+static struct console *first_of(struct service *s, const char *domain)
+{
+    struct console *found = NULL;
+
+    for (struct console *c = s->registry.first; c != NULL; c = c->next)
+        if (strcmp(c->log.domain, domain) == 0)
+            found = best(found, c);
+    return found;
+}
+
+static struct console *first_of_id(struct service *s, uint32_t domid)
+{
+    struct console *found = NULL;
+
+    for (struct console *c = s->registry.first; c != NULL; c = c->next)
+        if (c->link != NULL && c->origin.domid == domid)
+            found = best(found, c);
+    return found;
+}
+
+struct console *console_resolve(struct service *s, const char *text)
+{
+    struct name name;
+    struct console *c;
+    uint32_t domid;
+
+    if (name_split(text, &name, NULL) != 0)
+        return NULL;
+    if (name.console[0] != '\0')
+        return console_find(s, name.domain, name.console);
+    c = first_of(s, name.domain);
+    return c == NULL && name_domid(text, &domid) ? first_of_id(s, domid) : c;
+}
+
+struct console *console_get(struct service *s, const char *domain, const char *console)
+{
+    struct console **bucket = bucket_of(&s->registry, domain, console);
+    struct console *c = console_find(s, domain, console);
+
+    if (c != NULL)
+        return c;
+    c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    c->service = s;
+    snprintf(c->log.domain, sizeof c->log.domain, "%s", domain);
+    snprintf(c->log.console, sizeof c->log.console, "%s", console);
+    c->gone = true; /* known by its log only, until a source comes */
+    c->state = VC_LINK_OFF;
+    pthread_mutex_init(&c->live, NULL);
+    c->next_name = *bucket;
+    *bucket = c;
+    *s->registry.last = c;
+    s->registry.last = &c->next;
+    s->registry.n++;
+    return c;
+}
+
+int console_open(struct console *c)
+{
+    char domain[LOG_NAME_BYTES], console[LOG_NAME_BYTES];
+    struct log_time now;
+    int error;
+
+    if (c->log_open)
+        return 0;
+    memcpy(domain, c->log.domain, sizeof domain);
+    memcpy(console, c->log.console, sizeof console);
+    service_clocks(&now);
+    error = log_open(&c->log, &c->service->store, domain, console, 0, &now);
+    /* The names are what we are found by: they stay, whatever became of the log. */
+    memcpy(c->log.domain, domain, sizeof domain);
+    memcpy(c->log.console, console, sizeof console);
+    c->log_open = error == 0;
+    return error;
+}
+
+const char *console_state(const struct console *c)
+{
+    static const char *const names[] = {
+        [VC_LINK_RUNNING] = "running", [VC_LINK_OFF] = "off", [VC_LINK_CRASHED] = "crashed", [VC_LINK_PAUSED] = "paused"};
+
+    if (c->source == NULL && !c->gone)
+        return "away";
+    return names[c->state];
+}
+
+/* Where the log knows this very line, go on there; else say that something is missing, if it is, and attach anew. */
+static void join(struct console *c, struct source *source, const struct log_time *now)
+{
+    static const uint8_t none[16];
+    struct log_point point;
+    bool known = memcmp(source->line_id, none, sizeof none) != 0 && log_resume(&c->log, source->line_id, &point);
+
+    if (known && source->ops->resume != NULL && source->ops->resume(source, point.cons, point.event) == VC_OK)
+        known = true;
+    else if (known || (source->ops->used != NULL && source->ops->used(source)))
+        log_mark(&c->log, VC_INDEX_GAP, UINT64_MAX, 0, now);
+    log_attach(&c->log, source->line_id, source->ops->index(source), now);
+}
+
+static int attach_now(struct console *c, struct source *source, const struct origin *origin)
+{
+    struct log_time now;
+    int error = console_open(c);
+
+    if (error)
+        return error;
+    service_clocks(&now);
+    join(c, source, &now);
+    c->source = source;
+    c->origin = *origin;
+    c->link = origin->link;
+    c->gone = false;
+    c->state = VC_LINK_RUNNING;
+    c->service->registry.n_sources++;
+    raw_open(c);
+    if (source->ops->greet != NULL)
+        source->ops->greet(source);
+    append_add(&c->service->append, c);
+    if (viewers_flow(c, APPENDED_MARK, NULL, 0, 0))
+        viewers_pump(c);
+    viewer_room(c); /* somebody may have been typing into the void */
+    return 0;
+}
+
+int console_attach(struct console *c, struct source *source, const struct origin *origin)
+{
+    if (c->source == NULL)
+        return attach_now(c, source, origin);
+    if (!c->removing || c->later != NULL)
+        return -EBUSY;
+    c->later = malloc(sizeof *c->later);
+    if (c->later == NULL)
+        return -ENOMEM;
+    *c->later = (struct attach_later){source, *origin};
+    c->link = origin->link;
+    return 0;
+}
+
+static void forget_later(struct console *c)
+{
+    if (c->later == NULL)
+        return;
+    c->later->source->ops->destroy(c->later->source);
+    free(c->later);
+    c->later = NULL;
+}
+
+void console_detach(struct console *c, bool for_good)
+{
+    c->gone = c->gone || for_good;
+    c->link = NULL;
+    if (for_good && c->state == VC_LINK_RUNNING)
+        c->state = VC_LINK_OFF;
+    if (c->token.terminal || c->token.claimed)
+        token_claim(c, false);
+    forget_later(c);
+    if (c->source == NULL || c->removing)
+        return;
+    c->removing = true;
+    watch_end(&c->service->watches, &c->room);
+    append_remove(&c->service->append, c);
+}
+
+/* The append thread is done with the source. */
+static void removed(struct console *c)
+{
+    struct attach_later *later = c->later;
+
+    c->source->ops->destroy(c->source);
+    c->source = NULL;
+    c->removing = false;
+    c->service->registry.n_sources--;
+    c->later = NULL;
+    if (later != NULL) {
+        if (attach_now(c, later->source, &later->origin) != 0) {
+            message("%s/%s: its log does not open, the console is not attached", c->log.domain, c->log.console);
+            later->source->ops->destroy(later->source);
+        }
+        free(later);
+    }
+    if (c->gone && c->source == NULL)
+        viewers_end(c);
+    service_idle_check(c->service);
+}
+
+void console_news(struct service *s)
+{
+    struct console *c;
+    uint32_t news;
+
+    while ((c = append_collect(&s->append, &news)) != NULL) {
+        if (news & APPEND_ENDED)
+            console_detach(c, false);
+        if (news & APPEND_OUTPUT)
+            viewers_pump(c);
+        if (news & APPEND_REMOVED)
+            removed(c);
+    }
+}
+
+static void room_ready(struct watch *w, uint32_t events)
+{
+    struct console *c = (struct console *)((char *)w - offsetof(struct console, room));
+
+    (void)events;
+    viewer_room(c);
+}
+
+bool console_wait_room(struct console *c)
+{
+    if (c->source == NULL || c->removing)
+        return true; /* attach_now will tell */
+    if (!c->room.on) {
+        c->room.fd = c->source->room_fd;
+        c->room.ready = room_ready;
+        if (watch_set(&c->service->watches, &c->room, c->source->room_events | EPOLLET) != 0)
+            return true;
+    }
+    return c->source->ops->room_rest(c->source);
+}
+
+void registry_close(struct service *s)
+{
+    struct console *next;
+    struct log_time now;
+
+    service_clocks(&now);
+    for (struct console *c = s->registry.first; c != NULL; c = next) {
+        next = c->next;
+        viewers_drop(c);
+        raw_close(c);
+        if (c->log_open)
+            log_close(&c->log, &now);
+        pthread_mutex_destroy(&c->live);
+        free(c);
+    }
+    registry_open(&s->registry);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * console.h: the registry of consoles: names, owners, states; sources come and go, the log stays.
+ *
+ * Spec:  design §5, §6; decisions, "Names, places, lifetimes".
+ * Owner: the registry owns every console until it is closed; a console owns its log, its source and its two raw sockets.
+ * Lock:  the control thread, except what append.h and viewer.h give to the append thread.
+ * Trust: names are checked by whoever brings them (name_ok) and again by the log store.
+ */
+#ifndef VCONS_SERVICE_CONSOLE_H
+#define VCONS_SERVICE_CONSOLE_H
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <vcons/wire/link.h>
+
+#include "append.h"
+#include "log.h"
+#include "source.h"
+#include "token.h"
+#include "watch.h"
+
+struct link;
+struct service;
+struct viewer;
+
+struct origin { /* what a source says about its console */
+    struct link *link; /* NULL: no hypervisor's */
+    uint32_t cookie, kind, domid, boot;
+    uid_t uid;
+    pid_t pid;
+    bool first;
+    uint8_t uuid[VC_LINK_UUID_BYTES];
+    char engine[12];
+};
+
+struct console {
+    struct console *next;      /* of all, in the order they came */
+    struct console *next_name; /* in its bucket */
+    struct service *service;
+    struct log log;
+    bool log_open, gone, removing; /* gone: its hypervisor said that it ends for good; removing: asked back */
+    bool failed;                   /* the log does not open: attach was refused */
+    struct source *source;         /* NULL: away or off */
+    struct attach_later *later;    /* a source that waits for the one before it to be drained */
+    struct link *link;             /* whose console it is, while its link is up */
+    struct origin origin;
+    uint32_t state;   /* enum vc_link_state, as the hypervisor says */
+    uint64_t dropped; /* as it says too */
+    uint64_t refused; /* bytes typed by those without the token */
+    struct token token;
+    struct watch room;             /* source->room_fd, while the writer waits for room */
+    struct watch raw, raw_ro;      /* listening sockets */
+    struct viewer *viewers;        /* guarded by live, as are the members viewer.h names */
+    uint32_t n_viewers;
+    pthread_mutex_t live;
+    struct append_entry append;
+};
+
+#define CONSOLE_BUCKETS 1024u
+struct registry {
+    struct console *first, **last;
+    struct console *buckets[CONSOLE_BUCKETS];
+    uint32_t n, n_sources; /* n_sources: with the append thread, or about to be */
+};
+
+void registry_open(struct registry *r);
+/* After all sources are back: close logs and sockets, free everything. */
+void registry_close(struct service *s);
+
+/* The console of that exact name, or NULL. */
+struct console *console_find(struct service *s, const char *domain, const char *console);
+/* What a person may call it: DOMAIN/CONSOLE, DOMAIN for its first console, a domain id. NULL: none. */
+struct console *console_resolve(struct service *s, const char *name);
+/* Find or make. NULL: out of memory. */
+struct console *console_get(struct service *s, const char *domain, const char *console);
+/* Open its log if it is not. 0 or a negative errno. */
+int console_open(struct console *c);
+/* "running", "off", "crashed", "paused", "away" */
+const char *console_state(const struct console *c);
+
+/*
+ * A source for c, which has none or is just losing one. 0: it is ours now. Negative errno: refused, the caller's still.
+ * After a crash of the service it goes on exactly behind the last byte in the log, else with a marked gap.
+ */
+int console_attach(struct console *c, struct source *source, const struct origin *origin);
+/* Drain and let go of the source; for_good: its guest is no more. */
+void console_detach(struct console *c, bool for_good);
+/* What the append thread had to tell. */
+void console_news(struct service *s);
+/* The writer waits: call viewer_room once the source has room. False: it has some now. */
+bool console_wait_room(struct console *c);
+
+#endif

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+#include <vcons/wire/control.h>
+
+#include "control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "control_requests.h"
+#include "host/sock.h"
+#include "link.h"
+#include "service.h"
+#include "viewer.h"
+
+static struct control *control_of(struct watch *w) { return (struct control *)(void *)w; }
+
+static void unlink_control(struct control *k)
+{
+    struct control **at = &k->service->controls;
+
+    while (*at != k)
+        at = &(*at)->next;
+    *at = k->next;
+    k->service->n_controls--;
+    watch_end(&k->service->watches, &k->watch);
+}
+
+/* The connection goes, or only its control part, when a viewer has taken the socket over. */
+static void control_end(struct control *k, bool close_socket)
+{
+    struct service *s = k->service;
+
+    unlink_control(k);
+    if (close_socket)
+        close(k->watch.fd);
+    json_decref(k->asked_id);
+    free(k->line);
+    free(k->answer);
+    free(k);
+    service_idle_check(s);
+}
+
+/* Out. */
+
+static void hand_over(struct control *k)
+{
+    struct viewer *v = k->viewer;
+
+    control_end(k, false);
+    viewer_begin(v);
+}
+
+/* False: k is gone. */
+static bool send_answer(struct control *k)
+{
+    ssize_t n = send(k->watch.fd, k->answer + k->answer_done, k->answer_n - k->answer_done,
+                     MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        if (k->viewer != NULL)
+            hand_over(k); /* it finds out by itself */
+        else
+            control_end(k, true);
+        return false;
+    }
+    k->answer_done += n > 0 ? (size_t)n : 0;
+    if (k->answer_done < k->answer_n) {
+        watch_set(&k->service->watches, &k->watch, EPOLLOUT);
+        return true;
+    }
+    free(k->answer);
+    k->answer = NULL;
+    if (k->viewer != NULL) {
+        hand_over(k);
+        return false;
+    }
+    watch_set(&k->service->watches, &k->watch, EPOLLIN);
+    return true;
+}
+
+/* False: k is gone. */
+static bool answer(struct control *k, json_t *value)
+{
+    char *text = json_dumps(value, JSON_COMPACT);
+
+    json_decref(value);
+    if (text == NULL) {
+        control_end(k, true);
+        return false;
+    }
+    k->answer_n = strlen(text) + 1;
+    k->answer_done = 0;
+    k->answer = text;
+    text[k->answer_n - 1] = '\n'; /* where the NUL was */
+    return send_answer(k);
+}
+
+/* In. */
+
+static bool obey(struct control *k, const char *line, size_t n)
+{
+    json_error_t error;
+    json_t *request = json_loadb(line, n, JSON_REJECT_DUPLICATES, &error);
+    json_t *reply = request != NULL ? control_request(k, request)
+                                    : control_error(NULL, VC_CONTROL_E_BAD, "not JSON: %s", error.text);
+
+    json_decref(request);
+    if (reply != NULL)
+        return answer(k, reply);
+    watch_set(&k->service->watches, &k->watch, 0); /* a hypervisor is asked: nothing is read until it answered */
+    return true;
+}
+
+/* Keep what may be the beginning of a request. False: k is gone. */
+static bool keep(struct control *k, const char *bytes, size_t n)
+{
+    char *grown = k->line_n + n <= VC_CONTROL_LINE_MAX ? realloc(k->line, k->line_n + n) : NULL;
+
+    if (grown == NULL) {
+        if (answer(k, control_error(NULL, VC_CONTROL_E_BAD, "a request is at most %u bytes", VC_CONTROL_LINE_MAX)))
+            control_end(k, true);
+        return false;
+    }
+    memcpy(grown + k->line_n, bytes, n);
+    k->line = grown;
+    k->line_n += n;
+    return true;
+}
+
+/* One request, if it is whole, and not a byte more: what follows an attach is the viewer's. False: nothing more to do. */
+static bool read_request(struct control *k)
+{
+    static char bytes[VC_CONTROL_LINE_MAX];
+    ssize_t n = recv(k->watch.fd, bytes, sizeof bytes, MSG_DONTWAIT | MSG_PEEK);
+    const char *end = n > 0 ? memchr(bytes, '\n', (size_t)n) : NULL;
+    char *line;
+    size_t line_n;
+    bool alive;
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (n > 0)
+        n = recv(k->watch.fd, bytes, end != NULL ? (size_t)(end + 1 - bytes) : (size_t)n, MSG_DONTWAIT);
+    if (n <= 0) {
+        control_end(k, true);
+        return false;
+    }
+    if (!keep(k, bytes, (size_t)n))
+        return false;
+    if (end == NULL)
+        return true;
+    line = k->line;
+    line_n = k->line_n;
+    k->line = NULL;
+    k->line_n = 0;
+    alive = obey(k, line, line_n);
+    free(line);
+    return alive && k->answer == NULL && k->n_asked == 0;
+}
+
+static void ready(struct watch *w, uint32_t events)
+{
+    struct control *k = control_of(w);
+
+    if (events & EPOLLOUT) {
+        send_answer(k);
+        return; /* what it has to say is reported again */
+    }
+    if ((events & (EPOLLHUP | EPOLLERR)) && (k->n_asked > 0 || k->answer != NULL)) {
+        if (k->viewer != NULL)
+            hand_over(k);
+        else
+            control_end(k, true);
+        return;
+    }
+    (void)read_request(k); /* one for each turn: the others have theirs, the rest is reported again */
+}
+
+/* Answers of hypervisors. */
+
+static void asked_done(struct control *k)
+{
+    json_t *id = k->asked_id;
+
+    k->asked_id = NULL;
+    answer(k, k->asked_failed ? control_error(id, VC_CONTROL_E_FAILED, "%s", k->asked_text) : control_ok(id, NULL));
+    json_decref(id);
+}
+
+static void asked_one(struct control *k, uint32_t i, bool failed, const char *text)
+{
+    k->asked[i] = k->asked[--k->n_asked];
+    if (failed) {
+        k->asked_failed = true;
+        snprintf(k->asked_text, sizeof k->asked_text, "%s", text);
+    }
+    if (k->n_asked == 0)
+        asked_done(k);
+}
+
+void control_answered(struct service *s, const struct link *l, const struct vc_link_answer *a)
+{
+    for (struct control *k = s->controls; k != NULL; k = k->next)
+        for (uint32_t i = 0; i < k->n_asked; i++)
+            if (k->asked[i].link == l && k->asked[i].serial == a->cookie) {
+                asked_one(k, i, a->head.type == VC_LINK_REFUSED, a->text);
+                return;
+            }
+}
+
+void control_link_ended(struct service *s, const struct link *l)
+{
+    struct control *next;
+
+    for (struct control *k = s->controls; k != NULL; k = next) {
+        next = k->next;
+        for (uint32_t i = 0; i < k->n_asked; i++)
+            if (k->asked[i].link == l) {
+                /* A hypervisor told to stop everything may well leave before it answers. */
+                asked_one(k, i, false, "");
+                break;
+            }
+    }
+}
+
+/* Life. */
+
+static void accept_one(struct watch *w, uint32_t events)
+{
+    struct service *s = (struct service *)((char *)w - offsetof(struct service, control_listen));
+    int fd = service_accept(s, w->fd);
+    struct control *k = fd >= 0 ? calloc(1, sizeof *k) : NULL;
+
+    (void)events;
+    if (k == NULL || access_peer_find(fd, &k->peer) != 0 || s->stopping) {
+        free(k);
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    k->watch = (struct watch){.ready = ready, .fd = fd};
+    k->service = s;
+    k->next = s->controls;
+    s->controls = k;
+    s->n_controls++;
+    if (watch_set(&s->watches, &k->watch, EPOLLIN) != 0)
+        control_end(k, true);
+}
+
+int control_listen(struct service *s, struct problem *p)
+{
+    char path[PATHS_SOCKET_BYTES];
+    int error = paths_socket(path, s->paths.runtime, PATHS_CONTROL, p);
+
+    if (error)
+        return error;
+    s->control_listen = (struct watch){.ready = accept_one};
+    /* With rules for groups everybody may knock; who comes in is decided by credentials. */
+    s->control_listen.fd = sock_listen(path, SOCK_STREAM, s->config.n_rules > 0 ? 0666 : 0600, p);
+    return s->control_listen.fd < 0 ? s->control_listen.fd : watch_set(&s->watches, &s->control_listen, EPOLLIN);
+}
+
+void controls_close(struct service *s)
+{
+    if (s->control_listen.on) {
+        watch_end(&s->watches, &s->control_listen);
+        close(s->control_listen.fd);
+    }
+    while (s->controls != NULL) /* of one that becomes a viewer the console closes the socket */
+        control_end(s->controls, s->controls->viewer == NULL);
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+#include <vcons/wire/control.h>
+#include <vcons/wire/link.h>
+
+#include "control_requests.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "console.h"
+#include "link.h"
+#include "service.h"
+#include "viewer.h"
+
+#define PROGRAM "vconsd " VCONSD_VERSION
+
+json_t *control_ok(const json_t *id, json_t *value)
+{
+    return json_pack("{s:O?, s:o}", "id", (json_t *)(uintptr_t)id, "ok", value != NULL ? value : json_object());
+}
+
+json_t *control_error(const json_t *id, const char *code, const char *format, ...)
+{
+    char text[256];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    message_clean(text, strlen(text)); /* names in it may be the client's */
+    return json_pack("{s:O?, s:s, s:s}", "id", (json_t *)(uintptr_t)id, "error", code, "message", text);
+}
+
+static json_t *bad(const json_t *request, const char *what)
+{
+    return control_error(json_object_get(request, "id"), VC_CONTROL_E_BAD, "%s", what);
+}
+
+static const char *text_of(const json_t *request, const char *key)
+{
+    return json_string_value(json_object_get(request, key));
+}
+
+/* hello, ls, status */
+
+static json_t *hello(struct control *k, const json_t *request)
+{
+    const json_t *id = json_object_get(request, "id");
+
+    if (json_integer_value(json_object_get(request, "version")) != VC_CONTROL_VERSION)
+        return control_error(id, VC_CONTROL_E_VERSION, "this service speaks version %d", VC_CONTROL_VERSION);
+    k->greeted = true;
+    return control_ok(id, json_pack("{s:i, s:i, s:s}", "version", VC_CONTROL_VERSION, "pid", (int)getpid(),
+                                    "program", PROGRAM));
+}
+
+static const char *door_of(const struct console *c)
+{
+    static const char *const names[] = {
+        [VC_LINK_XEN] = "xen",       [VC_LINK_CONSOLE_IO] = "console_io", [VC_LINK_COMMAND] = "command",
+        [VC_LINK_TERMINAL] = "terminal", [VC_LINK_PL011] = "pl011",       [VC_LINK_SBSA] = "sbsa",
+        [VC_LINK_16550] = "16550",   [VC_LINK_VIRTIO] = "virtio",         [VC_LINK_FEEDER] = "feeder",
+    };
+    uint32_t kind = c->origin.kind;
+
+    return kind < sizeof names / sizeof names[0] && names[kind] != NULL ? names[kind] : "none";
+}
+
+/* Bytes, boots and the newest output: of an open log, or of one that is only looked at. */
+static void status_of(struct console *c, struct log_status *status)
+{
+    struct log peek = {0};
+    struct log_time now;
+
+    *status = (struct log_status){0};
+    if (c->log_open) {
+        log_status_get(&c->log, status);
+        return;
+    }
+    service_clocks(&now);
+    if (log_open(&peek, &c->service->store, c->log.domain, c->log.console, LOG_READ, &now) == 0) {
+        log_status_get(&peek, status);
+        log_close(&peek, &now);
+    }
+}
+
+static json_t *describe(struct console *c)
+{
+    struct service *s = c->service;
+    uint64_t written = __atomic_load_n(&c->append.written, __ATOMIC_RELAXED);
+    struct log_status status;
+    char name[NAME_FULL_BYTES], who[TOKEN_WHO_BYTES], log[PATH_MAX], socket[PATH_MAX];
+    json_t *o;
+
+    status_of(c, &status);
+    token_who(c, who);
+    snprintf(name, sizeof name, "%s/%s", c->log.domain, c->log.console);
+    (void)paths_format(log, "%s/%s", s->paths.log, name);
+    (void)paths_format(socket, "%s/consoles/%s.sock", s->paths.runtime, name);
+    o = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:s}", "name", name, "domain", c->log.domain, "console",
+                  c->log.console, "domid", (int)c->origin.domid, "hypervisor",
+                  c->link != NULL ? link_name(c->link) : "", "engine", c->origin.engine, "door", door_of(c), "state",
+                  console_state(c));
+    json_object_update_new(
+        o, json_pack("{s:I, s:I, s:i, s:i, s:I, s:b}", "bytes", (json_int_t)status.length, "dropped",
+                     (json_int_t)c->dropped, "boots", (int)status.boot, "viewers", (int)c->n_viewers, "refused",
+                     (json_int_t)c->refused, "broken", (int)__atomic_load_n(&c->append.broken, __ATOMIC_SEQ_CST)));
+    json_object_set_new(o, "writer", who[0] != '\0' ? json_string(who) : json_null());
+    json_object_set_new(o, "writer_since",
+                        who[0] != '\0' ? json_real((double)c->token.since_ns / 1e9) : json_null());
+    json_object_set_new(o, "last_output", written != 0 ? json_real((double)written / 1e9) : json_null());
+    json_object_set_new(o, "source", c->source != NULL ? json_string(c->source->ops->type) : json_null());
+    json_object_set_new(o, "log", json_string(log));
+    json_object_set_new(o, "socket", c->raw.on ? json_string(socket) : json_null());
+    json_object_set_new(o, "pty", json_null());
+    return o;
+}
+
+static json_t *ls(struct control *k, const json_t *request)
+{
+    json_t *list = json_array();
+
+    for (struct console *c = k->service->registry.first; c != NULL; c = c->next)
+        if (access_of(k->service, &k->peer, c->log.domain, c->log.console).read)
+            json_array_append_new(list, describe(c));
+    return control_ok(json_object_get(request, "id"), json_pack("{s:o}", "consoles", list));
+}
+
+static json_t *status(struct control *k, const json_t *request)
+{
+    struct service *s = k->service;
+    json_t *links = json_array();
+    struct log_time now;
+
+    service_clocks(&now);
+    for (const struct link *l = s->links; l != NULL; l = link_next(l))
+        json_array_append_new(links, json_pack("{s:s, s:i}", "name", link_name(l), "pid", (int)link_pid(l)));
+    return control_ok(
+        json_object_get(request, "id"),
+        json_pack("{s:i, s:s, s:f, s:i, s:i, s:i, s:o, s:s, s:s, s:s, s:I, s:i, s:b}", "pid", (int)getpid(), "program",
+                  PROGRAM, "uptime_s", (double)(now.mono_ns - s->started_ns) / 1e9, "consoles", (int)s->registry.n,
+                  "sources", (int)s->registry.n_sources, "viewers", (int)s->n_viewers, "links", links, "runtime_dir",
+                  s->paths.runtime, "state_dir", s->paths.state, "log_dir", s->paths.log, "log_bytes",
+                  (json_int_t)__atomic_load_n(&s->store.bytes, __ATOMIC_RELAXED), "logs_failing",
+                  (int)__atomic_load_n(&s->store.n_failing, __ATOMIC_RELAXED), "kicks_sure", kicker_sure(&s->kicker)));
+}
+
+/* stop, reset */
+
+static json_t *ask(struct control *k, const json_t *request, struct link *l, enum vc_link_request what,
+                   const char *domain)
+{
+    if (k->n_asked == CONTROL_ASKED || link_ask(l, what, domain, &k->asked[k->n_asked].serial) != 0)
+        return control_error(json_object_get(request, "id"), VC_CONTROL_E_FAILED, "%s does not answer now",
+                             link_name(l));
+    k->asked[k->n_asked++].link = l;
+    return NULL;
+}
+
+static json_t *stop_all(struct control *k, const json_t *request)
+{
+    json_t *failed = NULL;
+
+    for (struct link *l = k->service->links; l != NULL && failed == NULL; l = link_next(l))
+        failed = ask(k, request, l, VC_LINK_STOP_ALL, "");
+    if (failed != NULL) {
+        k->n_asked = 0;
+        return failed;
+    }
+    return k->n_asked == 0 ? control_ok(json_object_get(request, "id"), NULL) : NULL;
+}
+
+static json_t *stop_or_reset(struct control *k, const json_t *request, enum vc_link_request what)
+{
+    const json_t *id = json_object_get(request, "id");
+    const char *domain = text_of(request, "domain");
+    const struct console *c;
+    json_t *answer;
+
+    if (k->peer.uid != 0 && k->peer.uid != k->service->own.uid)
+        return control_error(id, VC_CONTROL_E_NOT_ALLOWED, "only the service's own user and root stop domains");
+    k->asked_failed = false;
+    if (json_is_true(json_object_get(request, "all")) && what == VC_LINK_STOP) {
+        answer = stop_all(k, request);
+    } else {
+        if (domain == NULL)
+            return bad(request, "which domain? \"domain\" is a name");
+        c = console_resolve(k->service, domain);
+        if (c == NULL)
+            return control_error(id, VC_CONTROL_E_NO_DOMAIN, "no domain %s", domain);
+        if (c->link == NULL)
+            return control_error(id, VC_CONTROL_E_AWAY, "the hypervisor of %s is not connected", c->log.domain);
+        answer = ask(k, request, c->link, what, c->log.domain);
+    }
+    if (answer == NULL)
+        k->asked_id = id != NULL ? json_deep_copy(id) : json_null();
+    return answer;
+}
+
+/* attach */
+
+static bool from_object(const json_t *from, struct log_from *out)
+{
+    static const struct {
+        const char *key;
+        enum log_from_kind kind;
+    } keys[] = {{"offset", LOG_FROM_OFFSET}, {"tail", LOG_FROM_TAIL}, {"lines", LOG_FROM_LINES},
+                {"time_ns", LOG_FROM_TIME},  {"boot", LOG_FROM_BOOT}};
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const json_t *value = json_object_get(from, keys[i].key);
+
+        if (!json_is_integer(value))
+            continue;
+        *out = (struct log_from){keys[i].kind, json_integer_value(value)};
+        return out->value >= 0 || out->kind == LOG_FROM_BOOT;
+    }
+    return false;
+}
+
+static bool from_of(const json_t *from, struct log_from *out)
+{
+    const char *word = json_string_value(from);
+
+    *out = (struct log_from){.kind = LOG_FROM_NOW};
+    if (from == NULL || (word != NULL && strcmp(word, "now") == 0))
+        return true;
+    out->kind = LOG_FROM_START;
+    if (word != NULL)
+        return strcmp(word, "start") == 0;
+    return from_object(from, out);
+}
+
+/* "marks": true for what has a place in the stream; "time" for time marks as well. */
+static uint32_t kinds_of(const json_t *marks)
+{
+    const char *word = json_string_value(marks);
+
+    if (word != NULL && strcmp(word, "time") == 0)
+        return LOG_KINDS_STREAM | LOG_KIND(VC_INDEX_TIME);
+    return json_is_true(marks) ? LOG_KINDS_STREAM : 0;
+}
+
+static json_t *attach_to(struct control *k, const json_t *request, struct console *c, const struct access *may)
+{
+    const json_t *id = json_object_get(request, "id");
+    const char *write = text_of(request, "write");
+    char who[TOKEN_WHO_BYTES], name[NAME_FULL_BYTES];
+    struct viewer_wish wish = {.kinds = kinds_of(json_object_get(request, "marks")), .frames = true,
+                               .may_write = may->write, .may_break = may->send_break, .who = who};
+    struct log_status log;
+    struct log_from from;
+    int error;
+
+    if (!from_of(json_object_get(request, "from"), &from))
+        return bad(request, "\"from\" is \"start\", \"now\", or one of offset, tail, lines, time_ns, boot");
+    error = console_open(c);
+    if (error == 0)
+        error = log_locate(&c->log, &from, &wish.offset);
+    log_status_get(&c->log, &log);
+    wish.end = json_is_false(json_object_get(request, "follow")) ? log.length : UINT64_MAX;
+    access_who(k->service, &k->peer, who, sizeof who);
+    if (error == 0)
+        error = viewer_create(c, k->watch.fd, &wish);
+    if (error)
+        return control_error(id, VC_CONTROL_E_FAILED, "%s/%s: %s", c->log.domain, c->log.console, strerror(-error));
+    k->viewer = viewer_newest(c);
+    if (may->write && write != NULL && strcmp(write, "no") != 0)
+        k->viewer->refused = !token_request(c, k->viewer, strcmp(write, "steal") == 0);
+    snprintf(name, sizeof name, "%s/%s", c->log.domain, c->log.console);
+    return control_ok(id, json_pack("{s:s, s:I, s:I, s:I}", "console", name, "start", (json_int_t)log.oldest, "offset",
+                                    (json_int_t)wish.offset, "end", (json_int_t)log.length));
+}
+
+static json_t *attach(struct control *k, const json_t *request)
+{
+    const json_t *id = json_object_get(request, "id");
+    const char *name = text_of(request, "console"), *write = text_of(request, "write");
+    struct console *c;
+    struct access may;
+
+    if (name == NULL)
+        return bad(request, "which console? \"console\" is DOMAIN/CONSOLE or DOMAIN");
+    c = console_resolve(k->service, name);
+    if (c != NULL)
+        may = access_of(k->service, &k->peer, c->log.domain, c->log.console);
+    if (c == NULL || !may.read)
+        return control_error(id, VC_CONTROL_E_NO_CONSOLE, "no console %s", name);
+    if (write != NULL && strcmp(write, "no") != 0 && !may.write)
+        return control_error(id, VC_CONTROL_E_NOT_ALLOWED, "you may read %s, not write it", name);
+    return attach_to(k, request, c, &may);
+}
+
+json_t *control_request(struct control *k, const json_t *request)
+{
+    const char *op = text_of(request, "op");
+
+    if (!json_is_object(request) || op == NULL)
+        return bad(request, "a request is a JSON object with \"op\"");
+    if (strcmp(op, "hello") == 0)
+        return hello(k, request);
+    if (!k->greeted)
+        return bad(request, "the first request is hello");
+    if (strcmp(op, "ls") == 0)
+        return ls(k, request);
+    if (strcmp(op, "status") == 0)
+        return status(k, request);
+    if (strcmp(op, "stop") == 0)
+        return stop_or_reset(k, request, VC_LINK_STOP);
+    if (strcmp(op, "reset") == 0)
+        return stop_or_reset(k, request, VC_LINK_RESET);
+    if (strcmp(op, "attach") == 0)
+        return attach(k, request);
+    return bad(request, "\"op\" is one of hello, ls, status, stop, reset, attach");
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "host/message.h"
+#include "host/sandbox.h"
+#include "service.h"
+
+#define SYSTEM_CONFIG "/etc/vcons/vconsd.conf"
+
+static const char usage[] =
+    "vconsd [--system | --user] [--config FILE] [--check] [--foreground] [--linger SECONDS | --private]\n"
+    "\n"
+    "The console service: takes consoles from hypervisors and sockets, stores every byte, serves any number of viewers.\n"
+    "  --check       read the configuration, say what is wrong with it, and end\n"
+    "  --foreground  stay in the foreground; without it the command returns when the service answers\n"
+    "  --linger S    end S seconds after the last console and viewer went\n"
+    "  --private     end as soon as they have\n"
+    "See vconsd(8).\n";
+
+struct options {
+    enum paths_scope scope;
+    const char *config;
+    bool check, foreground;
+    int64_t linger_s;
+};
+
+/* What is needed after set-up, beyond what every program of ours may do: host/sandbox.c. */
+static const char *const syscalls[] = {
+    /* loop, watches, kicks */
+    "epoll_wait", "epoll_pwait", "epoll_ctl", "io_submit", "io_getevents", "io_destroy", "poll", "ppoll", "timerfd_settime",
+    /* clients and hypervisors */
+    "accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "sendfile", "getsockopt", "socket", "bind", "listen", "connect",
+    "shutdown", "fchmod", "chmod", "fcntl", "fstatfs", "kill", "dup", "dup3",
+    /* logs, raw sockets */
+    "openat", "mkdir", "mkdirat", "unlink", "unlinkat", "renameat", "renameat2", "symlinkat", "ftruncate", "fallocate",
+    "pread64", "pwrite64", "preadv", "pwritev", "statfs", "getdents64", "lstat", "stat", "statx", "fdatasync", "fsync",
+    "readlinkat", "utimensat", "getuid", "geteuid", "ioctl", "sched_getaffinity", "madvise", "membarrier", NULL};
+
+static int parse(int argc, char **argv, struct options *o)
+{
+    static const struct option options[] = {
+        {"system", 0, NULL, 's'},     {"user", 0, NULL, 'u'},   {"config", 1, NULL, 'c'},  {"check", 0, NULL, 'k'},
+        {"foreground", 0, NULL, 'f'}, {"linger", 1, NULL, 'l'}, {"private", 0, NULL, 'p'}, {"help", 0, NULL, 'h'},
+        {"version", 0, NULL, 'v'},    {NULL, 0, NULL, 0}};
+    char *end;
+    int c;
+
+    while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        switch (c) {
+        case 's': o->scope = PATHS_SYSTEM; break;
+        case 'u': o->scope = PATHS_USER; break;
+        case 'c': o->config = optarg; break;
+        case 'k': o->check = true; break;
+        case 'f': o->foreground = true; break;
+        case 'p': o->linger_s = 0; break;
+        case 'l':
+            o->linger_s = strtol(optarg, &end, 10);
+            if (*end == '\0' && end != optarg && o->linger_s >= 0 && o->linger_s <= 1000000)
+                break;
+            message("--linger %s: expected seconds, 0 to 1000000", optarg);
+            return 2;
+        case 'h': fputs(usage, stdout); exit(0);
+        case 'v': puts("vconsd " VCONSD_VERSION); exit(0);
+        default: fputs(usage, stderr); return 2;
+        }
+    }
+    if (optind == argc)
+        return 0;
+    message("%s: no argument is expected", argv[optind]);
+    return 2;
+}
+
+static int load_config(struct service *s, const struct options *o, struct problem *p)
+{
+    const char *path = o->config;
+
+    if (path == NULL && (o->scope != PATHS_SYSTEM || access(SYSTEM_CONFIG, F_OK) != 0))
+        return 0;
+    return service_config_load(&s->config, path != NULL ? path : SYSTEM_CONFIG, p);
+}
+
+/* One service on one directory: two would both consume the same lines. The lock goes with the process. */
+static int lock_state(struct service *s, struct problem *p)
+{
+    char path[PATH_MAX], pid[32] = "";
+    ssize_t n;
+
+    if (paths_format(path, "%s/vconsd.lock", s->paths.state) != 0)
+        return problem_set(p, -ENAMETOOLONG, "%s: too long", s->paths.state);
+    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (s->lock_fd < 0)
+        return problem_set(p, -errno, "%s: %s", path, strerror(errno));
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        n = pread(s->lock_fd, pid, sizeof pid - 1, 0);
+        pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
+        return problem_set(p, -EBUSY, "%s: a service runs here already, as pid %s", s->paths.state,
+                           pid[0] != '\0' ? pid : "?");
+    }
+    n = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
+    if (ftruncate(s->lock_fd, 0) != 0 || pwrite(s->lock_fd, pid, (size_t)n, 0) != n)
+        message("%s: %s", path, strerror(errno)); /* a full disk: the lock itself holds */
+    return 0;
+}
+
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max; /* a console needs eight */
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        message("descriptor limit: %s", strerror(errno));
+}
+
+/* Into the background: the parent leaves when the child answers, with 0, or when it fails, with 1. Returns the pipe. */
+static int detach(void)
+{
+    int ends[2];
+    char ready;
+    pid_t child;
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return -errno;
+    child = fork();
+    if (child < 0)
+        return -errno;
+    if (child > 0) {
+        close(ends[1]);
+        _exit(read(ends[0], &ready, 1) == 1 ? 0 : 1);
+    }
+    close(ends[0]);
+    setsid();
+    return ends[1];
+}
+
+static int start(struct service *s, const struct options *o, struct problem *p)
+{
+    int error = paths_find(o->scope, &s->paths, p);
+
+    if (error == 0)
+        error = paths_make(o->scope, &s->paths, p);
+    if (error == 0)
+        error = lock_state(s, p);
+    if (error)
+        return error;
+    raise_descriptors();
+    access_own_find(&s->own);
+    s->linger_s = o->linger_s;
+    error = service_start(s, p);
+    return error ? error : sandbox_enter(syscalls, p);
+}
+
+int main(int argc, char **argv)
+{
+    static struct service s = {.lock_fd = -1,
+                               .tidier = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER}};
+    struct options o = {.scope = PATHS_USER, .linger_s = -1};
+    struct problem p = {.text = ""};
+    int ready = -1, error;
+
+    message_program("vconsd");
+    error = parse(argc, argv, &o);
+    if (error)
+        return error;
+    signal(SIGPIPE, SIG_IGN);
+    umask(0077);
+    if (load_config(&s, &o, &p) != 0) {
+        message("%s", p.text);
+        return 2;
+    }
+    if (o.check)
+        return 0;
+    if (!o.foreground && (ready = detach()) < 0) {
+        message("cannot go into the background: %s", strerror(-ready));
+        return 1;
+    }
+    if (start(&s, &o, &p) != 0) {
+        message("%s", p.text);
+        return 1;
+    }
+    if (ready >= 0) {
+        (void)!write(ready, "r", 1);
+        close(ready);
+    }
+    service_run(&s);
+    service_config_free(&s.config);
+    return 0;
+}

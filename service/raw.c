@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "raw.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "console.h"
+#include "host/sock.h"
+#include "service.h"
+#include "viewer.h"
+
+static void greet(struct console *c, int fd, bool writes)
+{
+    struct service *s = c->service;
+    char who[TOKEN_WHO_BYTES];
+    struct viewer_wish wish = {.end = UINT64_MAX, .who = who};
+    struct access_peer peer;
+    struct log_status log;
+    struct access may;
+
+    if (access_peer_find(fd, &peer) != 0)
+        goto refuse;
+    may = access_of(s, &peer, c->log.domain, c->log.console);
+    if (!may.read || s->stopping || console_open(c) != 0)
+        goto refuse;
+    access_who(s, &peer, who, sizeof who);
+    log_status_get(&c->log, &log);
+    wish.offset = log.length;
+    wish.may_write = writes && may.write;
+    if (viewer_create(c, fd, &wish) != 0)
+        goto refuse;
+    viewer_begin(viewer_newest(c));
+    return;
+
+refuse:
+    close(fd);
+}
+
+static void accept_one(struct console *c, struct watch *w, bool writes)
+{
+    int fd = service_accept(c->service, w->fd);
+
+    if (fd >= 0)
+        greet(c, fd, writes);
+}
+
+static void writer_ready(struct watch *w, uint32_t events)
+{
+    (void)events;
+    accept_one((struct console *)((char *)w - offsetof(struct console, raw)), w, true);
+}
+
+static void reader_ready(struct watch *w, uint32_t events)
+{
+    (void)events;
+    accept_one((struct console *)((char *)w - offsetof(struct console, raw_ro)), w, false);
+}
+
+static int path_of(const struct console *c, const char *end, char path[PATHS_SOCKET_BYTES], struct problem *p)
+{
+    char name[sizeof "consoles//.ro.sock" + 2 * NAME_CHARS];
+
+    snprintf(name, sizeof name, "consoles/%s/%s%s", c->log.domain, c->log.console, end);
+    return paths_socket(path, c->service->paths.runtime, name, p);
+}
+
+static int listen_at(struct console *c, struct watch *w, const char *end, struct problem *p)
+{
+    char path[PATHS_SOCKET_BYTES];
+    int error = path_of(c, end, path, p);
+
+    if (error)
+        return error;
+    w->fd = sock_listen(path, SOCK_STREAM, c->service->config.n_rules > 0 ? 0666 : 0600, p);
+    return w->fd < 0 ? w->fd : watch_set(&c->service->watches, w, EPOLLIN);
+}
+
+static int make_directory(const struct console *c)
+{
+    char path[PATH_MAX];
+    mode_t mode = c->service->config.n_rules > 0 ? 0755 : 0700;
+
+    if (paths_format(path, "%s/consoles", c->service->paths.runtime) != 0)
+        return -ENAMETOOLONG;
+    if (mkdir(path, mode) != 0 && errno != EEXIST)
+        return -errno;
+    if (paths_format(path, "%s/consoles/%s", c->service->paths.runtime, c->log.domain) != 0)
+        return -ENAMETOOLONG;
+    return mkdir(path, mode) != 0 && errno != EEXIST ? -errno : 0;
+}
+
+void raw_open(struct console *c)
+{
+    struct problem p = {.text = ""};
+    int error;
+
+    if (c->raw.on)
+        return;
+    c->raw.ready = writer_ready;
+    c->raw_ro.ready = reader_ready;
+    error = make_directory(c);
+    if (error)
+        problem_set(&p, error, "its directory below %s/consoles: %s", c->service->paths.runtime, strerror(-error));
+    else if ((error = listen_at(c, &c->raw, ".sock", &p)) == 0)
+        error = listen_at(c, &c->raw_ro, ".ro.sock", &p);
+    if (error)
+        message("%s/%s has no raw sockets: %s", c->log.domain, c->log.console, p.text);
+}
+
+static void end_one(struct console *c, struct watch *w, const char *end)
+{
+    char path[PATHS_SOCKET_BYTES];
+
+    if (!w->on)
+        return;
+    watch_end(&c->service->watches, w);
+    close(w->fd);
+    if (path_of(c, end, path, NULL) == 0)
+        unlink(path);
+}
+
+void raw_close(struct console *c)
+{
+    end_one(c, &c->raw, ".sock");
+    end_one(c, &c->raw_ro, ".ro.sock");
+}

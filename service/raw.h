@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * raw.h: each console as two plain sockets, for socat, nc, tio and the like: consoles/DOMAIN/CONSOLE.sock for writers and
+ * .ro.sock for readers.
+ *
+ * Spec:  decisions, "Log, control": live from now; the first byte asks for the token; without it bytes are dropped and counted.
+ * Owner: the console's two watches hold the listening sockets.
+ * Lock:  none, the control thread.
+ * Trust: who connects is checked by credentials, as on the control socket.
+ */
+#ifndef VCONS_SERVICE_RAW_H
+#define VCONS_SERVICE_RAW_H
+
+struct console;
+struct service;
+
+/* Begin to listen, if it does not yet; says so when it cannot, once for each console. */
+void raw_open(struct console *c);
+void raw_close(struct console *c); /* accepts one that never listened */
+
+#endif

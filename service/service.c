@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+#include "service.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "link.h"
+#include "viewer.h"
+
+#define FIRST_CLIENT_MS 30000 /* a service that ends by itself waits so long for somebody to come at all */
+
+void service_clocks(struct log_time *now)
+{
+    struct timespec real, mono;
+
+    clock_gettime(CLOCK_REALTIME, &real);
+    clock_gettime(CLOCK_MONOTONIC, &mono);
+    now->real_ns = (uint64_t)real.tv_sec * UINT64_C(1000000000) + (uint64_t)real.tv_nsec;
+    now->mono_ns = (uint64_t)mono.tv_sec * UINT64_C(1000000000) + (uint64_t)mono.tv_nsec;
+}
+
+int service_accept(struct service *s, int listening)
+{
+    int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    if (fd >= 0 || (errno != EMFILE && errno != ENFILE) || s->spare_fd < 0)
+        return fd;
+    /* Descriptors are used up. Who knocks is sent away, or it would knock for ever and keep us awake. */
+    close(s->spare_fd);
+    fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    s->spare_fd = fcntl(s->watches.epoll, F_DUPFD_CLOEXEC, 0);
+    if (!s->said_full)
+        message("no descriptors left: a client was turned away");
+    s->said_full = true;
+    return -1;
+}
+
+/* Leaving by itself. */
+
+static bool busy(const struct service *s)
+{
+    return s->registry.n_sources > 0 || s->n_viewers > 0 || s->n_links > 0 || s->n_controls > 0;
+}
+
+static void linger_over(uv_timer_t *timer)
+{
+    struct service *s = timer->data;
+
+    if (!busy(s))
+        service_stop(s);
+}
+
+void service_idle_check(struct service *s)
+{
+    if (s->linger_s < 0 || s->stopping || busy(s))
+        return;
+    uv_timer_start(&s->linger, linger_over, s->had_link ? (uint64_t)s->linger_s * 1000 : FIRST_CLIENT_MS, 0);
+}
+
+/* Ending. */
+
+static void closed_rest(uv_handle_t *handle, void *argument)
+{
+    (void)argument;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void finish(struct service *s)
+{
+    controls_close(s);
+    append_stop(&s->append);
+    registry_close(s);
+    log_store_close(&s->store);
+    watches_close(&s->watches);
+    uv_walk(&s->loop, closed_rest, NULL);
+}
+
+void service_stop(struct service *s)
+{
+    if (s->stopping)
+        return;
+    s->stopping = true;
+    links_close(s); /* their sources are drained and detached: the lines stay with the guests for whoever comes next */
+    for (struct console *c = s->registry.first; c != NULL; c = c->next)
+        console_detach(c, false);
+    uv_async_send(&s->news); /* from a fresh stack: we may stand in the middle of what finish frees */
+}
+
+static void news_ready(uv_async_t *async)
+{
+    struct service *s = async->data;
+
+    console_news(s);
+    if (s->stopping && s->registry.n_sources == 0 && !uv_is_closing((uv_handle_t *)async)) {
+        finish(s);
+    }
+}
+
+static void signalled(uv_signal_t *signal, int number)
+{
+    if (number != SIGHUP)
+        service_stop(signal->data);
+}
+
+/* Beginning. */
+
+static int start_signals(struct service *s)
+{
+    uv_signal_t *signals[] = {&s->term, &s->interrupt, &s->hangup};
+    const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    int error = 0;
+
+    for (int i = 0; i < 3 && error == 0; i++) {
+        uv_signal_init(&s->loop, signals[i]);
+        signals[i]->data = s;
+        error = uv_signal_start(signals[i], signalled, numbers[i]);
+        uv_unref((uv_handle_t *)signals[i]);
+    }
+    return error;
+}
+
+static void store_message(void *ctx, const char *text)
+{
+    (void)ctx;
+    message("%s", text);
+}
+
+static void know(void *ctx, const char *domain, const char *console)
+{
+    if (name_ok(domain) && name_ok(console))
+        (void)console_get(ctx, domain, console);
+}
+
+static int open_store(struct service *s, struct problem *p)
+{
+    static const struct log_env env = {.message = store_message, .untidy = tidier_untidy};
+    int error = log_store_open(&s->store, s->paths.log, &s->config.limits, &env, &s->tidier);
+
+    if (error == 0)
+        error = log_store_each(&s->store, know, s);
+    if (error)
+        return problem_set(p, error, "logs in %s: %s", s->paths.log, strerror(-error));
+    return 0;
+}
+
+int service_start(struct service *s, struct problem *p)
+{
+    struct log_time now;
+    int error;
+
+    service_clocks(&now);
+    s->started_ns = now.mono_ns;
+    registry_open(&s->registry);
+    error = uv_loop_init(&s->loop);
+    s->news.data = s->linger.data = s;
+    if (error == 0)
+        error = uv_async_init(&s->loop, &s->news, news_ready);
+    if (error == 0)
+        error = uv_timer_init(&s->loop, &s->linger);
+    if (error == 0)
+        error = start_signals(s);
+    if (error == 0)
+        error = watches_open(&s->watches, &s->loop);
+    if (error == 0)
+        error = kicker_open(&s->kicker);
+    if (error)
+        return problem_set(p, error, "event loop: %s", strerror(-error));
+    s->spare_fd = fcntl(s->watches.epoll, F_DUPFD_CLOEXEC, 0);
+    error = open_store(s, p);
+    if (error)
+        return error;
+    error = append_start(&s->append, &s->news);
+    if (error == 0)
+        error = tidier_start(&s->tidier, &s->store);
+    if (error)
+        return problem_set(p, error, "threads: %s", strerror(-error));
+    error = link_listen(s, p);
+    if (error == 0)
+        error = control_listen(s, p);
+    service_idle_check(s);
+    return error;
+}
+
+void service_run(struct service *s)
+{
+    uv_run(&s->loop, UV_RUN_DEFAULT);
+    tidier_stop(&s->tidier);
+    uv_loop_close(&s->loop);
+    kicker_close(&s->kicker);
+}

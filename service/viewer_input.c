@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+#include "viewer_input.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "console.h"
+#include "source.h"
+#include "viewer.h"
+
+#define ROUNDS 16u /* of one client before the others have their turn */
+
+static enum input failed(ssize_t n)
+{
+    return n < 0 && (errno == EAGAIN || errno == EINTR) ? INPUT_MORE : INPUT_END;
+}
+
+static uint32_t room_of(struct console *c)
+{
+    uint32_t room = 0;
+
+    if (c->source != NULL && !c->removing)
+        (void)c->source->ops->room(c->source, &room); /* broken: no room */
+    return room;
+}
+
+/* Bytes for the line, no more than it takes now. *went: so many. INPUT_MORE with *went == 0: nothing is there. */
+static enum input read_bytes(struct viewer *v, uint32_t max, uint32_t *went)
+{
+    uint8_t bytes[VC_CONTROL_IN_MAX];
+    struct console *c = v->console;
+    uint32_t room = room_of(c), put = 0;
+    ssize_t n;
+
+    *went = 0;
+    if (room == 0 && console_wait_room(c))
+        return INPUT_BLOCKED;
+    room = room_of(c);
+    if (room == 0)
+        return INPUT_BLOCKED;
+    n = recv(v->watch.fd, bytes, room < max ? room : max, MSG_DONTWAIT);
+    if (n <= 0)
+        return failed(n);
+    c->source->ops->put(c->source, bytes, (uint32_t)n, &put);
+    *went = (uint32_t)n;
+    return INPUT_MORE;
+}
+
+/* Bytes of somebody who may not type, or has not got the token. */
+static enum input read_refused(struct viewer *v, uint32_t max, uint32_t *went)
+{
+    uint8_t bytes[VC_CONTROL_IN_MAX];
+    ssize_t n = recv(v->watch.fd, bytes, max < sizeof bytes ? max : sizeof bytes, MSG_DONTWAIT);
+
+    *went = n > 0 ? (uint32_t)n : 0;
+    v->console->refused += *went;
+    return n > 0 ? INPUT_MORE : failed(n);
+}
+
+/* Raw sockets: the first byte asks for the token. */
+static enum input read_raw(struct viewer *v, uint32_t *went)
+{
+    bool writes = v->may_write && token_request(v->console, v, false);
+
+    return writes ? read_bytes(v, VC_CONTROL_IN_MAX, went) : read_refused(v, VC_CONTROL_IN_MAX, went);
+}
+
+static bool length_ok(const struct vc_control_frame *f)
+{
+    switch (f->type) {
+    case VC_CONTROL_IN: return f->length <= VC_CONTROL_IN_MAX;
+    case VC_CONTROL_TOKEN: return f->length == 1;
+    case VC_CONTROL_RESIZE: return f->length == 4;
+    case VC_CONTROL_BREAK: return f->length == 0;
+    case VC_CONTROL_SYNC: return f->length <= sizeof((struct viewer *)0)->sync;
+    default: return false;
+    }
+}
+
+static struct vc_control_frame head_of(const struct viewer *v)
+{
+    struct vc_control_frame f;
+
+    memcpy(&f, v->head, sizeof f);
+    return f;
+}
+
+static enum input read_head(struct viewer *v, uint32_t *went)
+{
+    ssize_t n = recv(v->watch.fd, v->head + v->head_have, sizeof v->head - v->head_have, MSG_DONTWAIT);
+    struct vc_control_frame f;
+
+    if (n <= 0)
+        return failed(n);
+    *went = (uint32_t)n;
+    v->head_have = (uint8_t)(v->head_have + n);
+    if (v->head_have < sizeof v->head)
+        return INPUT_MORE;
+    f = head_of(v);
+    if (!length_ok(&f))
+        return INPUT_BAD;
+    v->in_left = f.length;
+    v->payload_have = 0;
+    return INPUT_MORE;
+}
+
+static enum input token_frame(struct viewer *v)
+{
+    switch (v->payload[0]) {
+    case VC_CONTROL_RELEASE: token_release(v->console, v); return INPUT_MORE;
+    case VC_CONTROL_REQUEST:
+    case VC_CONTROL_STEAL:
+        if (!v->may_write || !token_request(v->console, v, v->payload[0] == VC_CONTROL_STEAL))
+            v->refused = true;
+        return INPUT_ANSWER;
+    default: return INPUT_BAD;
+    }
+}
+
+static enum input post_frame(struct viewer *v, enum vc_index_kind kind, uint64_t value)
+{
+    struct console *c = v->console;
+
+    if (c->token.holder == v && c->source != NULL && !c->removing && c->source->ops->post != NULL)
+        c->source->ops->post(c->source, kind, value);
+    return INPUT_MORE;
+}
+
+/* A whole frame other than IN. */
+static enum input act(struct viewer *v)
+{
+    uint32_t rows = v->payload[0] | (uint32_t)v->payload[1] << 8;
+    uint32_t columns = v->payload[2] | (uint32_t)v->payload[3] << 8;
+
+    switch (head_of(v).type) {
+    case VC_CONTROL_TOKEN: return token_frame(v);
+    case VC_CONTROL_RESIZE: return post_frame(v, VC_INDEX_RESIZE, rows << 16 | columns);
+    case VC_CONTROL_BREAK: return v->may_break ? post_frame(v, VC_INDEX_BREAK, 0) : INPUT_MORE;
+    case VC_CONTROL_SYNC:
+        v->sync_n = v->payload_have;
+        memcpy(v->sync, v->payload, v->sync_n);
+        return INPUT_SYNC;
+    default: return INPUT_MORE; /* an IN frame, done */
+    }
+}
+
+static enum input read_in(struct viewer *v, uint32_t *went)
+{
+    bool writes = v->console->token.holder == v;
+    enum input i = writes ? read_bytes(v, v->in_left, went) : read_refused(v, v->in_left, went);
+
+    v->in_left -= *went;
+    if (!writes && *went > 0 && v->in_left == 0)
+        v->refused = true;
+    return i;
+}
+
+static enum input read_payload(struct viewer *v, uint32_t *went)
+{
+    ssize_t n = recv(v->watch.fd, v->payload + v->payload_have, v->in_left, MSG_DONTWAIT);
+
+    if (n <= 0)
+        return failed(n);
+    *went = (uint32_t)n;
+    v->payload_have = (uint8_t)(v->payload_have + n);
+    v->in_left -= *went;
+    return INPUT_MORE;
+}
+
+static enum input read_frames(struct viewer *v, uint32_t *went)
+{
+    enum input i = INPUT_MORE;
+
+    *went = 0;
+    if (v->head_have < sizeof v->head)
+        i = read_head(v, went);
+    else if (head_of(v).type == VC_CONTROL_IN)
+        i = read_in(v, went);
+    else
+        i = read_payload(v, went);
+    if (i != INPUT_MORE || *went == 0 || v->head_have < sizeof v->head || v->in_left > 0)
+        return i;
+    v->head_have = 0;
+    if (v->refused && head_of(v).type == VC_CONTROL_IN)
+        return INPUT_ANSWER;
+    return act(v);
+}
+
+enum input input_read(struct viewer *v)
+{
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        uint32_t went = 0;
+        enum input result = v->frames ? read_frames(v, &went) : read_raw(v, &went);
+
+        if (result != INPUT_MORE || went == 0)
+            return result;
+    }
+    return INPUT_MORE; /* level-triggered: the rest is reported again */
+}
