@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tiny-process itself, run against core in this process: the whole guest side without the hypervisor program. */
 #include "guest_machine.h"
+#include "process/process.h"
 #include "spew.h"
 #include "unit.h"
 #include <errno.h>
@@ -127,6 +128,60 @@ static void between_calls(struct run *r)
         machine_connect(&r->machine, r->n_toggled++ % 2 != 0);
 }
 
+/* A field of /proc/PID/status. */
+static int status_of(pid_t pid, const char *field)
+{
+    char path[64], line[256];
+    int value = -1;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, field, strlen(field)) == 0 && line[strlen(field)] == ':')
+            value = atoi(line + strlen(field) + 1);
+    fclose(file);
+    return value;
+}
+
+/* Of its address space only RAM and call page are left, and nothing that can be both written and executed. */
+static void look_at_maps(const struct run *r)
+{
+    char path[64], line[512];
+    uint64_t ram = 0, call = 0;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)r->pid);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        unsigned long from, to;
+        char rights[5];
+
+        assert_int_equal(sscanf(line, "%lx-%lx %4s", &from, &to, rights), 3);
+        if (from >= VC_CALL_RAM_BASE && to <= VC_CALL_RAM_BASE + RAM_BYTES)
+            ram += to - from;
+        else if (from < VC_CALL_RAM_BASE && to - from == VC_CALL_PAGE_BYTES)
+            call += to - from;
+        else if (strstr(line, "[vsyscall]") == NULL) /* the kernel's, and no mapping */
+            fail_msg("still mapped: %s", line);
+        if (rights[1] == 'w' && rights[2] == 'x')
+            fail_msg("written and executed: %s", line);
+    }
+    fclose(file);
+    assert_int_equal(ram, RAM_BYTES);
+    assert_int_equal(call, VC_CALL_PAGE_BYTES);
+}
+
+/* What a guest is once it says READY. */
+static void look_at(const struct run *r)
+{
+    assert_int_equal(status_of(r->pid, "NoNewPrivs"), 1);
+    assert_int_equal(status_of(r->pid, "Seccomp"), 2);
+    look_at_maps(r);
+}
+
 /* Serve until the guest has ended, by itself or by asking for it. */
 static void serve(struct run *r)
 {
@@ -138,6 +193,7 @@ static void serve(struct run *r)
         if (r->call->nr == VC_CALL_READY) {
             r->ready = true;
             r->call->result = 0;
+            look_at(r);
         } else {
             bool is_poll = r->call->nr == XEN_sched_op && args[0] == SCHEDOP_poll;
 
@@ -343,6 +399,46 @@ static void test_without_a_hypervisor(void **state)
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 127);
 }
 
+static const struct {
+    const char *name;
+    long nr, a0, a1, a2;
+    bool allowed;
+} system_calls[] = {
+    {"futex", SYS_futex, 0, FUTEX_WAKE, 0, true},
+    {"read of a call page", SYS_read, VC_CALL_FD_PAGES, 0, 0, true},
+    {"write to standard error", SYS_write, 2, 0, 0, true},
+    {"read of another descriptor", SYS_read, VC_CALL_FD_PAGES + 1, 0, 0, false},
+    {"write to another descriptor", SYS_write, 1000, 0, 0, false},
+    {"write to descriptor -1", SYS_write, -1, 0, 0, false},
+    {"getpid", SYS_getpid, 0, 0, 0, false},
+    {"open", SYS_open, 0, 0, 0, false},
+    {"mmap", SYS_mmap, 0, 4096, 0, false},
+    {"execve", SYS_execve, 0, 0, 0, false},
+    {"socket", SYS_socket, 1, 1, 0, false},
+    {"x32 write", 0x40000001, 2, 0, 0, false},
+};
+
+static void test_sandbox(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_ROWS(system_calls); i++) {
+        pid_t pid = fork();
+        int status;
+
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            if (!process_sandbox())
+                syscall(SYS_exit_group, 99);
+            syscall(system_calls[i].nr, system_calls[i].a0, system_calls[i].a1, system_calls[i].a2);
+            syscall(SYS_exit_group, 7);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        if (system_calls[i].allowed ? !WIFEXITED(status) || WEXITSTATUS(status) != 7
+                                    : !WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
+            fail_msg("%s: status %#x", system_calls[i].name, (unsigned)status);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +449,7 @@ int main(void)
         cmocka_unit_test(test_spew_is_exact),
         cmocka_unit_test(test_flag_toggles_under_spew),
         cmocka_unit_test(test_without_a_hypervisor),
+        cmocka_unit_test(test_sandbox),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
