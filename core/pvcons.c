@@ -159,3 +159,12 @@ void vc_pvcons_detach(struct vc_pvcons *c, bool for_good)
     c->env->unbind(c->ctx);
     c->state = VC_PVCONS_DETACHED;
 }
+
+bool vc_pvcons_unread(const struct vc_pvcons *c)
+{
+    uint32_t room;
+
+    if (c->state != VC_PVCONS_SERVED && c->state != VC_PVCONS_CONNECTED)
+        return false;
+    return vc_producer_room(&c->back.in, &room) == VC_OK && room < XENCONS_IN_SIZE;
+}

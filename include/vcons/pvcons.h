@@ -90,5 +90,10 @@ void vc_pvcons_detach(struct vc_pvcons *c, bool for_good);
  * Detached: DONE.
  */
 enum vc_pvcons_served vc_pvcons_serve(struct vc_pvcons *c);
+/*
+ * Whether input waits in the ring. It was typed before whatever env->in would give now, so a CONSOLEIO_read of this domain
+ * gets nothing meanwhile: a guest that found the ring empty, then the flag at DISCONNECTED, may be overtaken by both.
+ */
+bool vc_pvcons_unread(const struct vc_pvcons *c);
 
 #endif

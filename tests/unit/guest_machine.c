@@ -167,11 +167,9 @@ static uint32_t io_out(void *ctx, const uint8_t *bytes, uint32_t n)
 static uint32_t io_in(void *ctx, uint8_t *bytes, uint32_t n)
 {
     struct machine *m = ctx;
-    uint32_t room;
 
     pthread_mutex_lock(&m->door_lock);
-    vc_producer_room(&m->pvcons.back.in, &room);
-    n = room < XENCONS_IN_SIZE ? 0 : key_in(m, bytes, n); /* first what lies in the ring: it was typed before */
+    n = vc_pvcons_unread(&m->pvcons) ? 0 : key_in(m, bytes, n); /* first what lies in the ring: it was typed before */
     pthread_mutex_unlock(&m->door_lock);
     return n;
 }

@@ -423,6 +423,35 @@ static void own_indices_are_not_read_back(void **state)
     assert_string_equal(got, "abc");
 }
 
+static void unread_input(void **state)
+{
+    struct rig r;
+    struct vc_xencons_front f;
+    char got[8];
+    uint32_t n;
+
+    (void)state;
+    rig_init(&r, false);
+    assert_false(vc_pvcons_unread(&r.door)); /* detached: nobody looks at the page */
+    vc_pvcons_attach(&r.door, r.page);
+    vc_pvcons_connect(&r.door);
+    vc_xencons_front_attach(&f, r.page);
+    assert_false(vc_pvcons_unread(&r.door));
+    r.typed = "abc";
+    vc_pvcons_serve(&r.door);
+    vc_consumer_get(&f.in, got, 2, &n);
+    assert_true(vc_pvcons_unread(&r.door));
+    vc_pvcons_disconnect(&r.door);
+    assert_true(vc_pvcons_unread(&r.door)); /* c came before whatever is typed now */
+    vc_consumer_get(&f.in, got, 2, &n);
+    assert_false(vc_pvcons_unread(&r.door));
+    r.page->in_cons = 4000;
+    assert_false(vc_pvcons_unread(&r.door)); /* a guest that breaks its ring may still read by hypercall */
+    r.page->out_prod = 4000;
+    vc_pvcons_serve(&r.door);
+    assert_false(vc_pvcons_unread(&r.door));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +467,7 @@ int main(void)
         cmocka_unit_test(while_broken_connect_and_detach_are_remembered),
         cmocka_unit_test(a_guest_that_breaks_its_ring_during_attach),
         cmocka_unit_test(own_indices_are_not_read_back),
+        cmocka_unit_test(unread_input),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
