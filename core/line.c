@@ -84,8 +84,7 @@ static int room_of(const struct vc_producer *p, const struct vc_line_events *e, 
     return error;
 }
 
-static int put(struct vc_producer *p, const struct vc_line_events *e, const void *bytes, uint32_t n,
-               uint32_t *done)
+static int put(struct vc_producer *p, const struct vc_line_events *e, const void *bytes, uint32_t n, uint32_t *done)
 {
     uint32_t room;
     int error = room_of(p, e, &room);
@@ -134,50 +133,51 @@ static void event_done(struct vc_line_events *e)
     vc_store_seq(e->cons, e->own); /* pairs with the load in events_posted: copied before the slot is free */
 }
 
+static void cut(struct vc_span spans[2], uint32_t n)
+{
+    if (spans[0].n > n)
+        spans[0].n = n;
+    spans[1].n = n - spans[0].n;
+}
+
 /*
  * The next event and the bytes that stand before it, as one picture: bytes are looked at first, since an
  * event is published before what follows it; and once more after the event, since what stands before it is
  * published first too.
  */
-static int look(const struct vc_consumer *c, const struct vc_line_events *e, struct vc_span spans[2],
-                uint32_t *n, struct vc_line_event *event, bool *there)
+static int look(const struct vc_consumer *c, const struct vc_line_events *e, struct vc_span spans[2], uint32_t *n,
+                struct vc_line_event *event, bool *there)
 {
     uint32_t before;
     int error = vc_consumer_peek(c, spans, &before);
 
-    *n = 0;
     *there = false;
-    if (error)
-        return error;
-    error = next_event(e, event, there);
-    if (error)
-        return error;
+    if (error == VC_OK)
+        error = next_event(e, event, there);
     *n = before;
-    if (!*there)
-        return VC_OK;
-    error = vc_consumer_peek(c, spans, &before);
-    if (error || event->line_index - c->cons > before) {
-        *there = false;
-        *n = 0;
-        return VC_EPEER;
+    if (*there) {
+        error = vc_consumer_peek(c, spans, &before);
+        *n = event->line_index - c->cons;
+        if (*n > before)
+            error = VC_EPEER;
     }
-    *n = event->line_index - c->cons;
-    if (spans[0].n > *n)
-        spans[0].n = *n;
-    spans[1].n = *n - spans[0].n;
-    return VC_OK;
+    if (error) {
+        *n = 0;
+        *there = false;
+    }
+    cut(spans, *n);
+    return error;
 }
 
 static struct vc_line_events out_events_of(struct vc_line_header *page)
 {
-    return (struct vc_line_events){page->out_events, VC_LINE_OUT_EVENTS, &page->out_event_prod,
-                                   &page->out_event_cons, 0};
+    return (struct vc_line_events){page->out_events, VC_LINE_OUT_EVENTS, &page->out_event_prod, &page->out_event_cons,
+                                   0};
 }
 
 static struct vc_line_events in_events_of(struct vc_line_header *page)
 {
-    return (struct vc_line_events){page->in_events, VC_LINE_IN_EVENTS, &page->in_event_prod,
-                                   &page->in_event_cons, 0};
+    return (struct vc_line_events){page->in_events, VC_LINE_IN_EVENTS, &page->in_event_prod, &page->in_event_cons, 0};
 }
 
 int vc_source_open(struct vc_source *s, void *memory, size_t bytes)
@@ -199,10 +199,7 @@ int vc_source_open(struct vc_source *s, void *memory, size_t bytes)
     return first_error(error, events_waiting(&s->in_events, &n));
 }
 
-int vc_source_room(const struct vc_source *s, uint32_t *room)
-{
-    return room_of(&s->out, &s->out_events, room);
-}
+int vc_source_room(const struct vc_source *s, uint32_t *room) { return room_of(&s->out, &s->out_events, room); }
 
 int vc_source_put(struct vc_source *s, const void *bytes, uint32_t n, uint32_t *done, bool *kick)
 {
@@ -290,8 +287,7 @@ uint16_t vc_line_event_tag(uint32_t sequence)
 
 /* How many of the waiting events a crash left recorded but not taken: up to the tag's, and all that stand
  * before cons. */
-static int events_recorded(const struct vc_sink *s, uint32_t waiting, uint32_t passed, uint16_t tag,
-                           uint32_t *n)
+static int events_recorded(const struct vc_sink *s, uint32_t waiting, uint32_t passed, uint16_t tag, uint32_t *n)
 {
     struct vc_line_events e = s->out_events;
     struct vc_line_event event;
@@ -313,8 +309,7 @@ int vc_sink_resume(struct vc_sink *s, uint32_t cons, uint16_t tag)
 {
     uint32_t passed = cons - s->out.cons, waiting, recorded, used;
     struct vc_span spans[2];
-    int error =
-        first_error(vc_consumer_peek(&s->out, spans, &used), events_waiting(&s->out_events, &waiting));
+    int error = first_error(vc_consumer_peek(&s->out, spans, &used), events_waiting(&s->out_events, &waiting));
 
     if (error || passed > used || events_recorded(s, waiting, passed, tag, &recorded))
         return VC_EPEER;
@@ -385,6 +380,5 @@ void vc_sink_arm_room(struct vc_sink *s) { vc_store_seq(&s->page->in_room_wait, 
 
 bool vc_sink_idle(const struct vc_sink *s)
 {
-    return vc_load_seq(s->out.ring.prod) == s->out.cons &&
-           vc_load_seq(s->out_events.prod) == s->out_events.own;
+    return vc_load_seq(s->out.ring.prod) == s->out.cons && vc_load_seq(s->out_events.prod) == s->out_events.own;
 }

@@ -82,8 +82,8 @@ uint16_t vc_line_event_tag(uint32_t sequence);
  * the one that tag names (0: none). VC_EPEER: cons does not lie between the line's indices; the end stays as
  * it was opened. */
 int vc_sink_resume(struct vc_sink *s, uint32_t cons, uint16_t tag);
-/* Output as spans, up to the next event only. *n is 0 when an event is due, or there is nothing, or after
- * VC_EPEER. */
+/* Output as spans, up to the next event only. *n, the spans' sum, is 0 when an event is due, or there is nothing,
+ * or after VC_EPEER. */
 int vc_sink_peek(const struct vc_sink *s, struct vc_span spans[2], uint32_t *n);
 /* Take n bytes that a peek showed; true: the guest waits for room, kick OUT_ROOM. */
 bool vc_sink_commit(struct vc_sink *s, uint32_t n);

@@ -186,7 +186,7 @@ static void hostile_after_open(void **state)
         memcpy((uint8_t *)l.page + rows[i].offset, &rows[i].value, sizeof rows[i].value);
         if (vc_sink_room(&l.sink, &n) != rows[i].room || n != (rows[i].room ? 0 : IN) ||
             vc_sink_peek(&l.sink, spans, &n) != rows[i].peek || n != (rows[i].peek ? 0 : 10) ||
-            vc_sink_event(&l.sink, &event, &there) != rows[i].event || there)
+            spans[0].n + spans[1].n != n || vc_sink_event(&l.sink, &event, &there) != rows[i].event || there)
             fail_msg("%s", rows[i].name);
         if (rows[i].room &&
             (vc_sink_put(&l.sink, "x", 1, &n, &kick) != VC_EPEER || n != 0 ||
