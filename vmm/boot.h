@@ -30,7 +30,6 @@ int boot_write(struct guest_memory *m, const char *cmdline, const char *ramdisk,
  * own place); a bare word is bundled: for "tiny", program (such as "tiny-process") beside vcons-vmm, in the
  * build tree's guest/, or in libexecdir. path has path_bytes.
  */
-int boot_kernel_path(const char *kernel, const char *program, char *path, size_t path_bytes,
-                     struct vmm_error *error);
+int boot_kernel_path(const char *kernel, const char *program, char *path, size_t path_bytes, struct vmm_error *error);
 
 #endif

@@ -11,6 +11,7 @@
  */
 #ifndef VCONS_VMM_CONFIG_H
 #define VCONS_VMM_CONFIG_H
+#include "error.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,7 +37,7 @@ struct config_console {
 struct domain_config {
     char name[CONFIG_NAME_BYTES];
     unsigned line;   /* of its block in the file; 0: from the command line */
-    char engine[16]; /* "auto", or an engine's name. After engines_choose never "auto" */
+    char engine[16]; /* "auto", or an engine's name. After reading never "auto" */
     char *kernel;    /* a path, or a bare word for a bundled kernel; NULL for command */
     char *ramdisk;   /* a path, or NULL */
     char *cmdline;   /* never NULL */
@@ -53,24 +54,28 @@ struct domain_config {
 
 struct vmm_config {
     char name[CONFIG_NAME_BYTES]; /* of the hypervisor */
-    bool on_terminal;             /* console = stdio; false: none */
-    int conswitch;                /* the control code, 1..26; 0: switched off */
-    bool conswitch_to_xen;        /* the trailing x: focus starts with the hypervisor */
+    uint8_t uuid[16];
+    bool on_terminal;      /* console = stdio; false: none */
+    char conswitch[2];     /* Xen's word without its x: a letter; empty: switched off */
+    bool conswitch_to_xen; /* the x: focus starts with the hypervisor */
     struct domain_config *domains;
     size_t n_domains;
-    char *file;
+    struct vmm_error no_kvm; /* why `auto` did not choose it, for people; empty: it did, or nobody asked */
+    bool unusable;           /* what was wrong is that an engine somebody named cannot be used here: exit 7 */
+    char *file;              /* NULL: none */
 };
 
 /* What the command line says instead of a file, or over it. */
-struct config_options {
+struct vmm_config_options {
     const char *file;   /* NULL: one domain from the rest */
     const char *name;   /* NULL: the file's */
     const char *engine; /* for domains that say auto; NULL: auto */
     const char *kernel, *ramdisk, *cmdline, *memory;
 };
 
-/* 0; or -1 after printing every error on standard error, one line each: `FILE:LINE: …`. */
-int vmm_config_read(struct vmm_config *config, const struct config_options *options);
+/* 0; or -1 after one line on standard error, `FILE:LINE: …`, that says what was expected. */
+int vmm_config_read(struct vmm_config *config, const struct vmm_config_options *options);
+/* Also after a failure of vmm_config_read, which leaves only config->unusable to be looked at. */
 void vmm_config_finish(struct vmm_config *config);
 
 #endif

@@ -9,25 +9,22 @@
 void console_lock(struct console *c) { pthread_mutex_lock(&c->lock); }
 void console_unlock(struct console *c) { pthread_mutex_unlock(&c->lock); }
 
-static int open_line(struct console *c, struct vmm_error *error)
+static void open_line(struct console *c)
 {
-    if (line_memory_create(&c->memory, VC_LINE_OUT_DEFAULT, VC_LINE_IN_DEFAULT, error) != 0)
-        return -1;
     vc_source_open(&c->source, c->memory.base, c->memory.bytes);
     vc_source_arm_bytes(&c->source);
     c->broken = false;
     c->outage = false;
-    return 0;
 }
 
-int console_init(struct console *c, const struct console_env *env, void *ctx, int hold_ms,
-                 struct vmm_error *error)
+int console_init(struct console *c, const struct console_env *env, void *ctx, int hold_ms, struct vmm_error *error)
 {
     pthread_condattr_t monotonic;
 
     *c = (struct console){.env = env, .ctx = ctx, .hold_ms = hold_ms};
-    if (open_line(c, error) != 0)
+    if (line_memory_create(&c->memory, VC_LINE_OUT_DEFAULT, VC_LINE_IN_DEFAULT, error) != 0)
         return -1;
+    open_line(c);
     pthread_mutex_init(&c->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -293,16 +290,11 @@ void console_attached(struct console *c)
 
 int console_renew(struct console *c, struct vmm_error *error)
 {
-    struct line_memory old = c->memory;
-
     if (!c->broken)
         return 0;
-    if (open_line(c, error) != 0) {
-        c->memory = old;
+    if (line_memory_replace(&c->memory, VC_LINE_OUT_DEFAULT, VC_LINE_IN_DEFAULT, error) != 0)
         return -1;
-    }
-    line_memory_destroy(&old);
-    /* How much of the broken line was stored only its service knows. */
-    post(c, VC_LINE_GAP, UINT64_MAX);
+    open_line(c);
+    post(c, VC_LINE_GAP, UINT64_MAX); /* how much of the broken line was stored, only its service knows */
     return 0;
 }

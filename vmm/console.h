@@ -57,8 +57,7 @@ struct console_tail {   /* the newest bytes, oldest overwritten, and the events 
     uint8_t *bytes;     /* CONSOLE_TAIL_BYTES, from the first outage that needs them on */
     uint64_t head, end; /* free-running: end - head bytes wait */
     uint64_t lost;      /* overwritten since the last gap event */
-    struct console_event
-        events[CONSOLE_TAIL_EVENTS]; /* in order; the oldest are forgotten when they are too many */
+    struct console_event events[CONSOLE_TAIL_EVENTS]; /* in order; the oldest are forgotten when they are too many */
     uint32_t n_events;
 };
 
@@ -86,8 +85,7 @@ struct console {
 };
 
 /* A fresh line. hold_ms as in the configuration. env and ctx outlive it. */
-int console_init(struct console *c, const struct console_env *env, void *ctx, int hold_ms,
-                 struct vmm_error *error);
+int console_init(struct console *c, const struct console_env *env, void *ctx, int hold_ms, struct vmm_error *error);
 void console_finish(struct console *c);
 
 /* [locked] Offer n bytes; how many were taken, 0..n. Never waits. Less than n: held; offer the rest after

@@ -9,10 +9,7 @@ void tail_finish(struct console_tail *t)
     *t = (struct console_tail){0};
 }
 
-bool tail_empty(const struct console_tail *t)
-{
-    return t->end == t->head && t->n_events == 0 && t->lost == 0;
-}
+bool tail_empty(const struct console_tail *t) { return t->end == t->head && t->n_events == 0 && t->lost == 0; }
 
 static void copy_in(struct console_tail *t, const uint8_t *bytes, uint32_t n)
 {

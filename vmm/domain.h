@@ -16,29 +16,49 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct pump;
+struct vc_focus_domain;
 struct vmm;
 
-enum domain_state { DOMAIN_NEW, DOMAIN_RUNNING, DOMAIN_OFF, DOMAIN_CRASHED };
+enum domain_state {
+    DOMAIN_OFF, /* never ran, or stopped */
+    DOMAIN_RUNNING,
+    DOMAIN_ENDING,  /* no vCPU runs, but what it said is not yet out of the door */
+    DOMAIN_WAITING, /* restarts in a moment */
+    DOMAIN_CRASHED,
+    DOMAIN_PRESERVED, /* stopped, kept for a look */
+};
 
 /* What is to become of the run that is ending. The first that asks wins, but STOP over all. */
-enum domain_request {
-    REQUEST_NONE,
-    REQUEST_POWEROFF,
-    REQUEST_REBOOT,
-    REQUEST_CRASH,
-    REQUEST_RESET,
-    REQUEST_STOP
-};
+enum domain_request { REQUEST_NONE, REQUEST_POWEROFF, REQUEST_REBOOT, REQUEST_CRASH, REQUEST_RESET, REQUEST_STOP };
 
 /* Loop thread, all of them. */
 struct domain *domain_create(struct vmm *vmm, const struct domain_config *config, uint32_t domid,
                              struct vmm_error *error);
+/* Free what it has, but for the struct: run the loop once so that libuv lets go of it, then domain_free. */
 void domain_destroy(struct domain *d);
+void domain_free(struct domain *d);
 int domain_start(struct domain *d, struct vmm_error *error);
 /* End this run: REQUEST_STOP or REQUEST_RESET. It ends soon; the VMM hears of it. */
 void domain_request(struct domain *d, enum domain_request request);
 /* After the engine said domain_ended: stop it, and restart, switch off or mark it as the configuration says.
  */
 void domain_reap(struct domain *d);
+/* The loop's look after vmm_notify: has it ended, is its console held? */
+void domain_look(struct domain *d);
+
+/* A service took the first console's line, or went. */
+void domain_linked(struct domain *d, bool linked);
+/* Keys were typed for it: its door is to look. */
+void domain_typed(struct domain *d);
+
+enum domain_state domain_state(const struct domain *d);
+const char *domain_state_word(const struct domain *d);
+const struct domain_config *domain_config(const struct domain *d);
+struct console *domain_console(struct domain *d);
+struct vc_focus_domain *domain_focus(struct domain *d);
+struct pump *domain_pump(struct domain *d);
+bool domain_has_crashed(const struct domain *d); /* and was not started again */
+uint32_t domain_boot(const struct domain *d);
 
 #endif

@@ -62,6 +62,23 @@ void line_memory_destroy(struct line_memory *m)
     *m = (struct line_memory){0};
 }
 
+int line_memory_replace(struct line_memory *m, uint32_t out_size, uint32_t in_size, struct vmm_error *error)
+{
+    struct line_memory fresh;
+
+    if (line_memory_create(&fresh, out_size, in_size, error) != 0)
+        return -1;
+    munmap(m->base, m->bytes);
+    for (size_t i = 0; i < VC_LINK_FDS; i++) {
+        dup3(fresh.fds[i], m->fds[i], O_CLOEXEC); /* onto an open descriptor: needs no new one, cannot fail */
+        close(fresh.fds[i]);
+    }
+    m->base = fresh.base;
+    m->bytes = fresh.bytes;
+    memcpy(m->id, fresh.id, sizeof m->id);
+    return 0;
+}
+
 /*
  * O_NONBLOCK is a property of the description that the service shares: it may have been cleared, and the
  * counter filled. A counter that cannot be written is a kick that is already pending, so ask first and leave

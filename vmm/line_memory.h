@@ -24,6 +24,8 @@ struct line_memory {
 
 int line_memory_create(struct line_memory *m, uint32_t out_size, uint32_t in_size, struct vmm_error *error);
 void line_memory_destroy(struct line_memory *m);
+/* A fresh line in place of m, under the same descriptor numbers. -1: m is as it was. */
+int line_memory_replace(struct line_memory *m, uint32_t out_size, uint32_t in_size, struct vmm_error *error);
 /* Wake whoever sleeps on this eventfd. */
 void line_kick(int fd);
 /* Take all kicks that came; never waits. */

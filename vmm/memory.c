@@ -19,8 +19,7 @@ int memory_create(struct guest_memory *m, uint64_t bytes, uint64_t gva_base, str
     if (m->base != MAP_FAILED)
         return 0;
 close_fd:
-    vmm_fail(error, "%llu MiB of memory for the guest: %s", (unsigned long long)(bytes >> 20),
-             strerror(errno));
+    vmm_fail(error, "%llu MiB of memory for the guest: %s", (unsigned long long)(bytes >> 20), strerror(errno));
     close(m->fd);
     *m = (struct guest_memory){.fd = -1};
     return -1;

@@ -17,11 +17,10 @@
 #include <stdint.h>
 
 struct guest_memory {
-    uint8_t *base;  /* where the VMM has it mapped; NULL: none */
-    uint64_t bytes; /* a multiple of 4096; guest physical addresses run from 0 */
-    uint64_t
-        gva_base; /* hypercall pointers are guest virtual: gpa + this. 0 for PVH `tiny`, which maps 1:1 */
-    int fd;       /* the memfd, close-on-exec */
+    uint8_t *base;     /* where the VMM has it mapped; NULL: none */
+    uint64_t bytes;    /* a multiple of 4096; guest physical addresses run from 0 */
+    uint64_t gva_base; /* hypercall pointers are guest virtual: gpa + this. 0 for PVH `tiny`, which maps 1:1 */
+    int fd;            /* the memfd, close-on-exec */
 };
 
 /* Zeroed RAM. error names the size when there is not enough. */

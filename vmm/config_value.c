@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+#include "config_value.h"
+#include "boot.h"
+#include "engine.h"
+#include "host/name.h"
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_EXPECTED "expected 1 to 32 of A-Z a-z 0-9 . _ -, a letter or digit first"
+
+struct word {
+    const char *text;
+    int value;
+};
+
+/* One of some words; n is their number. */
+static int one_of(const char *key, const char *value, const struct word *words, size_t n, int *to,
+                  struct vmm_error *error)
+{
+    char list[128] = "";
+    size_t used = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(value, words[i].text) == 0) {
+            *to = words[i].value;
+            return 0;
+        }
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s",
+                                 i == 0      ? ""
+                                 : i + 1 < n ? ", "
+                                             : " or ",
+                                 words[i].text);
+    }
+    return vmm_fail(error, "%s = \"%s\": expected %s", key, value, list);
+}
+
+static int take_name(const char *what, char to[CONFIG_NAME_BYTES], const char *value, struct vmm_error *error)
+{
+    if (!name_ok(value))
+        return vmm_fail(error, "%s \"%s\": " NAME_EXPECTED, what, value);
+    strcpy(to, value);
+    return 0;
+}
+
+static int take_text(char **to, const char *value, struct vmm_error *error)
+{
+    free(*to);
+    *to = strdup(value);
+    return *to != NULL ? 0 : vmm_fail(error, "no memory");
+}
+
+/* 64M, 1G, 65536K; a bare number is MiB. */
+static int take_memory(uint64_t *to, const char *value, struct vmm_error *error)
+{
+    static const char units[] = "KMG";
+    unsigned long long number;
+    unsigned shift = 20;
+    char *end;
+
+    errno = 0;
+    number = strtoull(value, &end, 10);
+    if (end != value && *end != '\0' && strchr(units, toupper((unsigned char)*end)) != NULL && end[1] == '\0')
+        shift = 10 + 10 * (unsigned)(strchr(units, toupper((unsigned char)*end++)) - units);
+    if (!isdigit((unsigned char)value[0]) || *end != '\0' || errno != 0 || number > CONFIG_MEMORY_MAX >> shift ||
+        number << shift < CONFIG_MEMORY_MIN)
+        return vmm_fail(error, "memory = \"%s\": expected %llu to %llu MiB, as 64 (MiB), 64M or 1G", value,
+                        (unsigned long long)(CONFIG_MEMORY_MIN >> 20), (unsigned long long)(CONFIG_MEMORY_MAX >> 20));
+    *to = (number << shift) & ~UINT64_C(4095);
+    return 0;
+}
+
+static int take_vcpus(uint32_t *to, const char *value, struct vmm_error *error)
+{
+    char *end;
+    unsigned long number = strtoul(value, &end, 10);
+
+    if (!isdigit((unsigned char)value[0]) || *end != '\0' || number < 1 || number > CONFIG_VCPUS_MAX)
+        return vmm_fail(error, "vcpus = \"%s\": expected a number from 1 to %u", value, CONFIG_VCPUS_MAX);
+    *to = (uint32_t)number;
+    return 0;
+}
+
+/* Seconds, also 0.5; 500ms; forever. */
+static int take_hold(int *to, const char *value, struct vmm_error *error)
+{
+    double number, factor = 1000;
+    char *end;
+
+    if (strcmp(value, "forever") == 0) {
+        *to = CONFIG_HOLD_FOREVER;
+        return 0;
+    }
+    number = strtod(value, &end);
+    if (strcmp(end, "ms") == 0)
+        factor = 1;
+    if (!isdigit((unsigned char)value[0]) || (*end != '\0' && strcmp(end, "s") != 0 && strcmp(end, "ms") != 0) ||
+        !(number * factor <= 3600 * 1000))
+        return vmm_fail(error, "hold = \"%s\": expected forever, or 0 to 3600 seconds, as 1, 0.5, 1s or 500ms", value);
+    *to = (int)(number * factor);
+    return 0;
+}
+
+static int take_uuid(uint8_t uuid[16], const char *value, struct vmm_error *error)
+{
+    const char *p = value;
+
+    for (unsigned i = 0; i < 16; i++, p += 2) {
+        if (*p == '-' && (i == 4 || i == 6 || i == 8 || i == 10))
+            p++;
+        if (!isxdigit((unsigned char)p[0]) || !isxdigit((unsigned char)p[1]) || sscanf(p, "%2hhx", &uuid[i]) != 1)
+            return vmm_fail(
+                error, "uuid = \"%s\": expected 32 hexadecimal digits, as 01234567-89ab-cdef-0123-456789abcdef", value);
+    }
+    return *p == '\0' ? 0 : vmm_fail(error, "uuid = \"%s\": expected 32 hexadecimal digits, no more", value);
+}
+
+static int take_action(const char *key, enum config_action *to, const char *value, struct vmm_error *error)
+{
+    static const struct word words[] = {
+        {"destroy", ACTION_DESTROY}, {"restart", ACTION_RESTART}, {"preserve", ACTION_PRESERVE}};
+    int action = ACTION_DESTROY;
+
+    if (one_of(key, value, words, 3, &action, error) != 0)
+        return -1;
+    *to = (enum config_action)action;
+    return 0;
+}
+
+static int take_engine(char to[16], const char *value, struct vmm_error *error)
+{
+    static const struct word words[] = {{"auto", 0}, {"kvm", 0}, {"process", 0}, {"command", 0}};
+    int ignored;
+
+    if (one_of("engine", value, words, 4, &ignored, error) != 0)
+        return -1;
+    snprintf(to, 16, "%s", value);
+    return 0;
+}
+
+static int take_connected(enum config_connected *to, const char *value, struct vmm_error *error)
+{
+    static const struct word words[] = {{"always", CONNECTED_ALWAYS}, {"service", CONNECTED_SERVICE}};
+    int connected = CONNECTED_ALWAYS;
+
+    if (one_of("connected", value, words, 2, &connected, error) != 0)
+        return -1;
+    *to = (enum config_connected)connected;
+    return 0;
+}
+
+int config_domain_value(struct domain_config *d, const char *key, const char *value, struct vmm_error *error)
+{
+    if (strcmp(key, "kernel") == 0)
+        return take_text(&d->kernel, value, error);
+    if (strcmp(key, "ramdisk") == 0)
+        return take_text(&d->ramdisk, value, error);
+    if (strcmp(key, "cmdline") == 0)
+        return strlen(value) <= BOOT_CMDLINE_MAX
+                   ? take_text(&d->cmdline, value, error)
+                   : vmm_fail(error, "cmdline: expected at most %u bytes", BOOT_CMDLINE_MAX);
+    if (strcmp(key, "memory") == 0)
+        return take_memory(&d->memory_bytes, value, error);
+    if (strcmp(key, "vcpus") == 0)
+        return take_vcpus(&d->vcpus, value, error);
+    if (strcmp(key, "hold") == 0)
+        return take_hold(&d->hold_ms, value, error);
+    if (strcmp(key, "uuid") == 0)
+        return take_uuid(d->uuid, value, error);
+    if (strcmp(key, "engine") == 0)
+        return take_engine(d->engine, value, error);
+    if (strcmp(key, "connected") == 0)
+        return take_connected(&d->connected, value, error);
+    if (strcmp(key, "on_poweroff") == 0)
+        return take_action(key, &d->on_poweroff, value, error);
+    if (strcmp(key, "on_reboot") == 0)
+        return take_action(key, &d->on_reboot, value, error);
+    if (strcmp(key, "on_crash") == 0)
+        return take_action(key, &d->on_crash, value, error);
+    return vmm_fail(error, "no such option '%s'", key);
+}
+
+int config_console_type(struct config_console *console, const char *value, struct vmm_error *error)
+{
+    static const struct word words[] = {{"xen", DOOR_XEN}, {"console_io", DOOR_CONSOLE_IO}};
+    int door = DOOR_XEN;
+
+    if (one_of("type", value, words, 2, &door, error) != 0)
+        return -1;
+    console->door = (enum config_door)door;
+    return 0;
+}
+
+static int take_conswitch(struct vmm_config *config, const char *value, struct vmm_error *error)
+{
+    size_t n = strlen(value);
+
+    if (n > 2 || (n > 0 && !isalpha((unsigned char)value[0])) || (n == 2 && value[1] != 'x'))
+        return vmm_fail(
+            error, "conswitch = \"%s\": expected a letter, then x for a start in the hypervisor, or nothing", value);
+    snprintf(config->conswitch, sizeof config->conswitch, "%.1s", value);
+    config->conswitch_to_xen = n == 2;
+    return 0;
+}
+
+int config_hypervisor_value(struct vmm_config *config, const char *key, const char *value, struct vmm_error *error)
+{
+    static const struct word words[] = {{"stdio", 1}, {"none", 0}};
+    int on_terminal = 1;
+
+    if (strcmp(key, "name") == 0)
+        return take_name("hypervisor name", config->name, value, error);
+    if (strcmp(key, "conswitch") == 0)
+        return take_conswitch(config, value, error);
+    if (one_of(key, value, words, 2, &on_terminal, error) != 0)
+        return -1;
+    config->on_terminal = on_terminal != 0;
+    return 0;
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+#include "domain_private.h"
+#include "vmm.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static void init_locks(struct domain *d)
+{
+    pthread_condattr_t monotonic;
+
+    pthread_mutex_init(&d->why_lock, NULL);
+    pthread_mutex_init(&d->event_lock, NULL);
+    pthread_mutex_init(&d->params_lock, NULL);
+    pthread_mutex_init(&d->focus_lock, NULL);
+    pthread_mutex_init(&d->poll_lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&d->poll_wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+static void finish_locks(struct domain *d)
+{
+    pthread_cond_destroy(&d->poll_wake);
+    pthread_mutex_destroy(&d->poll_lock);
+    pthread_mutex_destroy(&d->focus_lock);
+    pthread_mutex_destroy(&d->params_lock);
+    pthread_mutex_destroy(&d->event_lock);
+    pthread_mutex_destroy(&d->why_lock);
+}
+
+static int init_events(struct domain *d, struct vmm_error *error)
+{
+    d->events_memory = aligned_alloc(8, vc_events_bytes(DOMAIN_PORTS, d->config->vcpus));
+    if (d->events_memory == NULL)
+        return vmm_fail(error, "no memory");
+    vc_events_init(&d->events, &domain_events_env, d, &d->event_lock, DOMAIN_PORTS, d->config->vcpus, d->events_memory);
+    vc_console_io_init(&d->io, &domain_console_io_env);
+    d->io.may_read = d->io.may_write = true; /* every domain here is one that Xen would build with is_console */
+    return 0;
+}
+
+static void restart_due(uv_timer_t *timer)
+{
+    struct domain *d = timer->data;
+    struct vmm_error error;
+
+    if (domain_start(d, &error) != 0)
+        vmm_print(d->vmm, "d%u (%s) does not start again: %s", d->id, d->config->name, error.text);
+}
+
+struct domain *domain_create(struct vmm *vmm, const struct domain_config *config, uint32_t domid,
+                             struct vmm_error *error)
+{
+    struct domain *d = calloc(1, sizeof *d);
+
+    if (d == NULL) {
+        vmm_fail(error, "no memory");
+        return NULL;
+    }
+    d->vmm = vmm;
+    d->config = config;
+    d->id = domid;
+    d->ops = engine_find(config->engine);
+    d->memory.fd = -1;
+    for (uint32_t i = 0; i < CONFIG_VCPUS_MAX; i++)
+        d->vcpus[i] = (struct domain_vcpu){d, i};
+    init_locks(d);
+    uv_timer_init(&vmm->loop, &d->restart);
+    d->restart.data = d;
+    if (init_events(d, error) != 0 || console_init(&d->console, &domain_console_env, d, config->hold_ms, error) != 0)
+        goto destroy;
+    if (pump_init(&d->pump, &vmm->loop, &d->console, door_work, d) != 0) {
+        vmm_fail(error, "cannot watch the line of domain \"%s\"", config->name);
+        goto destroy;
+    }
+    d->engine = d->ops->create(d, config, &d->memory, error);
+    if (d->engine != NULL)
+        return d;
+destroy:
+    domain_destroy(d);
+    return NULL;
+}
+
+/* libuv looks at closed handles once more: the caller runs the loop before it calls domain_free. */
+void domain_destroy(struct domain *d)
+{
+    if (d->engine != NULL)
+        d->ops->destroy(d->engine);
+    d->engine = NULL;
+    pump_finish(&d->pump);
+    uv_close((uv_handle_t *)&d->restart, NULL);
+}
+
+void domain_free(struct domain *d)
+{
+    console_finish(&d->console);
+    free(d->events_memory);
+    finish_locks(d);
+    free(d);
+}
+
+static void tell_state(struct domain *d) { link_domain_state(&d->vmm->link, d); }
+
+static int start_engine(struct domain *d, struct vmm_error *error)
+{
+    if (d->engine == NULL) {
+        d->engine = d->ops->create(d, d->config, &d->memory, error);
+        if (d->engine == NULL)
+            return -1;
+    } else if (d->boot > 0 && d->ops->reset(d->engine, error) != 0) {
+        return -1;
+    }
+    d->boot++;
+    vc_events_reset(&d->events);
+    if (door_open(d, error) != 0)
+        return -1;
+    if (d->ops->start(d->engine, error) == 0)
+        return 0;
+    door_close(d, true);
+    return -1;
+}
+
+int domain_start(struct domain *d, struct vmm_error *error)
+{
+    static const char *const notice = "%s. To quit: the same keys until Xen has the input, then q";
+
+    d->crashed = false;
+    atomic_store(&d->request, REQUEST_NONE);
+    atomic_store(&d->ended, false);
+    atomic_store(&d->stopping, false);
+    d->why[0] = '\0';
+    d->started_ms = vmm_now_ms();
+    if (d->notice[0] == '\0')
+        snprintf(d->notice, sizeof d->notice, notice, d->config->name);
+    if (!d->in_focus_ring && vc_focus_add(&d->vmm->focus, &d->focus, d->id, &d->focus_lock, d->notice, d) == VC_OK)
+        d->in_focus_ring = true;
+    d->state = DOMAIN_RUNNING;
+    if (start_engine(d, error) != 0) {
+        d->crashed = true;
+        domain_set_off(d, DOMAIN_CRASHED);
+        return -1;
+    }
+    tell_state(d);
+    return 0;
+}
+
+/* It stays as it is until somebody resets it; a domain that is gone has no focus. */
+void domain_set_off(struct domain *d, enum domain_state state)
+{
+    d->state = state;
+    if (d->in_focus_ring)
+        vc_focus_remove(&d->vmm->focus, &d->focus);
+    d->in_focus_ring = false;
+    console_lock(&d->console);
+    console_post(&d->console, VC_LINE_CLOSE, state == DOMAIN_CRASHED ? VC_LINK_CRASHED : VC_LINK_OFF);
+    console_unlock(&d->console);
+    tell_state(d);
+    vmm_domain_off(d->vmm);
+}
+
+/* ---- The end of a run. ---- */
+
+void domain_end(struct domain *d, enum domain_request request)
+{
+    int none = REQUEST_NONE;
+
+    if (!atomic_compare_exchange_strong(&d->request, &none, (int)request) && request >= REQUEST_RESET)
+        atomic_store(&d->request, (int)request); /* a person's word stands above the guest's */
+    atomic_store(&d->stopping, true);
+    pthread_mutex_lock(&d->poll_lock);
+    pthread_cond_broadcast(&d->poll_wake);
+    pthread_mutex_unlock(&d->poll_lock);
+    console_lock(&d->console);
+    pthread_cond_broadcast(&d->console.room);
+    console_unlock(&d->console);
+    d->ops->kick(d->engine);
+}
+
+bool domain_stopping(const struct domain *d) { return atomic_load(&d->stopping); }
+
+void domain_crashed(struct domain *d, const char *why, ...)
+{
+    va_list args;
+
+    pthread_mutex_lock(&d->why_lock);
+    if (d->why[0] == '\0') {
+        va_start(args, why);
+        vsnprintf(d->why, sizeof d->why, why, args);
+        va_end(args);
+    }
+    pthread_mutex_unlock(&d->why_lock);
+    domain_end(d, REQUEST_CRASH);
+}
+
+void domain_exited(struct domain *d, int status)
+{
+    if (status == 0)
+        domain_end(d, REQUEST_POWEROFF);
+    else if (status > 128)
+        domain_crashed(d, "signal %d", status - 128);
+    else
+        domain_crashed(d, "exit status %d", status);
+}
+
+void domain_ended(struct domain *d)
+{
+    struct vmm *vmm = d->vmm;
+
+    atomic_store(&d->ended, true);
+    vmm_notify(vmm);
+}
+
+void domain_request(struct domain *d, enum domain_request request)
+{
+    struct vmm_error error;
+
+    if (d->state == DOMAIN_RUNNING) {
+        domain_end(d, request);
+    } else if (d->state == DOMAIN_ENDING) {
+        atomic_store(&d->request, (int)request);
+    } else if (request == REQUEST_RESET) {
+        uv_timer_stop(&d->restart);
+        if (domain_start(d, &error) != 0)
+            vmm_print(d->vmm, "d%u (%s) does not start: %s", d->id, d->config->name, error.text);
+    } else if (d->state == DOMAIN_WAITING || d->state == DOMAIN_PRESERVED) {
+        uv_timer_stop(&d->restart);
+        domain_set_off(d, DOMAIN_OFF);
+    }
+}
+
+static enum config_action action_for(const struct domain *d, enum domain_request request)
+{
+    if (d->vmm->quitting)
+        return ACTION_DESTROY;
+    switch (request) {
+    case REQUEST_POWEROFF: return d->config->on_poweroff;
+    case REQUEST_REBOOT: return d->config->on_reboot;
+    case REQUEST_CRASH: return d->config->on_crash;
+    case REQUEST_RESET: return ACTION_RESTART;
+    default: return ACTION_DESTROY;
+    }
+}
+
+static void say_how(struct domain *d, enum domain_request request, enum config_action action)
+{
+    static const char *const did[] = {[REQUEST_POWEROFF] = "powered off",
+                                      [REQUEST_REBOOT] = "reboots",
+                                      [REQUEST_CRASH] = "crashed",
+                                      [REQUEST_RESET] = "is reset",
+                                      [REQUEST_STOP] = "is stopped"};
+    const char *next = request == REQUEST_REBOOT || request == REQUEST_RESET ? ""
+                       : action == ACTION_RESTART                            ? "; starts again"
+                       : action == ACTION_PRESERVE                           ? "; kept as it is"
+                                                                             : "";
+
+    vmm_print(d->vmm, "d%u (%s) %s%s%s%s", d->id, d->config->name, did[request], d->why[0] != '\0' ? ": " : "", d->why,
+              next);
+}
+
+static void restart(struct domain *d, enum domain_request request)
+{
+    uint64_t due = d->started_ms + DOMAIN_RESTART_MS, now = vmm_now_ms();
+
+    if (request == REQUEST_RESET) {
+        console_lock(&d->console);
+        console_post(&d->console, VC_LINE_RESET, 0);
+        console_unlock(&d->console);
+    }
+    d->state = DOMAIN_WAITING;
+    uv_timer_start(&d->restart, restart_due, due > now ? due - now : 0, 0);
+}
+
+static void finish_run(struct domain *d)
+{
+    enum domain_request request = (enum domain_request)atomic_load(&d->request);
+    enum config_action action = action_for(d, request);
+
+    d->crashed = request == REQUEST_CRASH;
+    door_close(d, action != ACTION_RESTART);
+    say_how(d, request, action);
+    if (action == ACTION_RESTART)
+        restart(d, request);
+    else if (action == ACTION_PRESERVE)
+        domain_set_off(d, DOMAIN_PRESERVED);
+    else {
+        d->ops->destroy(d->engine);
+        d->engine = NULL;
+        domain_set_off(d, request == REQUEST_CRASH ? DOMAIN_CRASHED : DOMAIN_OFF);
+    }
+}
+
+void domain_reap(struct domain *d)
+{
+    if (d->state == DOMAIN_RUNNING) {
+        d->ops->stop(d->engine);
+        d->state = DOMAIN_ENDING;
+    }
+    if (door_drained(d)) /* else the line's room, or the end of hold, brings us back */
+        finish_run(d);
+}
+
+void domain_look(struct domain *d)
+{
+    if (atomic_exchange(&d->look, false))
+        door_work(d);
+    if (d->state == DOMAIN_RUNNING && atomic_load(&d->ended))
+        domain_reap(d);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#include "domain_private.h"
+#include "vmm.h"
+#include <errno.h>
+#include <grp.h>
+#include <unistd.h>
+
+const char *domain_name(const struct domain *d) { return d->config->name; }
+uint32_t domain_id(const struct domain *d) { return d->id; }
+enum domain_state domain_state(const struct domain *d) { return d->state; }
+const struct domain_config *domain_config(const struct domain *d) { return d->config; }
+struct console *domain_console(struct domain *d) { return &d->console; }
+struct vc_focus_domain *domain_focus(struct domain *d) { return &d->focus; }
+struct pump *domain_pump(struct domain *d) { return &d->pump; }
+uint32_t domain_boot(const struct domain *d) { return d->boot; }
+bool domain_has_crashed(const struct domain *d) { return d->crashed; }
+
+const char *domain_state_word(const struct domain *d)
+{
+    static const char *const words[] = {[DOMAIN_OFF] = "off",         [DOMAIN_RUNNING] = "running",
+                                        [DOMAIN_ENDING] = "stopping", [DOMAIN_WAITING] = "restarting",
+                                        [DOMAIN_CRASHED] = "crashed", [DOMAIN_PRESERVED] = "preserved"};
+
+    return words[d->state];
+}
+
+const char *domain_directory(const struct domain *d) { return vmm_directory(d->vmm); }
+
+int domain_drop_privileges(void)
+{
+    const uid_t nobody = 65534; /* Debian's base-passwd fixes the number; getpwnam is not for use after fork */
+
+    if (geteuid() != 0)
+        return 0;
+    if (setgroups(0, NULL) != 0 || setgid(nobody) != 0 || setuid(nobody) != 0)
+        return -errno;
+    return 0;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/message.h"
+#include "host/name.h"
+#include "host/sock.h"
+#include "link_private.h"
+#include "vmm.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A text of a packet: NUL-terminated within its field, and made printable. */
+static bool text_ok(const char *field, size_t size, char *to, size_t to_size)
+{
+    if (memchr(field, '\0', size) == NULL)
+        return false;
+    snprintf(to, to_size, "%s", field);
+    message_clean(to, strlen(to));
+    return true;
+}
+
+static bool on_hello(struct link *l, const struct vc_link_hello *hello)
+{
+    if (l->phase != LINK_GREETED || hello->version != VC_LINK_VERSION)
+        return false;
+    l->phase = LINK_UP;
+    l->up_since_ms = vmm_now_ms();
+    link_send_owed(l);
+    return true;
+}
+
+/* Refused once is said once; the same words again and again are for nobody. */
+static void note_refusal(struct link *l, const char *what, const char *why)
+{
+    char text[sizeof l->refusal];
+
+    snprintf(text, sizeof text, "console service refuses %s: %s", what, why);
+    if (strcmp(text, l->refusal) == 0)
+        return;
+    memcpy(l->refusal, text, sizeof text);
+    if (l->vmm->started)
+        message("%s", text);
+}
+
+static bool on_refused(struct link *l, const struct vc_link_answer *answer)
+{
+    char text[VC_LINK_TEXT_BYTES], what[2 * VC_LINK_NAME_BYTES];
+
+    if (!text_ok(answer->text, sizeof answer->text, text, sizeof text))
+        return false;
+    if (l->phase == LINK_GREETED) {
+        note_refusal(l, "this hypervisor", text);
+        link_down(l, 1000);
+        return true;
+    }
+    if (answer->cookie >= l->n_consoles || l->consoles[answer->cookie].phase != LINK_OFFERED)
+        return false;
+    l->consoles[answer->cookie].phase = LINK_REFUSED;
+    snprintf(what, sizeof what, "%s",
+             answer->cookie == 0 ? l->vmm->config.name : domain_name(link_domain_of(l, answer->cookie)));
+    note_refusal(l, what, text);
+    return true;
+}
+
+static bool on_ok(struct link *l, const struct vc_link_answer *answer)
+{
+    struct link_console *c;
+
+    if (l->phase != LINK_UP || answer->cookie >= l->n_consoles)
+        return false;
+    c = &l->consoles[answer->cookie];
+    if (c->phase != LINK_OFFERED)
+        return false;
+    c->phase = LINK_TAKEN;
+    c->owe_state = true;
+    c->owe_claim = c->claims;
+    link_taken(l, answer->cookie, true);
+    return true;
+}
+
+static bool on_token(struct link *l, const struct vc_link_claim *token)
+{
+    char holder[VC_LINK_TEXT_BYTES];
+    struct link_console *c;
+    struct domain *d;
+
+    if (token->cookie >= l->n_consoles || !text_ok(token->holder, sizeof token->holder, holder, sizeof holder))
+        return false;
+    c = &l->consoles[token->cookie];
+    d = link_domain_of(l, token->cookie);
+    snprintf(c->holder, sizeof c->holder, "%.63s", token->holds ? "" : holder);
+    if (d != NULL)
+        vc_focus_refuse(&l->vmm->focus, domain_focus(d), c->holder[0] != '\0');
+    return true;
+}
+
+static bool on_request(struct link *l, const struct vc_link_ask *ask)
+{
+    struct domain *d = NULL;
+    char name[VC_LINK_NAME_BYTES];
+    bool all = ask->request == VC_LINK_STOP_ALL;
+
+    if (l->n_answers == LINK_ANSWERS || !text_ok(ask->domain, sizeof ask->domain, name, sizeof name))
+        return false;
+    if (!all && ask->request != VC_LINK_STOP && ask->request != VC_LINK_RESET)
+        return false;
+    if (!all)
+        d = vmm_domain(l->vmm, name);
+    l->answers[l->n_answers].serial = ask->serial;
+    l->answers[l->n_answers++].reason = all || d != NULL ? 0 : VC_LINK_E_UNKNOWN;
+    link_send_owed(l);
+    if (all)
+        vmm_quit(l->vmm);
+    else if (d != NULL)
+        domain_request(d, ask->request == VC_LINK_STOP ? REQUEST_STOP : REQUEST_RESET);
+    return true;
+}
+
+/* packet is our copy; n what came. False: a violation. */
+static bool dispatch(struct link *l, const void *packet, size_t n)
+{
+    struct vc_link_head head;
+
+    if (n < sizeof head)
+        return false;
+    memcpy(&head, packet, sizeof head);
+    if (head.bytes != n)
+        return false;
+    switch (head.type) {
+    case VC_LINK_HELLO: return n == sizeof(struct vc_link_hello) && on_hello(l, packet);
+    case VC_LINK_OK: return n == sizeof(struct vc_link_answer) && on_ok(l, packet);
+    case VC_LINK_REFUSED: return n == sizeof(struct vc_link_answer) && on_refused(l, packet);
+    case VC_LINK_TOKEN: return n == sizeof(struct vc_link_claim) && on_token(l, packet);
+    case VC_LINK_REQUEST: return n == sizeof(struct vc_link_ask) && l->phase == LINK_UP && on_request(l, packet);
+    default: return false;
+    }
+}
+
+void link_receive(struct link *l)
+{
+    _Alignas(8) uint8_t packet[VC_LINK_PACKET_MAX];
+    unsigned n_fds;
+    ssize_t n;
+
+    while (l->fd >= 0) {
+        n = sock_recv_fds(l->fd, packet, sizeof packet, NULL, 0, &n_fds);
+        if (n == -EAGAIN || n == -EWOULDBLOCK)
+            return;
+        if (n == 0 || n == -ECONNRESET || n == -EPIPE)
+            link_down(l, 0);
+        else if (n < 0 || !dispatch(l, packet, (size_t)n))
+            link_violated(l, "a message that breaks the protocol");
+    }
+}

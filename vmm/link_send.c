@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/message.h"
+#include "host/sock.h"
+#include "link_private.h"
+#include "vmm.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct vc_link_head head_of(enum vc_link_type type, size_t bytes)
+{
+    return (struct vc_link_head){.type = type, .bytes = (uint32_t)bytes};
+}
+
+/* 0; -EAGAIN: the service does not read just now; else it is gone. */
+static int send_packet(struct link *l, const void *packet, size_t n, const int *fds, unsigned n_fds)
+{
+    ssize_t sent = sock_send_fds(l->fd, packet, n, fds, n_fds);
+
+    return sent == (ssize_t)n ? 0 : sent < 0 ? (int)sent : -EPROTO;
+}
+
+int link_send_hello(struct link *l)
+{
+    struct vc_link_hello hello = {.head = head_of(VC_LINK_HELLO, sizeof hello), .version = VC_LINK_VERSION};
+
+    hello.pid = (uint32_t)getpid();
+    snprintf(hello.name, sizeof hello.name, "%s", l->vmm->config.name);
+    return send_packet(l, &hello, sizeof hello, NULL, 0);
+}
+
+static uint32_t kind_of(const struct domain *d)
+{
+    static const uint32_t kinds[] = {
+        [DOOR_XEN] = VC_LINK_XEN, [DOOR_CONSOLE_IO] = VC_LINK_CONSOLE_IO, [DOOR_COMMAND] = VC_LINK_COMMAND};
+
+    return kinds[domain_config(d)->console.door];
+}
+
+static void name_domain(struct vc_link_add *add, const struct domain *d)
+{
+    const struct domain_config *config = domain_config(d);
+
+    add->kind = kind_of(d);
+    add->domid = domain_id(d);
+    add->boot = domain_boot(d) > 0 ? domain_boot(d) : 1;
+    memcpy(add->uuid, config->uuid, sizeof add->uuid);
+    snprintf(add->domain, sizeof add->domain, "%s", config->name);
+    snprintf(add->console, sizeof add->console, "%s", config->console.name);
+    snprintf(add->engine, sizeof add->engine, "%s", config->engine);
+}
+
+static void name_hypervisor(struct vc_link_add *add, const struct vmm *vmm)
+{
+    add->kind = VC_LINK_TERMINAL;
+    add->boot = 1;
+    memcpy(add->uuid, vmm->config.uuid, sizeof add->uuid);
+    snprintf(add->domain, sizeof add->domain, "%s", vmm->config.name);
+    strcpy(add->console, "console");
+}
+
+/* A line that the last service broke is offered anew, with a new id. */
+static int fresh_line(struct link *l, uint32_t cookie)
+{
+    struct console *console = link_console_of(l, cookie);
+    struct pump *pump = cookie == 0 ? &l->vmm->pump : domain_pump(link_domain_of(l, cookie));
+    struct vmm_error error;
+    int result = 0;
+
+    console_lock(console);
+    if (console->broken) {
+        pump_stop(pump);
+        result = console_renew(console, &error);
+        pump_start(pump);
+    }
+    console_unlock(console);
+    return result;
+}
+
+static int send_add(struct link *l, uint32_t cookie)
+{
+    struct console *console = link_console_of(l, cookie);
+    struct vc_link_add add = {
+        .head = head_of(VC_LINK_ADD, sizeof add), .cookie = cookie, .geometry = VC_LINK_GEOMETRY_LINE, .first = 1};
+
+    if (fresh_line(l, cookie) != 0)
+        return 0; /* no memory for it now: the next link may find some */
+    memcpy(add.line_id, console->memory.id, sizeof add.line_id);
+    if (cookie == 0)
+        name_hypervisor(&add, l->vmm);
+    else
+        name_domain(&add, link_domain_of(l, cookie));
+    return send_packet(l, &add, sizeof add, console->memory.fds, VC_LINK_FDS);
+}
+
+static uint32_t state_of(const struct domain *d)
+{
+    switch (domain_state(d)) {
+    case DOMAIN_OFF: return VC_LINK_OFF;
+    case DOMAIN_CRASHED: return VC_LINK_CRASHED;
+    case DOMAIN_PRESERVED: return VC_LINK_PAUSED;
+    default: return VC_LINK_RUNNING;
+    }
+}
+
+static int send_state(struct link *l, uint32_t cookie)
+{
+    struct console *console = link_console_of(l, cookie);
+    struct vc_link_status status = {.head = head_of(VC_LINK_STATE, sizeof status), .cookie = cookie};
+
+    status.state = cookie == 0 ? VC_LINK_RUNNING : state_of(link_domain_of(l, cookie));
+    console_lock(console);
+    status.dropped = console->dropped;
+    console_unlock(console);
+    return send_packet(l, &status, sizeof status, NULL, 0);
+}
+
+static int send_claim(struct link *l, uint32_t cookie)
+{
+    struct vc_link_claim claim = {
+        .head = head_of(VC_LINK_CLAIM, sizeof claim), .cookie = cookie, .holds = l->consoles[cookie].claims};
+
+    return send_packet(l, &claim, sizeof claim, NULL, 0);
+}
+
+static int send_answer(struct link *l, enum vc_link_type type, uint32_t number, uint32_t reason)
+{
+    struct vc_link_answer answer = {.head = head_of(type, sizeof answer), .cookie = number, .reason = reason};
+
+    if (reason != 0)
+        strcpy(answer.text, "no such domain");
+    return send_packet(l, &answer, sizeof answer, NULL, 0);
+}
+
+/* One packet that this console owes; *sent: there was one. */
+static int send_for_console(struct link *l, uint32_t cookie, bool *sent)
+{
+    struct link_console *c = &l->consoles[cookie];
+    bool *owed = c->owe_claim ? &c->owe_claim : c->owe_state ? &c->owe_state : &c->owe_gone;
+    int error;
+
+    *sent = false;
+    if (c->phase == LINK_NEW) {
+        error = send_add(l, cookie);
+        if (error == 0)
+            c->phase = LINK_OFFERED;
+        *sent = error == 0;
+        return error;
+    }
+    if (c->phase != LINK_TAKEN || !*owed)
+        return 0;
+    error = owed == &c->owe_claim   ? send_claim(l, cookie)
+            : owed == &c->owe_state ? send_state(l, cookie)
+                                    : send_answer(l, VC_LINK_GONE, cookie, 0);
+    if (error == 0)
+        *owed = false;
+    *sent = error == 0;
+    return error;
+}
+
+static int send_answers(struct link *l)
+{
+    while (l->n_answers > 0) {
+        uint32_t reason = l->answers[0].reason;
+        int error = send_answer(l, reason == 0 ? VC_LINK_OK : VC_LINK_REFUSED, l->answers[0].serial, reason);
+
+        if (error != 0)
+            return error;
+        l->n_answers--;
+        memmove(l->answers, l->answers + 1, l->n_answers * sizeof l->answers[0]);
+    }
+    return 0;
+}
+
+void link_send_owed(struct link *l)
+{
+    bool sent;
+    int error;
+
+    if (l->phase != LINK_UP)
+        return;
+    error = send_answers(l);
+    for (uint32_t i = 0; error == 0 && i < l->n_consoles; i++)
+        do
+            error = send_for_console(l, i, &sent);
+        while (error == 0 && sent);
+    if (error != 0 && error != -EAGAIN && error != -EWOULDBLOCK)
+        link_down(l, 0);
+    else
+        link_want_write(l, error != 0);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/message.h"
+#include "host/paths.h"
+#include "vmm.h"
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { EXIT_USAGE = 2, EXIT_ENGINE = 7 };
+
+static const char usage[] = "usage: vcons-vmm [--check] [--link PATH] [--name NAME] [--engine E] [--detached] CONFIG\n"
+                            "       vcons-vmm [options] -k KERNEL [-i RAMDISK] [-a CMDLINE] [-m MIB]\n"
+                            "Runs the domains of CONFIG. --check only says whether CONFIG is right.\n";
+
+struct arguments {
+    struct vmm_config_options options;
+    const char *link;
+    bool check, detached;
+};
+
+static int parse_arguments(struct arguments *a, int argc, char **argv)
+{
+    static const struct option words[] = {
+        {"check", no_argument, NULL, 'C'},      {"link", required_argument, NULL, 'L'},
+        {"name", required_argument, NULL, 'N'}, {"engine", required_argument, NULL, 'E'},
+        {"detached", no_argument, NULL, 'D'},   {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},    {NULL, 0, NULL, 0}};
+    int word;
+
+    while ((word = getopt_long(argc, argv, "k:i:a:m:h", words, NULL)) != -1) {
+        switch (word) {
+        case 'C': a->check = true; break;
+        case 'L': a->link = optarg; break;
+        case 'N': a->options.name = optarg; break;
+        case 'E': a->options.engine = optarg; break;
+        case 'D': a->detached = true; break;
+        case 'k': a->options.kernel = optarg; break;
+        case 'i': a->options.ramdisk = optarg; break;
+        case 'a': a->options.cmdline = optarg; break;
+        case 'm': a->options.memory = optarg; break;
+        case 'V': puts("vcons-vmm " VCONS_VERSION); exit(0);
+        case 'h': fputs(usage, stdout); exit(0);
+        default: return -1;
+        }
+    }
+    a->options.file = argv[optind];
+    if (argc - optind > 1 || (a->options.file == NULL) == (a->options.kernel == NULL))
+        return -1;
+    return 0;
+}
+
+/* Five descriptors a console, and those of KVM: the default of 1024 is for other programs. */
+static void raise_limits(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int default_link(char path[PATHS_SOCKET_BYTES], struct vmm_error *error)
+{
+    struct paths paths;
+    struct problem problem;
+
+    if (paths_find(PATHS_USER, &paths, &problem) != 0 || paths_socket(path, paths.runtime, PATHS_LINK, &problem) != 0)
+        return vmm_fail(error, "%s", problem.text);
+    return 0;
+}
+
+static int run(struct vmm *vmm, const struct arguments *a)
+{
+    char link[PATHS_SOCKET_BYTES];
+    struct vmm_error error;
+    int status = -1;
+
+    if (a->detached)
+        vmm->config.on_terminal = false;
+    if ((a->link != NULL || default_link(link, &error) == 0) &&
+        vmm_init(vmm, a->link != NULL ? a->link : link, &error) == 0)
+        status = vmm_run(vmm, &error);
+    vmm_finish(vmm);
+    if (status < 0) {
+        message("%s", error.text);
+        return 1;
+    }
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    static struct vmm vmm; /* large: it holds the buffers of the hypervisor's console */
+    struct arguments arguments = {0};
+    int status;
+
+    message_program("vcons-vmm");
+    if (parse_arguments(&arguments, argc, argv) != 0) {
+        fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+    raise_limits();
+    if (vmm_config_read(&vmm.config, &arguments.options) != 0)
+        status = vmm.config.unusable ? EXIT_ENGINE : EXIT_USAGE;
+    else
+        status = arguments.check ? 0 : run(&vmm, &arguments);
+    vmm_config_finish(&vmm.config);
+    return status;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* Single keys while the hypervisor has the focus, as in Xen. */
+#include "vmm.h"
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#define CTRL_C 0x03
+
+void vmm_print(struct vmm *vmm, const char *format, ...)
+{
+    char text[640];
+    va_list args;
+    int n = snprintf(text, sizeof text, "(vcons) ");
+
+    va_start(args, format);
+    vsnprintf(text + n, sizeof text - (size_t)n - 1, format, args);
+    va_end(args);
+    for (; text[n] != '\0'; n++)
+        ;
+    text[n] = '\n';
+    text[n + 1] = '\0';
+    vc_focus_print(&vmm->focus, text);
+}
+
+static void help(struct vmm *vmm)
+{
+    vmm_print(vmm, "h help   d domains   c consoles   r reset a domain   q quit (also Ctrl-C)   z leave them running");
+}
+
+void menu_domains(struct vmm *vmm)
+{
+    for (size_t i = 0; i < vmm->n_domains; i++) {
+        struct domain *d = vmm->domains[i];
+        const struct domain_config *config = domain_config(d);
+
+        vmm_print(vmm, "d%" PRIu32 " = %s: %s, engine %s, %" PRIu64 " MiB, boot %" PRIu32, domain_id(d), config->name,
+                  domain_state_word(d), config->engine, config->memory_bytes >> 20, domain_boot(d));
+    }
+}
+
+static void consoles(struct vmm *vmm)
+{
+    static const char *const doors[] = {
+        [DOOR_XEN] = "xen", [DOOR_CONSOLE_IO] = "console_io", [DOOR_COMMAND] = "command"};
+    static const char *const flows[] = {
+        [CONSOLE_FLOWS] = "flows", [CONSOLE_HELD] = "held: its line is full", [CONSOLE_TAILS] = "its line is full"};
+
+    for (size_t i = 0; i < vmm->n_domains; i++) {
+        struct domain *d = vmm->domains[i];
+        struct console *console = domain_console(d);
+        struct vc_focus_counts counts = vc_focus_count(&vmm->focus, domain_focus(d));
+        const struct domain_config *config = domain_config(d);
+        enum console_flow flow;
+        uint64_t dropped;
+
+        console_lock(console);
+        flow = console->flow;
+        dropped = console->dropped;
+        console_unlock(console);
+        vmm_print(vmm, "%s/%s (%s): %s, %" PRIu64 " bytes dropped, %" PRIu64 " not shown here", config->name,
+                  config->console.name, doors[config->console.door], flows[flow], dropped, counts.not_shown);
+    }
+}
+
+static void reset_number(struct vmm *vmm, uint8_t key)
+{
+    if (isdigit(key) && vmm->menu.number < 100000) {
+        vmm->menu.number = vmm->menu.number * 10 + (uint32_t)(key - '0');
+        if (vmm->menu.number * 10 <= vmm->n_domains)
+            return; /* it may go on; Enter ends it */
+    } else if (key != '\r' && key != '\n') {
+        vmm->menu.number = 0;
+    }
+    vmm->menu.asks = MENU_KEYS;
+    if (vmm->menu.number == 0 || vmm->menu.number > vmm->n_domains) {
+        vmm_print(vmm, "no domain reset");
+        return;
+    }
+    domain_request(vmm->domains[vmm->menu.number - 1], REQUEST_RESET);
+}
+
+static void quit_answer(struct vmm *vmm, uint8_t key)
+{
+    vmm->menu.asks = MENU_KEYS;
+    if (key == 'y' || key == 'Y' || key == CTRL_C)
+        vmm_quit(vmm);
+    else
+        vmm_print(vmm, "goes on");
+}
+
+static void command_key(struct vmm *vmm, uint8_t key)
+{
+    switch (key) {
+    case 'h':
+    case '?': help(vmm); break;
+    case 'd': menu_domains(vmm); break;
+    case 'c': consoles(vmm); break;
+    case 'z': vmm_detach(vmm); break;
+    case 'r':
+        vmm->menu.asks = MENU_RESET;
+        vmm->menu.number = 0;
+        vmm_print(vmm, "reset which domain? 1 to %zu, any other key: none", vmm->n_domains);
+        break;
+    case 'q':
+    case CTRL_C:
+        vmm->menu.asks = MENU_QUIT;
+        vmm_print(vmm, "quit and stop all domains? y, any other key: no");
+        break;
+    default: break;
+    }
+}
+
+void menu_key(struct vmm *vmm, uint8_t key)
+{
+    switch (vmm->menu.asks) {
+    case MENU_RESET: reset_number(vmm, key); break;
+    case MENU_QUIT: quit_answer(vmm, key); break;
+    default: command_key(vmm, key); break;
+    }
+}

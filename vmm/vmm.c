@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm.h"
+#include "domain_private.h"
+#include "host/message.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+uint64_t vmm_now_ms(void) { return domain_time_ns() / 1000000; }
+
+/* ---- The hypervisor's console: what core's focus asks. ---- */
+
+static void output_ready(void *ctx)
+{
+    struct vmm *vmm = ctx;
+
+    atomic_store(&vmm->show, true);
+    vmm_notify(vmm);
+}
+
+static void typed_for(void *ctx, struct vc_focus_domain *d)
+{
+    (void)ctx;
+    domain_typed(d->ctx);
+}
+
+static void key(void *ctx, uint8_t byte) { menu_key(ctx, byte); }
+
+static void moved(void *ctx, struct vc_focus_domain *to)
+{
+    struct vmm *vmm = ctx;
+
+    vmm->menu.asks = MENU_KEYS;
+    link_focus(&vmm->link, to != NULL ? to->id : 0);
+}
+
+static void refused(void *ctx, struct vc_focus_domain *d)
+{
+    struct vmm *vmm = ctx;
+
+    vmm_print(vmm, "not sent: %s types to %s now", link_holder(&vmm->link, d->id), domain_name(d->ctx));
+}
+
+static const struct vc_focus_env focus_env = {
+    .lock = {.lock = NULL}, .ready = output_ready, .input = typed_for, .key = key, .moved = moved, .refused = refused};
+
+static uint64_t console_now(void *ctx)
+{
+    (void)ctx;
+    return vmm_now_ms();
+}
+
+static const struct console_env console_env = {.now_ms = console_now};
+
+/* What viewers of the hypervisor's console type is typed at the terminal. */
+static void console_work(void *ctx)
+{
+    struct vmm *vmm = ctx;
+    uint8_t keys[512];
+    uint32_t n;
+
+    do {
+        struct vc_line_event ignored;
+
+        console_lock(&vmm->console);
+        console_move(&vmm->console);
+        n = console_get(&vmm->console, keys, sizeof keys);
+        if (n == 0 && console_event(&vmm->console, &ignored))
+            n = console_get(&vmm->console, keys, sizeof keys);
+        vc_source_arm_bytes(&vmm->console.source);
+        if (n == 0)
+            n = console_get(&vmm->console, keys, sizeof keys);
+        console_unlock(&vmm->console);
+        vc_focus_type(&vmm->focus, keys, n);
+    } while (n > 0);
+}
+
+static int init_console(struct vmm *vmm, struct vmm_error *error)
+{
+    static struct vc_focus_env env;
+    bool cooked = vmm->config.on_terminal && terminal_open(&vmm->terminal, vmm);
+    struct vc_focus_config config = {.env = &env,
+                                     .ctx = vmm,
+                                     .lock = &vmm->focus_lock,
+                                     .notice = "h help, d domains, r reset, q quit",
+                                     .cooked = cooked,
+                                     .typed = vmm->typed,
+                                     .output = vmm->output,
+                                     .typed_bytes = sizeof vmm->typed,
+                                     .output_bytes = sizeof vmm->output};
+
+    env = focus_env;
+    env.lock = domain_locks;
+    pthread_mutex_init(&vmm->focus_lock, NULL);
+    vc_focus_init(&vmm->focus, &config);
+    vc_focus_conswitch(&vmm->focus, vmm->config.conswitch);
+    if (console_init(&vmm->console, &console_env, vmm, 0, error) != 0)
+        return -1;
+    if (pump_init(&vmm->pump, &vmm->loop, &vmm->console, console_work, vmm) != 0)
+        return vmm_fail(error, "cannot watch the hypervisor's line");
+    return 0;
+}
+
+/* ---- The loop. ---- */
+
+static void say(struct vmm *vmm, char what)
+{
+    if (vmm->run_fd >= 0 && write(vmm->run_fd, &what, 1) < 0) {
+        close(vmm->run_fd); /* nobody waits for it any more */
+        vmm->run_fd = -1;
+    }
+}
+
+void vmm_notify(struct vmm *vmm) { uv_async_send(&vmm->wake); }
+
+static void woken(uv_async_t *async)
+{
+    struct vmm *vmm = async->data;
+
+    for (size_t i = 0; i < vmm->n_domains; i++)
+        domain_look(vmm->domains[i]);
+    if (atomic_exchange(&vmm->show, false))
+        terminal_write(&vmm->terminal);
+}
+
+struct domain *vmm_domain(struct vmm *vmm, const char *name)
+{
+    for (size_t i = 0; i < vmm->n_domains; i++)
+        if (strcmp(domain_name(vmm->domains[i]), name) == 0)
+            return vmm->domains[i];
+    return NULL;
+}
+
+void vmm_detach(struct vmm *vmm)
+{
+    vmm_print(vmm, "domains go on; `vcons attach %s` comes back", vmm->config.name);
+    terminal_drain(&vmm->terminal, 200);
+    terminal_close(&vmm->terminal);
+    say(vmm, 'd');
+}
+
+void vmm_quit(struct vmm *vmm)
+{
+    if (vmm->leaving)
+        uv_stop(&vmm->loop); /* asked again: what the service has not taken stays behind */
+    vmm->quitting = true;
+    for (size_t i = 0; i < vmm->n_domains; i++)
+        domain_request(vmm->domains[i], REQUEST_STOP);
+    vmm_domain_off(vmm);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct vmm *vmm = handle->data;
+
+    if (number == SIGCONT)
+        terminal_again(&vmm->terminal);
+    else if (number == SIGHUP)
+        vmm_detach(vmm);
+    else
+        vmm_quit(vmm);
+}
+
+/* ---- Leaving: when no domain can run, what they said last still waits for the service, for at most hold. ---- */
+
+static bool all_delivered(struct vmm *vmm)
+{
+    bool all = true;
+
+    for (size_t i = 0; all && i < vmm->n_domains; i++) {
+        struct console *console = domain_console(vmm->domains[i]);
+
+        console_lock(console);
+        all = console_delivered(console);
+        console_unlock(console);
+    }
+    return all;
+}
+
+static void leave_look(uv_timer_t *timer)
+{
+    struct vmm *vmm = timer->data;
+
+    if (all_delivered(vmm) || vmm_now_ms() >= vmm->leave_deadline_ms)
+        uv_stop(&vmm->loop);
+}
+
+static uint64_t longest_hold(const struct vmm *vmm)
+{
+    uint64_t longest = 0;
+
+    for (size_t i = 0; i < vmm->n_domains; i++) {
+        int hold = domain_config(vmm->domains[i])->hold_ms;
+
+        if (hold == CONFIG_HOLD_FOREVER)
+            return UINT64_MAX;
+        if ((uint64_t)hold > longest)
+            longest = (uint64_t)hold;
+    }
+    return longest;
+}
+
+void vmm_domain_off(struct vmm *vmm)
+{
+    uint64_t hold;
+
+    if (vmm->leaving || !vmm->started)
+        return;
+    for (size_t i = 0; i < vmm->n_domains; i++) {
+        enum domain_state state = domain_state(vmm->domains[i]);
+
+        if (state != DOMAIN_OFF && state != DOMAIN_CRASHED)
+            return;
+    }
+    vmm->leaving = true;
+    hold = longest_hold(vmm);
+    vmm->leave_deadline_ms = hold == UINT64_MAX ? UINT64_MAX : vmm_now_ms() + hold;
+    uv_timer_start(&vmm->leave, leave_look, 0, 5);
+}
+
+/* ---- Start and end. ---- */
+
+static int init_domains(struct vmm *vmm, struct vmm_error *error)
+{
+    vmm->domains = calloc(vmm->config.n_domains, sizeof *vmm->domains);
+    if (vmm->domains == NULL)
+        return vmm_fail(error, "no memory");
+    for (size_t i = 0; i < vmm->config.n_domains; i++) {
+        struct vmm_error what;
+        struct domain *d = domain_create(vmm, &vmm->config.domains[i], (uint32_t)i + 1, &what);
+
+        if (d == NULL)
+            return vmm_fail(error, "domain \"%s\": %s", vmm->config.domains[i].name, what.text);
+        vmm->domains[vmm->n_domains++] = d;
+    }
+    return 0;
+}
+
+static void init_signals(struct vmm *vmm)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGCONT};
+
+    signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        uv_signal_init(&vmm->loop, &vmm->signals[i]);
+        vmm->signals[i].data = vmm;
+        uv_signal_start(&vmm->signals[i], on_signal, numbers[i]);
+    }
+}
+
+int vmm_init(struct vmm *vmm, const char *link_path, struct vmm_error *error)
+{
+    const char *run_fd = getenv("VCONS_RUN_FD");
+
+    vmm->lock_fd = -1;
+    vmm->terminal = (struct terminal){.vmm = vmm, .in_fd = -1, .out_fd = -1};
+    vmm->run_fd = run_fd != NULL ? atoi(run_fd) : -1;
+    uv_loop_init(&vmm->loop);
+    uv_async_init(&vmm->loop, &vmm->wake, woken);
+    vmm->wake.data = vmm;
+    uv_timer_init(&vmm->loop, &vmm->leave);
+    vmm->leave.data = vmm;
+    init_signals(vmm);
+    if (vmm_lock_name(vmm, error) != 0)
+        return -1;
+    if (init_console(vmm, error) != 0 || init_domains(vmm, error) != 0)
+        return -1;
+    return link_init(&vmm->link, vmm, link_path, error);
+}
+
+static void start_domains(struct vmm *vmm)
+{
+    struct vmm_error error;
+
+    for (size_t i = 0; i < vmm->n_domains; i++)
+        if (domain_start(vmm->domains[i], &error) != 0)
+            vmm_print(vmm, "d%zu (%s) does not start: %s", i + 1, domain_name(vmm->domains[i]), error.text);
+}
+
+static int exit_status(struct vmm *vmm)
+{
+    for (size_t i = 0; i < vmm->n_domains; i++)
+        if (domain_has_crashed(vmm->domains[i]))
+            return 1;
+    return 0;
+}
+
+int vmm_run(struct vmm *vmm, struct vmm_error *error)
+{
+    if (link_first(&vmm->link, error) != 0)
+        return -1;
+    for (size_t i = 0; i < vmm->n_domains; i++)
+        vmm_print(vmm, "d%zu = %s", i + 1, domain_name(vmm->domains[i]));
+    if (vmm->config.no_kvm.text[0] != '\0')
+        vmm_print(vmm, "engine process, for KVM cannot be used: %s", vmm->config.no_kvm.text);
+    start_domains(vmm);
+    vc_focus_start(&vmm->focus, vmm->config.conswitch_to_xen ? 0 : 1);
+    vmm->started = true;
+    say(vmm, 's');
+    vmm_domain_off(vmm); /* none may have started */
+    uv_run(&vmm->loop, UV_RUN_DEFAULT);
+    return exit_status(vmm);
+}
+
+void vmm_finish(struct vmm *vmm)
+{
+    if (vmm->console.memory.base != NULL)
+        terminal_drain(&vmm->terminal, 500);
+    link_finish(&vmm->link);
+    terminal_close(&vmm->terminal);
+    for (size_t i = 0; i < vmm->n_domains; i++)
+        domain_destroy(vmm->domains[i]);
+    pump_finish(&vmm->pump);
+    /* What vmm_init made first is there after each of its failures. */
+    for (size_t i = 0; i < sizeof vmm->signals / sizeof vmm->signals[0]; i++)
+        uv_close((uv_handle_t *)&vmm->signals[i], NULL);
+    uv_close((uv_handle_t *)&vmm->leave, NULL);
+    uv_close((uv_handle_t *)&vmm->wake, NULL);
+    while (uv_run(&vmm->loop, UV_RUN_NOWAIT) != 0)
+        ;
+    for (size_t i = 0; i < vmm->n_domains; i++)
+        domain_free(vmm->domains[i]);
+    free(vmm->domains);
+    console_finish(&vmm->console);
+    uv_loop_close(&vmm->loop);
+    pthread_mutex_destroy(&vmm->focus_lock);
+    vmm_leave_place(vmm);
+}
