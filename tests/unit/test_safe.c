@@ -21,12 +21,26 @@ static const struct {
     {"lines of a serial port", "a\r\nb\r\r\nc\r\n", 0, "a\nb\nc\n", NULL, "a\r\nb\r\r\nc\r\n"},
     {"a line that overwrites itself", "safe\rEVIL\n", 0, "safe^MEVIL\n", NULL, "safe\rEVIL\n"},
     {"colour", "\x1b[1;31mred\x1b[0m\n", 0, "red\n", "\x1b[1;31mred\x1b[0m\n", "\x1b[1;31mred\x1b[0m\n"},
-    {"colour by C1", "\xc2\x9b" "31mred", 0, "red", "\x1b[31mred", "\x1b[31mred"},
-    {"a raw C1 byte", "\x9b" "31mred", 0, "\xef\xbf\xbd" "31mred", NULL, "\xef\xbf\xbd" "31mred"},
+    {"colour by C1",
+     "\xc2\x9b"
+     "31mred",
+     0, "red", "\x1b[31mred", "\x1b[31mred"},
+    {"a raw C1 byte",
+     "\x9b"
+     "31mred",
+     0,
+     "\xef\xbf\xbd"
+     "31mred",
+     NULL,
+     "\xef\xbf\xbd"
+     "31mred"},
     {"cursor and erase", "\x1b[2J\x1b[Hx", 0, "x", NULL, "\x1b[2J\x1b[Hx"},
     {"title", "\x1b]0;pwned\ax", 0, "x", NULL, "x"},
     {"title, by ST", "\x1b]2;pwned\x1b\\x", 0, "x", NULL, "x"},
-    {"title, by C1 ST", "\xc2\x9d" "2;pwned\xc2\x9cx", 0, "x", NULL, "x"},
+    {"title, by C1 ST",
+     "\xc2\x9d"
+     "2;pwned\xc2\x9cx",
+     0, "x", NULL, "x"},
     {"a title with a check mark in it", "\x1b]2;\xe2\x9c\x93 ok\ax", 0, "x", NULL, "x"},
     {"a title that never ends hides nothing in a log", "\x1b]0;abc\nnext\n", 0, "^[]0;abc\nnext\n", NULL, ""},
     {"CAN ends a string", "\x1b]0;abc\x18x", 0, "^[]0;abc^Xx", NULL, "x"},
@@ -49,9 +63,18 @@ static const struct {
     {"rectangle checksum", "\x1b[1;1;1;1;1;1*yx", 0, "x", NULL, "x"},
     {"kitty keyboard", "\x1b[>1u\x1b[?ux", 0, "x", NULL, "x"},
     {"ESC within a sequence begins anew", "\x1b[3\x1b[31mx", 0, "^[[3x", NULL, "\x1b[31mx"},
-    {"overlong", "\xc0\x9bx\xe0\x82\x9bx", 0, "\xef\xbf\xbd\xef\xbf\xbdx\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdx", NULL, NULL},
+    {"overlong", "\xc0\x9bx\xe0\x82\x9bx", 0, "\xef\xbf\xbd\xef\xbf\xbdx\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdx", NULL,
+     NULL},
     {"surrogate", "\xed\xa0\x80", 0, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", NULL, NULL},
-    {"right-to-left override", "a\xe2\x80\xae" "b", 0, "a\xef\xbf\xbd" "b", NULL, "a\xe2\x80\xae" "b"},
+    {"right-to-left override",
+     "a\xe2\x80\xae"
+     "b",
+     0,
+     "a\xef\xbf\xbd"
+     "b",
+     NULL,
+     "a\xe2\x80\xae"
+     "b"},
     {"NUL, BS, DEL", "a\0\b\x7fz", 5, "a^@^H^?z", NULL, "a\bz"},
     {"a cut character", "a\xe2\x9cz", 0, "a\xef\xbf\xbdz", NULL, "a\xef\xbf\xbdz"},
 };
@@ -90,7 +113,8 @@ static void each_sequence_is_judged(void **state)
 
 static void questions_pass_only_for_the_writer_of_now(void **state)
 {
-    static const uint8_t ask[] = "\x1b[6n\x1b[c\x1b[>c\x1b[5n\x1b[?6n", never[] = "\x1b[21t\x1b[18t\x1b[>q\x1b[=c\x1bP$qm\x1b\\";
+    static const uint8_t ask[] = "\x1b[6n\x1b[c\x1b[>c\x1b[5n\x1b[?6n",
+                         never[] = "\x1b[21t\x1b[18t\x1b[>q\x1b[=c\x1bP$qm\x1b\\";
     uint8_t small[SAFE_OUT_BYTES(64)];
 
     (void)state;
@@ -110,7 +134,11 @@ static void a_terminal_without_utf8_gets_ascii(void **state)
 
     (void)state;
     safe_init(&filter, SAFE_LIVE, false, false);
-    assert_int_equal(safe_filter(&filter, (const uint8_t *)"\xdb\x9b" "31m\xc2\x9b", 7, small), 7);
+    assert_int_equal(safe_filter(&filter,
+                                 (const uint8_t *)"\xdb\x9b"
+                                                  "31m\xc2\x9b",
+                                 7, small),
+                     7);
     assert_memory_equal(small, "??31m??", 7);
 }
 
@@ -137,18 +165,97 @@ static void the_terminal_is_put_back(void **state)
 }
 
 /* The corpus: each dangerous body behind each introducer, before each end, with what stands around it drawn. */
-static const char *const introducers[] = {"\x1b", "\x1b\x1b", "\xc2\x9b", "\x9b", "\xc2\x9d", "\x9d", "\xc2\x90", "\x90", "\xc2\x9f",
-                                          "\x9f", "\xc2\x98", "\x1b[3", "\x1b]0;", "\x1bP", "\x18\x1b", "\xe2\x1b"};
-static const char *const bodies[] = {
-    "[21t", "[20t", "[11t", "[18t", "[8;40;80t", "[3;0;0t", "[6n", "[5n", "[?6n", "[?15n", "[c", "[>c", "[=c", "[>q", "[0c", "[x",
-    "[1;1;1;1;1T", "[5i", "[?5i", "[4i", "[?3h", "[?40h", "[?2004h", "[?1000;1006h", "[2h", "[12l", "[20h", "[?2004$p", "[1$w",
-    "[1;2;3;4;5;6*y", "[1'|", "['z", "[?u", "[>4;1m", "[>1u", "[61\"p", "[\"v", "[1;1;3;3;1$v", "[31m", "[38;2;1;2;3m", "[2J", "[H",
-    "]0;title", "]2;title", "]1;icon", "]4;1;?", "]10;?", "]11;?", "]50;font", "]52;c;aGk=", "]52;c;?", "]7;file://x", "]8;;http://x",
-    "]9;note", "]99;x", "]777;notify;a;b", "]1337;File=name=eA==:eA==", "]133;A", "]30;x", "P$q\"p", "P+q544e", "P$pm", "Pq#0~~",
-    "P1p", "P0;1|17/41", "_Gf=100;eA==", "^private", "Xstart", "kname", "Z", "c", " G", "%@", "%G", "(0", "l", "m", "#8", "[!p", "\x05",
-    "[200~rm -rf ~\n[201~", "[?1049h", "N\x9b", "O", "V", "\\"};
-static const char *const ends[] = {"", "\a", "\x1b\\", "\xc2\x9c", "\x9c", "\x18", "\x1a", "\x1b", "\n", "\r\n", "\x1b[", "\x1b]", "\xc2",
-                                   "\xe2\x80\xae", "\x05", "\x7f"};
+static const char *const introducers[] = {"\x1b",     "\x1b\x1b", "\xc2\x9b", "\x9b",    "\xc2\x9d", "\x9d",
+                                          "\xc2\x90", "\x90",     "\xc2\x9f", "\x9f",    "\xc2\x98", "\x1b[3",
+                                          "\x1b]0;",  "\x1bP",    "\x18\x1b", "\xe2\x1b"};
+static const char *const bodies[] = {"[21t",
+                                     "[20t",
+                                     "[11t",
+                                     "[18t",
+                                     "[8;40;80t",
+                                     "[3;0;0t",
+                                     "[6n",
+                                     "[5n",
+                                     "[?6n",
+                                     "[?15n",
+                                     "[c",
+                                     "[>c",
+                                     "[=c",
+                                     "[>q",
+                                     "[0c",
+                                     "[x",
+                                     "[1;1;1;1;1T",
+                                     "[5i",
+                                     "[?5i",
+                                     "[4i",
+                                     "[?3h",
+                                     "[?40h",
+                                     "[?2004h",
+                                     "[?1000;1006h",
+                                     "[2h",
+                                     "[12l",
+                                     "[20h",
+                                     "[?2004$p",
+                                     "[1$w",
+                                     "[1;2;3;4;5;6*y",
+                                     "[1'|",
+                                     "['z",
+                                     "[?u",
+                                     "[>4;1m",
+                                     "[>1u",
+                                     "[61\"p",
+                                     "[\"v",
+                                     "[1;1;3;3;1$v",
+                                     "[31m",
+                                     "[38;2;1;2;3m",
+                                     "[2J",
+                                     "[H",
+                                     "]0;title",
+                                     "]2;title",
+                                     "]1;icon",
+                                     "]4;1;?",
+                                     "]10;?",
+                                     "]11;?",
+                                     "]50;font",
+                                     "]52;c;aGk=",
+                                     "]52;c;?",
+                                     "]7;file://x",
+                                     "]8;;http://x",
+                                     "]9;note",
+                                     "]99;x",
+                                     "]777;notify;a;b",
+                                     "]1337;File=name=eA==:eA==",
+                                     "]133;A",
+                                     "]30;x",
+                                     "P$q\"p",
+                                     "P+q544e",
+                                     "P$pm",
+                                     "Pq#0~~",
+                                     "P1p",
+                                     "P0;1|17/41",
+                                     "_Gf=100;eA==",
+                                     "^private",
+                                     "Xstart",
+                                     "kname",
+                                     "Z",
+                                     "c",
+                                     " G",
+                                     "%@",
+                                     "%G",
+                                     "(0",
+                                     "l",
+                                     "m",
+                                     "#8",
+                                     "[!p",
+                                     "\x05",
+                                     "[200~rm -rf ~\n[201~",
+                                     "[?1049h",
+                                     "N\x9b",
+                                     "O",
+                                     "V",
+                                     "\\"};
+static const char *const ends[] = {"",   "\a",   "\x1b\\", "\xc2\x9c", "\x9c", "\x18",         "\x1a", "\x1b",
+                                   "\n", "\r\n", "\x1b[",  "\x1b]",    "\xc2", "\xe2\x80\xae", "\x05", "\x7f"};
 
 static unsigned seed = 26;
 
@@ -159,7 +266,8 @@ static size_t generate(uint8_t *in, size_t room)
     size_t n = 0, parts = 1 + pick(6);
 
     for (size_t i = 0; i < parts && n + 300 < room; i++) {
-        const char *const three[] = {introducers[pick(N_ROWS(introducers))], bodies[pick(N_ROWS(bodies))], ends[pick(N_ROWS(ends))]};
+        const char *const three[] = {introducers[pick(N_ROWS(introducers))], bodies[pick(N_ROWS(bodies))],
+                                     ends[pick(N_ROWS(ends))]};
 
         for (size_t j = 0; j < 3; j++) {
             memcpy(in + n, three[j], strlen(three[j]));
