@@ -73,8 +73,7 @@ static void put_line(const struct feed *f, uint64_t i, uint8_t *line)
     line[f->width - 1] = '\n';
 }
 
-/* Bytes of the stream from its current position on, at most n; how many. */
-static uint32_t generate(const struct feed *f, uint8_t *to, uint32_t n)
+uint32_t feed_generate(const struct feed *f, uint8_t *to, uint32_t n)
 {
     uint8_t line[FEED_WIDTH_MAX];
     uint32_t done = 0;
@@ -112,7 +111,7 @@ static bool write_piece(struct feed *f)
         n = (uint32_t)left;
     if (n == 0)
         return false;
-    if (vc_source_put(&f->source, piece, generate(f, piece, n), &put, &kick))
+    if (vc_source_put(&f->source, piece, feed_generate(f, piece, n), &put, &kick))
         errx(1, "console %u: the service broke the line", f->number);
     f->position += put;
     if (kick)

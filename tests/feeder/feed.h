@@ -41,6 +41,8 @@ bool feed_run(struct feed *f);
 bool feed_post(struct feed *f, uint32_t kind, uint64_t value);
 /* Stop at the end of the line that is being written. */
 void feed_stop(struct feed *f);
+/* n bytes of the stream from its current position on; n. */
+uint32_t feed_generate(const struct feed *f, uint8_t *to, uint32_t n);
 void feed_kick(int fd);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "check.h"
 #include "link.h"
 
 #include <err.h>
@@ -16,6 +17,7 @@
 static const char usage[] =
     "feeder --link PATH [-n CONSOLES] [--name HYPERVISOR] [--prefix p] [--lines N] [--width W] [--go]\n"
     "       [--echo] [--out BYTES] [--in BYTES]\n"
+    "feeder --check LOGDIR [-n CONSOLES] [--prefix p] [--width W] BYTES...\n"
     "\n"
     "Stands for that many guests, domains p0, p1, ... with one console hvc0 each, on the service's real link.\n"
     "Writes N numbered lines on each (0: for ever) once told to go, waits when a line is full, dials again when the\n"
@@ -287,16 +289,31 @@ static uint64_t number(const char *text, uint64_t min, uint64_t max)
     return value;
 }
 
+static int check(const struct feeder *r, const char *logs, char **totals, int n_totals)
+{
+    char path[4096];
+    int bad = 0;
+
+    if ((uint32_t)n_totals != r->n)
+        errx(2, "--check: expected %u numbers of bytes", r->n);
+    for (uint32_t i = 0; i < r->n; i++) {
+        snprintf(path, sizeof path, "%s/%s%u/hvc0", logs, r->link.prefix, i);
+        bad |= check_log(path, i, r->width, number(totals[i], 0, UINT64_MAX));
+    }
+    return bad;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
         {"link", 1, NULL, 'l'},  {"name", 1, NULL, 'N'},  {"prefix", 1, NULL, 'p'}, {"lines", 1, NULL, 'L'},
         {"width", 1, NULL, 'w'}, {"go", 0, NULL, 'g'},    {"echo", 0, NULL, 'e'},   {"out", 1, NULL, 'o'},
-        {"in", 1, NULL, 'i'},    {"help", 0, NULL, 'h'},  {NULL, 0, NULL, 0}};
+        {"in", 1, NULL, 'i'},    {"check", 1, NULL, 'c'}, {"help", 0, NULL, 'h'},  {NULL, 0, NULL, 0}};
     struct feeder r = {.n = 1, .width = 80, .link = {.name = "feeder", .prefix = "f"}};
     uint32_t out_size = VC_LINE_OUT_DEFAULT, in_size = VC_LINE_IN_DEFAULT;
     uint64_t lines = 0;
     bool echo = false, start = false;
+    const char *logs = NULL;
     int c;
 
     while ((c = getopt_long(argc, argv, "n:", options, NULL)) != -1) {
@@ -311,10 +328,13 @@ int main(int argc, char **argv)
         case 'e': echo = true; break;
         case 'o': out_size = (uint32_t)number(optarg, VC_LINE_SIZE_MIN, VC_LINE_SIZE_MAX); break;
         case 'i': in_size = (uint32_t)number(optarg, VC_LINE_SIZE_MIN, VC_LINE_SIZE_MAX); break;
+        case 'c': logs = optarg; break;
         case 'h': fputs(usage, stdout); return 0;
         default: fputs(usage, stderr); return 2;
         }
     }
+    if (logs != NULL)
+        return check(&r, logs, argv + optind, argc - optind);
     if (r.link.path == NULL || optind != argc) {
         fputs(usage, stderr);
         return 2;

@@ -118,6 +118,11 @@ class Place:
                 out += s.read()
         return bytes(out)
 
+    def check(self, sent, prefix="f", width=80):
+        """Compare every log with what its feeder sent: sent[i] bytes on console i. Fails with the feeder's message."""
+        subprocess.run([program("feeder"), "--check", self.log, "--prefix", prefix, "--width", str(width),
+                        "-n", str(len(sent)), *map(str, sent)], check=True)
+
     def index(self, name):
         """All records of a console's index: (offset, realtime, mono, kind, event, crc, value, line_id, boot, index)."""
         d = os.path.join(self.log, *name.split("/"))
@@ -160,7 +165,7 @@ class Feeder:
                 return line
 
     def ask(self, *words):
-        """Say a command that answers with lines ending in `done`; returns those lines."""
+        """Say a command that answers with lines ending in `done`; returns those lines, and what came before them."""
         self.say(*words)
         lines = []
         while True:
@@ -168,6 +173,11 @@ class Feeder:
             if line == ["done"]:
                 return lines
             lines.append(line)
+
+
+    def sent(self, word="sent"):
+        """Bytes written on each console; word "stop": after the current lines are whole."""
+        return [int(line[2]) for line in self.ask(word) if line[0] == "sent"]
 
 
 class ControlError(Exception):
