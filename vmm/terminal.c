@@ -6,16 +6,22 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-/* An own description of what fd is: flags set on it are nobody else's. A socket has none but the shared one. */
+/*
+ * An own description of what fd is: flags set on it are nobody else's. A file keeps the shared one, for that holds its
+ * offset; so does a socket, which cannot be opened.
+ */
 static int reopen(int fd, int mode)
 {
+    struct stat st;
     char path[32];
-    int own;
+    int own = -1;
 
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    own = open(path, mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fstat(fd, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode)))
+        own = open(path, mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     return own >= 0 ? own : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 

@@ -2,6 +2,7 @@
 #include "vmm.h"
 #include "domain_private.h"
 #include "host/message.h"
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -258,6 +259,8 @@ int vmm_init(struct vmm *vmm, const char *link_path, struct vmm_error *error)
     vmm->lock_fd = -1;
     vmm->terminal = (struct terminal){.vmm = vmm, .in_fd = -1, .out_fd = -1};
     vmm->run_fd = run_fd != NULL ? atoi(run_fd) : -1;
+    if (vmm->run_fd >= 0 && fcntl(vmm->run_fd, F_SETFD, FD_CLOEXEC) != 0)
+        vmm->run_fd = -1;
     uv_loop_init(&vmm->loop);
     uv_async_init(&vmm->loop, &vmm->wake, woken);
     vmm->wake.data = vmm;
