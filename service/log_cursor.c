@@ -178,6 +178,8 @@ int log_cursor_open(struct log_cursor *c, const struct log *l, uint64_t offset, 
     if (error == -ENOENT)
         return 0; /* nothing is there, or yet: looked for again by each next */
     if (error == 0) {
+        c->lost = 0; /* retention was faster: it begins where history does now */
+        c->from = c->offset;
         log_view_get(l, &v);
         if (refresh(c, &v))
             seek_index(c);

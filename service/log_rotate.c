@@ -113,7 +113,8 @@ int log_rotate(struct log *l, const struct log_time *now)
     if (error == 0) {
         point_current(dir, l->length);
         l->segment = l->marked_offset = l->length;
-        l->marked_mono = l->checked_mono = now->mono_ns;
+        l->marked_mono = 0; /* the first bytes get a time of their own */
+        l->checked_mono = now->mono_ns;
         l->crc = 0;
         l->rotate = false;
         l->gap_stored = false; /* if one grows, its record is still to come here */
