@@ -43,7 +43,8 @@ struct attach {
     bool refusal_told; /* since the token last changed hands */
     bool in_menu;      /* output waits meanwhile, so that the line stays in sight */
     bool input_ended;
-    bool away; /* the service is gone; it is tried again and again */
+    bool away;        /* the service is gone; it is tried again and again */
+    uint64_t back_ns; /* when it came back; 0: it was never away */
     bool left;
     int status; /* valid once left */
 };

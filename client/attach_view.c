@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "attach.h"
+#include "when.h"
 #include <vcons/wire/index.h>
 #include <vcons/wire/link.h>
 
@@ -141,7 +142,7 @@ static bool show_token(struct attach *a, const struct frame *f)
         return true;
     if (a->token == TOKEN_OTHERS && !a->refusal_told && (before != TOKEN_OTHERS || t.state == VC_CONTROL_REFUSED)) {
         attach_notice_holder(a);
-        a->refusal_told = t.state == VC_CONTROL_REFUSED;
+        a->refusal_told = before != TOKEN_UNKNOWN && t.state == VC_CONTROL_REFUSED;
     }
     if (a->token == TOKEN_MINE && before != TOKEN_MINE) {
         if (before == TOKEN_OTHERS)
@@ -158,6 +159,8 @@ static void show_end(struct attach *a, const struct frame *f)
 
     if (f->n == 0 || f->bytes[0] == VC_CONTROL_END_SERVICE)
         return; /* the connection closes: it is tried again */
+    if (f->bytes[0] == VC_CONTROL_END_CONSOLE && when_now() - a->back_ns < CONN_RETURN_NS)
+        return; /* the hypervisor has not found the new service yet: so here */
     n = n < sizeof text - 1 ? n : sizeof text - 1;
     memcpy(text, f->bytes + 1, n);
     text[n] = '\0';

@@ -51,6 +51,8 @@ static void greet(struct attach *a)
 
     if (!a->interactive || !a->screen)
         return;
+    if (strcmp(a->place.state, "running") != 0)
+        attach_notice(a, "%s is %s", a->place.console, a->place.state);
     if (a->escape == ATTACH_NO_ESCAPE)
         attach_notice(a, "%s%s; no escape key: end vcons by a signal to leave", a->place.console,
                       a->read_only ? ", read only" : "");
@@ -61,7 +63,8 @@ static void greet(struct attach *a)
 
 static int open_view(struct attach *a, json_t *from, struct problem *p)
 {
-    struct conn_view view = {.console = a->name, .follow = true, .marks = true, .write = a->read_only ? "no" : "free"};
+    struct conn_view view = {
+        .console = a->name, .follow = true, .marks = CONN_MARKS_STREAM, .write = a->read_only ? "no" : "free"};
     struct conn_attach place;
     int status = conn_try(&a->conn, a->options, p);
 
@@ -88,7 +91,10 @@ static void come_back(struct attach *a, uint64_t since_ns)
 
     if (status == EXIT_DONE) {
         a->away = false;
-        attach_notice(a, "the service is back");
+        if (a->back_ns == 0 || when_now() - a->back_ns > 2 * CONN_RETURN_NS) {
+            a->back_ns = when_now();
+            attach_notice(a, "the service is back");
+        }
     } else if (status == EXIT_NOT_ALLOWED || (!a->interactive && when_now() - since_ns > RETRY_S * 1000000000ull)) {
         attach_notice(a, "%s", p.text);
         attach_leave(a, status);
@@ -99,7 +105,8 @@ static void lose(struct attach *a)
 {
     conn_close(&a->conn);
     a->away = true;
-    attach_notice(a, "the service is gone; waiting for it");
+    if (a->back_ns == 0 || when_now() - a->back_ns > 2 * CONN_RETURN_NS)
+        attach_notice(a, "the service is gone; waiting for it");
 }
 
 static void receive(struct attach *a)

@@ -25,13 +25,17 @@ struct log {
     struct conn conn;
     uint64_t offset; /* the next byte */
     struct logview view;
+    uint64_t back_ns; /* when the service came back; 0: it was never away */
     bool ended;
     int status;
 };
 
 static int open_log(struct log *l, json_t *from, struct problem *p)
 {
-    struct conn_view view = {.console = l->name, .follow = l->follow, .marks = true, .write = "no"};
+    struct conn_view view = {.console = l->name,
+                             .follow = l->follow,
+                             .write = "no",
+                             .marks = l->view.time || l->view.has_until ? CONN_MARKS_TIME : CONN_MARKS_STREAM};
     struct conn_attach place;
     int status = conn_try(&l->conn, l->options, p);
 
@@ -71,6 +75,8 @@ static void take_end(struct log *l, const struct frame *f)
     if (why == VC_CONTROL_END_BAD) {
         message("%s: the service refuses this: %.*s", l->name, f->n > 1 ? (int)f->n - 1 : 0, f->bytes + 1);
         finish(l, EXIT_FAILED);
+    } else if (why == VC_CONTROL_END_CONSOLE && when_now() - l->back_ns < CONN_RETURN_NS) {
+        return; /* the hypervisor has not found the new service yet: the connection closes, and is tried again */
     } else if (why != VC_CONTROL_END_SERVICE) {
         finish(l, EXIT_DONE); /* all of it, or all there will ever be */
     }
@@ -110,6 +116,8 @@ static void reconnect(struct log *l)
     if (status != EXIT_DONE) {
         message("%s", p.text);
         finish(l, status);
+    } else if (l->back_ns == 0 || when_now() - l->back_ns > 2 * CONN_RETURN_NS) {
+        l->back_ns = when_now();
     }
 }
 

@@ -153,6 +153,12 @@ static int send_it(struct send *s, struct options *options)
         conn_close(&s->conn);
         return status;
     }
+    if (strcmp(place.state, "away") == 0 && s->timeout_s <= 0) { /* with one, it may come back in time */
+        message("%s: its hypervisor or socket is away: nothing takes what is sent; --timeout S waits for it",
+                place.console);
+        conn_close(&s->conn);
+        return EXIT_FAILED;
+    }
     if (s->text != NULL) {
         send_bytes(s, s->text, strlen(s->text));
         send_bytes(s, "\r", s->newline ? 1 : 0);

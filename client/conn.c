@@ -268,21 +268,33 @@ static uint64_t number(const json_t *object, const char *key)
     return value > 0 ? (uint64_t)value : 0;
 }
 
+static void copy_text(char *out, size_t size, const json_t *ok, const char *key, const char *instead)
+{
+    const char *text = json_string_value(json_object_get(ok, key));
+
+    snprintf(out, size, "%s", text != NULL ? text : instead);
+    message_clean(out, strlen(out));
+}
+
+static json_t *marks_of(enum conn_marks marks)
+{
+    return marks == CONN_MARKS_TIME ? json_string("time") : json_boolean(marks == CONN_MARKS_STREAM);
+}
+
 int conn_attach(struct conn *c, const struct conn_view *view, json_t *from, struct conn_attach *attach,
                 struct problem *p)
 {
-    json_t *ok, *request = json_pack("{s:s,s:s,s:o,s:b,s:s,s:b}", "op", "attach", "console", view->console, "from",
-                                     from, "follow", view->follow, "write", view->write, "marks", view->marks);
+    json_t *ok,
+        *request = json_pack("{s:s,s:s,s:o,s:b,s:s,s:o}", "op", "attach", "console", view->console, "from", from,
+                             "follow", view->follow, "write", view->write, "marks", marks_of(view->marks));
     int status = ask(c, request, &ok, p);
-    const char *name;
 
     if (status != EXIT_DONE)
         return status;
-    name = json_string_value(json_object_get(ok, "console"));
     *attach =
         (struct conn_attach){.start = number(ok, "start"), .offset = number(ok, "offset"), .end = number(ok, "end")};
-    snprintf(attach->console, sizeof attach->console, "%s", name != NULL ? name : view->console);
-    message_clean(attach->console, strlen(attach->console));
+    copy_text(attach->console, sizeof attach->console, ok, "console", view->console);
+    copy_text(attach->state, sizeof attach->state, ok, "state", "running");
     json_decref(ok);
     if (fcntl(c->fd, F_SETFL, O_NONBLOCK) == 0)
         return EXIT_DONE;

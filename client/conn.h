@@ -25,6 +25,8 @@
 #define CONN_PATIENCE_MS 30000               /* for one answer: the service asks a hypervisor to stop a domain */
 #define CONN_ANSWER_MAX  (64u * 1024 * 1024) /* bytes of one answer: ls of 100,000 consoles */
 
+#define CONN_RETURN_NS 3000000000ull /* after a restart of the service: a console may still be unknown so long */
+
 struct conn {
     int fd; /* -1: closed */
     unsigned id;
@@ -45,12 +47,14 @@ int conn_ask(struct conn *c, json_t *request, json_t **ok);
 
 struct conn_attach {
     char console[80];            /* its full name */
+    char state[16];              /* "running", "off", "crashed", "paused", "away" */
     uint64_t start, offset, end; /* as wire/control.h says */
 };
 struct conn_view {
     const char *console;
-    bool follow, marks;
+    bool follow;
     const char *write; /* "no", "free", "steal" */
+    enum conn_marks { CONN_MARKS_NONE, CONN_MARKS_STREAM, CONN_MARKS_TIME } marks;
 };
 /* from is taken. After success the connection is non-blocking and carries frames; else an exit code, and *p. */
 int conn_attach(struct conn *c, const struct conn_view *view, json_t *from, struct conn_attach *attach,

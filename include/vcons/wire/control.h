@@ -9,13 +9,15 @@
  *     {"id":2,"op":"ls"}                      {"id":2,"ok":{"consoles":[CONSOLE…]}}
  *     {"id":3,"op":"status"}                  {"id":3,"ok":{"pid":…,"uptime_s":…,"consoles":…,"links":[…],"log_dir":…,…}}
  *     {"id":4,"op":"stop","domain":"web"}     {"id":4,"ok":{}}        also "reset"; "stop" with "all":true
- *     {"id":5,"op":"attach","console":"web/hvc0","from":FROM,"follow":true,"write":"no"|"free"|"steal","marks":false}
- *                                             {"id":5,"ok":{"console":"web/hvc0","start":0,"offset":…,"end":…}}, then frames
+ *     {"id":5,"op":"attach","console":"web/hvc0","from":FROM,"follow":true,"write":"no"|"free"|"steal","marks":MARKS}
+ *                                             {"id":5,"ok":{"console":"web/hvc0","state":…,"start":0,"offset":…,"end":…}},
+ *                                             then frames
  *     anything refused                        {"id":N,"error":CODE,"message":"…"}
  *
  * CONSOLE: name domain console domid hypervisor engine door state(running off crashed paused away) bytes dropped boots viewers
  * writer(null or who) writer_since last_output(seconds since the epoch, or null) source log socket pty(null).
  * FROM: "start" | "now" | {"offset":N} | {"tail":BYTES} | {"lines":N} | {"time_ns":N (realtime)} | {"boot":N, -1 the newest}.
+ * MARKS: false; true for records that have a place in the stream; "time" for time marks as well.
  * An offset that retention already took begins at the oldest byte kept; "start" in the answer is that byte,
  * "offset" where the stream begins, "end" the length of the log at that moment.
  * Without follow the stream ends at "end", with a frame of type end.
