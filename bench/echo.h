@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* echo.h: times round trips one after another, after a tenth of them as warm-up, and prints what the middle one took. */
+#ifndef VCONS_BENCH_ECHO_H
+#define VCONS_BENCH_ECHO_H
+#include "bench.h"
+
+static inline int echo_compare(const void *a, const void *b)
+{
+    const uint32_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+static inline void echo_measure(uint32_t n, void (*round_trip)(uint32_t i))
+{
+    uint32_t *took = calloc(n, sizeof *took);
+
+    require(took != NULL && n >= 10);
+    for (uint32_t i = 0; i < n / 10; i++)
+        round_trip(i);
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t began = now_ns();
+
+        round_trip(i);
+        took[i] = (uint32_t)(now_ns() - began);
+        usleep(took[i] % 64); /* a key comes when everybody sleeps; and not in step with any timer */
+    }
+    qsort(took, n, sizeof *took, echo_compare);
+    printf("{\"value\": %.2f, \"p99\": %.2f, \"max\": %.2f}\n", took[n / 2] / 1000.0, took[n * 99 / 100] / 1000.0,
+           took[n - 1] / 1000.0);
+    free(took);
+}
+
+#endif
