@@ -28,9 +28,11 @@ ENVIRONMENT = {
 
 
 def setup(flavour):
-    """Configure a build directory once; Meson itself notices changed build files later."""
+    """Configure a build directory, or bring it up to date with build files that changed since."""
     path = os.path.join(BUILD, flavour)
-    if not os.path.exists(os.path.join(path, 'build.ninja')):
+    if os.path.exists(os.path.join(path, 'build.ninja')):
+        quiet(['ninja', '-C', path, 'build.ninja'])
+    else:
         env = dict(os.environ, CC='clang') if flavour == 'fuzz' else None
         quiet(['meson', 'setup', path, TOP] + FLAVOURS[flavour], env)
     return path
@@ -73,7 +75,7 @@ def tests_of(flavour):
 
 def run(flavour, tests, env):
     """Run these tests of one flavour; returns Meson's own results, one dict each."""
-    path = setup(flavour)
+    path = os.path.join(BUILD, flavour)
     quiet(['ninja', '-C', path] + (['fuzz-targets'] if flavour == 'fuzz' else []))
     log = os.path.join(path, 'meson-logs', 'testlog.json')
     if os.path.exists(log):
