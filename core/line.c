@@ -35,11 +35,15 @@ int vc_line_format(void *memory, uint32_t out_size, uint32_t in_size, const uint
 /* Where the two directions lie, from a header that is read once and checked. */
 static int locate(struct vc_line_header *page, size_t bytes, struct vc_ring *out, struct vc_ring *in)
 {
-    struct vc_line_header h;
+    struct { /* how struct vc_line_header begins */
+        uint64_t magic;
+        uint32_t version, out_size, in_size, out_offset, in_offset;
+    } h;
 
-    if (bytes < sizeof h)
+    _Static_assert(offsetof(struct vc_line_header, in_offset) == 24, "the same fields in the same places");
+    if (bytes < sizeof *page)
         return VC_EINVAL;
-    vc_copy_once(&h, page, offsetof(struct vc_line_header, out_prod));
+    vc_copy_once(&h, page, sizeof h);
     if (h.magic != VC_LINE_MAGIC || h.version != VC_LINE_VERSION)
         return VC_EINVAL;
     if (!size_ok(h.out_size) || !size_ok(h.in_size) || h.out_offset != VC_LINE_HEADER_BYTES ||

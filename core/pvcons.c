@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include <string.h>
+#include <vcons/atomic.h>
 #include <vcons/pvcons.h>
 
 void vc_pvcons_init(struct vc_pvcons *c, const struct vc_pvcons_env *env, void *ctx)
@@ -17,8 +17,8 @@ static int drain(struct vc_pvcons *c, bool *moved, bool *left)
 
     if (error || n == 0)
         return error;
-    memcpy(bytes, spans[0].bytes, spans[0].n);
-    memcpy(bytes + spans[0].n, spans[1].bytes, spans[1].n);
+    vc_copy_once(bytes, spans[0].bytes, spans[0].n);
+    vc_copy_once(bytes + spans[0].n, spans[1].bytes, spans[1].n);
     taken = c->env->out(c->ctx, bytes, n);
     *left = taken < n;
     if (taken > 0) {
