@@ -101,8 +101,9 @@ static int choose_engine(struct vmm_config *config, struct domain_config *d, con
     const struct engine_ops *engine;
     struct vmm_error why;
 
-    if (strcmp(d->engine, "auto") == 0 && wanted != NULL && d->command == NULL)
-        snprintf(d->engine, sizeof d->engine, "%s", wanted);
+    if (strcmp(d->engine, "auto") == 0 && wanted != NULL && d->command == NULL &&
+        config_domain_value(d, "engine", wanted, error) != 0)
+        return -1;
     if (strcmp(d->engine, "auto") == 0 && d->command != NULL)
         strcpy(d->engine, "command");
     if (strcmp(d->engine, "auto") == 0)
