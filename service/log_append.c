@@ -178,7 +178,8 @@ static int store_chunk(struct log *l, const struct vc_span spans[2], uint64_t *d
         skip -= from;
         take = take < room ? take : room;
         room -= take;
-        iov[i] = (struct iovec){(void *)(uintptr_t)(spans[i].bytes + from), take};
+        iov[i].iov_base = take == 0 ? NULL : (void *)(uintptr_t)(spans[i].bytes + from);
+        iov[i].iov_len = take;
     }
     do
         n = pwritev(l->log_fd, iov, 2, (off_t)(l->length - l->segment));
