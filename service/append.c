@@ -312,22 +312,23 @@ static void take_turn(struct append *a, struct console *c)
 
 /* Commands from the control thread. */
 
-static void push_command(struct append *a, struct console *c, bool add)
+static void push_command(struct append *a, struct console *c, bool *command)
 {
     uint64_t one = 1;
 
     pthread_mutex_lock(&a->lock);
-    if (!c->append.command_add && !c->append.command_remove) {
+    if (!c->append.command_add && !c->append.command_remove && !c->append.command_sync) {
         c->append.next_command = a->commands;
         a->commands = c;
     }
-    *(add ? &c->append.command_add : &c->append.command_remove) = true;
+    *command = true;
     pthread_mutex_unlock(&a->lock);
     (void)!write(a->wake, &one, sizeof one); /* ours alone: it is neither full nor blocking */
 }
 
-void append_add(struct append *a, struct console *c) { push_command(a, c, true); }
-void append_remove(struct append *a, struct console *c) { push_command(a, c, false); }
+void append_add(struct append *a, struct console *c) { push_command(a, c, &c->append.command_add); }
+void append_remove(struct append *a, struct console *c) { push_command(a, c, &c->append.command_remove); }
+void append_sync(struct append *a, struct console *c) { push_command(a, c, &c->append.command_sync); }
 
 static void add(struct append *a, struct console *c)
 {
@@ -363,10 +364,17 @@ static void remove_now(struct append *a, struct console *c)
     tell(a, c, APPEND_REMOVED | APPEND_OUTPUT);
 }
 
+static void sync_now(struct append *a, struct console *c)
+{
+    if (!c->append.broken && !c->append.ended)
+        drain(a, c);
+    tell(a, c, APPEND_SYNCED);
+}
+
 static bool obey_one(struct append *a)
 {
     struct console *c;
-    bool adding, removing;
+    bool adding = false, removing = false, syncing = false;
 
     pthread_mutex_lock(&a->lock);
     c = a->commands;
@@ -374,13 +382,16 @@ static bool obey_one(struct append *a)
         a->commands = c->append.next_command;
         adding = c->append.command_add;
         removing = c->append.command_remove;
-        c->append.command_add = c->append.command_remove = false;
+        syncing = c->append.command_sync;
+        c->append.command_add = c->append.command_remove = c->append.command_sync = false;
     }
     pthread_mutex_unlock(&a->lock);
     if (c == NULL)
         return false;
     if (adding)
         add(a, c);
+    if (syncing)
+        sync_now(a, c);
     if (removing)
         remove_now(a, c);
     return true;

@@ -31,6 +31,7 @@ enum append_news {        /* what the append thread has to tell about a console 
     APPEND_OUTPUT = 1,  /* viewers that are behind have something to read */
     APPEND_REMOVED = 2, /* the source is ours again: drained, detached in the log */
     APPEND_ENDED = 4,   /* the source has ended by itself: remove it */
+    APPEND_SYNCED = 8,  /* what was there at append_sync is in the log */
 };
 
 enum append_queue { QUEUE_NONE, QUEUE_FRESH, QUEUE_OLD };
@@ -46,7 +47,7 @@ struct append_entry { /* in each console */
     uint32_t fruitless;  /* kicks in a row that brought nothing */
     uint8_t queue;       /* enum append_queue */
     bool polled, resting, removing, ended;
-    bool command_add, command_remove; /* guarded by append->lock */
+    bool command_add, command_remove, command_sync; /* guarded by append->lock */
     uint32_t broken;     /* atomic: 1 while its peer breaks the protocol */
 };
 
@@ -69,6 +70,7 @@ int append_start(struct append *a, uv_async_t *async);
 void append_stop(struct append *a);
 void append_add(struct append *a, struct console *c);    /* c->source is set and its log is open and attached */
 void append_remove(struct append *a, struct console *c); /* drain and detach; APPEND_REMOVED will tell */
+void append_sync(struct append *a, struct console *c);   /* log all that is there; APPEND_SYNCED will tell */
 /* The next console with news, and what; NULL: no more. */
 struct console *append_collect(struct append *a, uint32_t *news);
 

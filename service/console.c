@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control.h"
 #include "host/message.h"
 #include "host/name.h"
 #include "raw.h"
@@ -249,6 +250,8 @@ void console_news(struct service *s)
             console_detach(c, false);
         if (news & APPEND_OUTPUT)
             viewers_pump(c);
+        if (news & (APPEND_SYNCED | APPEND_REMOVED))
+            control_synced(s, c);
         if (news & APPEND_REMOVED)
             removed(c);
     }

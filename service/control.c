@@ -38,6 +38,7 @@ static void control_end(struct control *k, bool close_socket)
     if (close_socket)
         close(k->watch.fd);
     json_decref(k->asked_id);
+    json_decref(k->attaching);
     free(k->line);
     free(k->answer);
     free(k);
@@ -111,7 +112,7 @@ static bool obey(struct control *k, const char *line, size_t n)
     json_decref(request);
     if (reply != NULL)
         return answer(k, reply);
-    watch_set(&k->service->watches, &k->watch, 0); /* a hypervisor is asked: nothing is read until it answered */
+    watch_set(&k->service->watches, &k->watch, 0); /* somebody else is asked: nothing is read until the answer */
     return true;
 }
 
@@ -159,7 +160,7 @@ static bool read_request(struct control *k)
     k->line_n = 0;
     alive = obey(k, line, line_n);
     free(line);
-    return alive && k->answer == NULL && k->n_asked == 0;
+    return alive;
 }
 
 static void ready(struct watch *w, uint32_t events)
@@ -170,7 +171,7 @@ static void ready(struct watch *w, uint32_t events)
         send_answer(k);
         return; /* what it has to say is reported again */
     }
-    if ((events & (EPOLLHUP | EPOLLERR)) && (k->n_asked > 0 || k->answer != NULL)) {
+    if ((events & (EPOLLHUP | EPOLLERR)) && (k->n_asked > 0 || k->answer != NULL || k->syncing != NULL)) {
         if (k->viewer != NULL)
             hand_over(k);
         else
@@ -224,6 +225,24 @@ void control_link_ended(struct service *s, const struct link *l)
                 asked_one(k, i, false, "");
                 break;
             }
+    }
+}
+
+void control_synced(struct service *s, const struct console *c)
+{
+    struct control *next;
+
+    for (struct control *k = s->controls; k != NULL; k = next) {
+        json_t *reply;
+
+        next = k->next;
+        if (k->syncing != c)
+            continue;
+        k->syncing = NULL;
+        reply = control_attach(k);
+        json_decref(k->attaching);
+        k->attaching = NULL;
+        answer(k, reply);
     }
 }
 

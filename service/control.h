@@ -14,6 +14,7 @@
 
 #include "host/message.h"
 
+struct console;
 struct link;
 struct service;
 
@@ -21,6 +22,8 @@ int control_listen(struct service *s, struct problem *p); /* 0 or a negative err
 void controls_close(struct service *s);
 /* A hypervisor's answer to link_ask; one that nobody asked for is ignored. */
 void control_answered(struct service *s, const struct link *l, const struct vc_link_answer *answer);
+/* What was in the console's line when append_sync was called is in its log. */
+void control_synced(struct service *s, const struct console *c);
 void control_link_ended(struct service *s, const struct link *l);
 
 #endif

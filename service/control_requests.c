@@ -274,6 +274,19 @@ static json_t *attach_to(struct control *k, const json_t *request, struct consol
                                     (json_int_t)wish.offset, "end", (json_int_t)log.length));
 }
 
+json_t *control_attach(struct control *k)
+{
+    const json_t *request = k->attaching;
+    struct console *c = console_resolve(k->service, text_of(request, "console"));
+    struct access may;
+
+    if (c == NULL)
+        return control_error(json_object_get(request, "id"), VC_CONTROL_E_NO_CONSOLE, "it is gone");
+    may = access_of(k->service, &k->peer, c->log.domain, c->log.console);
+    return attach_to(k, request, c, &may);
+}
+
+/* The answer speaks of positions: they cover every byte that the guest wrote before the question (R39). */
 static json_t *attach(struct control *k, const json_t *request)
 {
     const json_t *id = json_object_get(request, "id");
@@ -290,7 +303,12 @@ static json_t *attach(struct control *k, const json_t *request)
         return control_error(id, VC_CONTROL_E_NO_CONSOLE, "no console %s", name);
     if (write != NULL && strcmp(write, "no") != 0 && !may.write)
         return control_error(id, VC_CONTROL_E_NOT_ALLOWED, "you may read %s, not write it", name);
-    return attach_to(k, request, c, &may);
+    if (c->source == NULL || c->removing)
+        return attach_to(k, request, c, &may);
+    k->attaching = json_incref((json_t *)(uintptr_t)request);
+    k->syncing = c;
+    append_sync(&k->service->append, c);
+    return NULL;
 }
 
 json_t *control_request(struct control *k, const json_t *request)

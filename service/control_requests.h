@@ -15,6 +15,7 @@
 #include "access.h"
 #include "watch.h"
 
+struct console;
 struct link;
 struct service;
 struct viewer;
@@ -38,12 +39,16 @@ struct control {
     } asked[CONTROL_ASKED];
     uint32_t n_asked;
     json_t *asked_id;
+    json_t *attaching; /* an attach whose console is being brought up to date ... */
+    const struct console *syncing; /* ... this one */
     bool asked_failed;
     char asked_text[VC_LINK_TEXT_BYTES];
 };
 
-/* The answer to a request; NULL: it will come later (stop, reset). */
+/* The answer to a request; NULL: it will come later (stop, reset, attach). */
 json_t *control_request(struct control *k, const json_t *request);
+/* The rest of an attach, k->attaching, once its console is up to date. */
+json_t *control_attach(struct control *k);
 json_t *control_ok(const json_t *id, json_t *value); /* takes value */
 json_t *control_error(const json_t *id, const char *code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
