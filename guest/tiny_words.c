@@ -64,8 +64,13 @@ static bool run_spew(struct tiny_console *c, char *rest)
         !take_number(&rest, SPEW_WIDTH_DEFAULT, SPEW_WIDTH_MAX, &width) || width == 0)
         return false;
     spew_init(spew, (uint32_t)width);
-    for (; n > 0; n--)
-        print_taken(&c->out, spew_line(spew, print_room(&c->out, SPEW_LINE_MAX)));
+    while (n > 0) {
+        char *room = print_room(&c->out, PRINT_BYTES), *at = room;
+
+        for (; n > 0 && at <= room + PRINT_BYTES - SPEW_LINE_MAX; n--)
+            at += spew_line(spew, at);
+        print_taken(&c->out, (size_t)(at - room));
+    }
     print_flush(&c->out);
     return true;
 }
