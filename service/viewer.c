@@ -251,10 +251,10 @@ static enum step send_next(struct viewer *v)
 {
     struct log_item item;
 
-    if (v->cursor.offset >= v->end)
-        return at_the_end(v, VC_CONTROL_END_DONE);
     if (log_cursor_next(&v->cursor, &item) != 0)
         return STEP_DEAD;
+    if (item.kind == LOG_BYTES && v->cursor.offset >= v->end) /* marks that stand at the end are still its own */
+        return at_the_end(v, VC_CONTROL_END_DONE);
     if (item.kind == LOG_BYTES)
         return begin_output(v, &item);
     if (item.kind == LOG_MARK) {
