@@ -21,7 +21,7 @@ struct log {
     struct options *options;
     const char *name;
     bool follow;
-    json_t *from; /* NULL once used */
+    json_t *from; /* NULL: from the start */
     struct conn conn;
     uint64_t offset; /* the next byte */
     struct logview view;
@@ -208,7 +208,7 @@ static int one_option(struct log *l, int option)
     }
 }
 
-static int run(struct options *options, int argc, char **argv)
+static int scan(struct log *l, int argc, char **argv)
 {
     static const struct option longs[] = {{"follow", no_argument, NULL, 'f'},
                                           {"lines", required_argument, NULL, 'n'},
@@ -218,24 +218,38 @@ static int run(struct options *options, int argc, char **argv)
                                           {"time", no_argument, NULL, OPTION_TIME},
                                           {"raw", no_argument, NULL, OPTION_RAW},
                                           {0}};
-    struct log l = {.options = options, .conn = {.fd = -1}};
     struct problem p;
     struct name name;
-    int option, status;
+    int option;
 
-    while ((option = options_next(options, &command_log, argc, argv, ":hfn:", longs)) != OPTION_END) {
+    while ((option = options_next(l->options, &command_log, argc, argv, ":hfn:", longs)) != OPTION_END) {
         if (option == OPTION_HELPED)
-            return EXIT_DONE;
-        if (option == OPTION_WRONG || one_option(&l, option) != 0)
-            return EXIT_USAGE;
+            return option;
+        if (option == OPTION_WRONG || one_option(l, option) != 0)
+            return OPTION_WRONG;
     }
     if (arguments_check(&command_log, argc, 1, 1) != 0)
-        return EXIT_USAGE;
-    l.name = argv[optind];
-    if (name_split(l.name, &name, &p) != 0)
-        return usage_error(&command_log, "%s", p.text);
-    if (l.view.raw && l.view.time)
-        return usage_error(&command_log, "--raw is exactly what the guest wrote: not with --time");
+        return OPTION_WRONG;
+    l->name = argv[optind];
+    if (name_split(l->name, &name, &p) != 0)
+        usage_error(&command_log, "%s", p.text);
+    else if (l->view.raw && l->view.time)
+        usage_error(&command_log, "--raw is exactly what the guest wrote: not with --time");
+    else
+        return 0;
+    return OPTION_WRONG;
+}
+
+static int run(struct options *options, int argc, char **argv)
+{
+    struct log l = {.options = options, .conn = {.fd = -1}};
+    struct problem p;
+    int status = scan(&l, argc, argv);
+
+    if (status != 0) {
+        json_decref(l.from);
+        return status == OPTION_HELPED ? EXIT_DONE : EXIT_USAGE;
+    }
     status = open_log(&l, l.from != NULL ? l.from : json_string("start"), &p);
     if (status != EXIT_DONE) {
         message("%s", p.text);
