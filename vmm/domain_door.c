@@ -249,9 +249,12 @@ size_t domain_stream_put(struct domain *d, const void *bytes, size_t n)
 size_t domain_stream_get(struct domain *d, void *bytes, size_t n)
 {
     uint32_t got;
+    bool waits;
 
     console_lock(&d->console);
-    got = read_input(d, bytes, n > UINT32_MAX ? UINT32_MAX : (uint32_t)n);
+    /* What lies in the ring was typed before. */
+    waits = is_xen(d) && vc_pvcons_unread(&d->pvcons);
+    got = waits ? 0 : read_input(d, bytes, n > UINT32_MAX ? UINT32_MAX : (uint32_t)n);
     console_unlock(&d->console);
     return got;
 }
