@@ -36,3 +36,8 @@ int domain_drop_privileges(void)
         return -errno;
     return 0;
 }
+
+int domain_launch(struct domain *d, const int *fds, unsigned n_fds, struct launched *launched, struct vmm_error *error)
+{
+    return launcher_start(&d->vmm->launcher, d->id - 1, fds, n_fds, launched, error);
+}

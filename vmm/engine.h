@@ -26,6 +26,7 @@
 #ifndef VCONS_VMM_ENGINE_H
 #define VCONS_VMM_ENGINE_H
 #include "error.h"
+#include "launcher.h"
 #include "memory.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -65,6 +66,12 @@ struct engine_ops {
     int (*reset)(void *engine, struct vmm_error *error);
     /* After create, stop or a failed reset, never while running. Destroys memory too. */
     void (*destroy)(void *engine);
+    /*
+     * Engines whose guest is a process, else NULL: become it. Runs in a process of its own (launcher.h) that has one thread, an
+     * empty signal mask, PR_SET_NO_NEW_PRIVS and PR_SET_PDEATHSIG, the VMM's environment and descriptors (close-on-exec), and
+     * the fds that domain_launch was given. Returns only on failure, with errno.
+     */
+    void (*exec)(const struct domain_config *config, const int *fds, unsigned n_fds);
 };
 
 extern const struct engine_ops engine_kvm;     /* vmm/kvm/ */
@@ -114,11 +121,11 @@ size_t domain_stream_get(struct domain *d, void *bytes, size_t n);
 /* For messages and thread names. Constant for the domain's life. */
 const char *domain_name(const struct domain *d);
 uint32_t domain_id(const struct domain *d);
-/* A directory of this VMM's own for sockets and such (uml_dir), made at the first call, removed at exit.
- * NULL: none. */
+/* Loop thread, in start: have this domain's program started by exec above, with these descriptors. */
+int domain_launch(struct domain *d, const int *fds, unsigned n_fds, struct launched *launched, struct vmm_error *error);
+/* A directory of this VMM's own for sockets and such (uml_dir), removed at exit. NULL: none. Loop thread. */
 const char *domain_directory(const struct domain *d);
-/* Children that run a guest's code call this between fork and exec: when the VMM was started as root they
- * become nobody. 0, or -errno. Async-signal-safe. */
+/* Between fork and exec of a guest's program: when the VMM was started as root it is nobody's. 0, or -errno. */
 int domain_drop_privileges(void);
 
 #endif

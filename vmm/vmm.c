@@ -252,6 +252,15 @@ static void init_signals(struct vmm *vmm)
     }
 }
 
+/* Before there are threads; and only if some engine has programs to start. */
+static int init_launcher(struct vmm *vmm, struct vmm_error *error)
+{
+    for (size_t i = 0; i < vmm->config.n_domains; i++)
+        if (engine_find(vmm->config.domains[i].engine)->exec != NULL)
+            return launcher_init(&vmm->launcher, &vmm->config, error);
+    return 0;
+}
+
 int vmm_init(struct vmm *vmm, const char *link_path, struct vmm_error *error)
 {
     const char *run_fd = getenv("VCONS_RUN_FD");
@@ -267,7 +276,7 @@ int vmm_init(struct vmm *vmm, const char *link_path, struct vmm_error *error)
     uv_timer_init(&vmm->loop, &vmm->leave);
     vmm->leave.data = vmm;
     init_signals(vmm);
-    if (vmm_lock_name(vmm, error) != 0)
+    if (vmm_lock_name(vmm, error) != 0 || init_launcher(vmm, error) != 0)
         return -1;
     if (init_console(vmm, error) != 0 || init_domains(vmm, error) != 0)
         return -1;
@@ -330,5 +339,6 @@ void vmm_finish(struct vmm *vmm)
     console_finish(&vmm->console);
     uv_loop_close(&vmm->loop);
     pthread_mutex_destroy(&vmm->focus_lock);
+    launcher_finish(&vmm->launcher);
     vmm_leave_place(vmm);
 }

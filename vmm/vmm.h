@@ -38,6 +38,7 @@ struct vmm {
         uint32_t number;
     } menu;
     struct link link;
+    struct launcher launcher;
 
     atomic_bool show; /* any thread: there is output for the terminal */
     bool started;

@@ -6,7 +6,7 @@
 #include "../engine.h"
 #include "../boot.h"
 #include "../config.h"
-#include "guest_process.h"
+#include "exec.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -30,8 +30,7 @@ struct engine {
     struct guest_memory *memory;
     struct vc_call_page *page; /* of vCPU 0, the only one that `tiny` has */
     int pages_fd;
-    char program[PATH_MAX], name[CONFIG_NAME_BYTES + 16];
-    struct guest_process process;
+    struct launched process;
     pthread_t vcpu, watcher;
     uint32_t spins;
 };
@@ -112,9 +111,7 @@ static void *create(struct domain *d, const struct domain_config *config, struct
         return NULL;
     }
     *e = (struct engine){.domain = d, .config = config, .memory = memory, .pages_fd = -1};
-    snprintf(e->name, sizeof e->name, "vcons-guest: %s", config->name);
-    if (boot_kernel_path(config->kernel, "tiny-process", e->program, sizeof e->program, error) == 0 &&
-        memory_create(memory, config->memory_bytes, VC_CALL_RAM_BASE, error) == 0 && make_pages(e, error) == 0 &&
+    if (memory_create(memory, config->memory_bytes, VC_CALL_RAM_BASE, error) == 0 && make_pages(e, error) == 0 &&
         prepare(e, error) == 0)
         return e;
     destroy(e);
@@ -127,7 +124,9 @@ static void report_death(struct engine *e, int status)
 {
     if (domain_stopping(e->domain))
         return; /* by our own hand */
-    if (status > 128)
+    if (status < 0)
+        domain_crashed(e->domain, "the launcher of processes died");
+    else if (status > 128)
         domain_crashed(e->domain, "signal %d (%s)", status - 128, strsignal(status - 128));
     else
         domain_crashed(e->domain, "its process left, exit status %d", status);
@@ -139,7 +138,7 @@ static void *watch(void *engine)
 {
     struct engine *e = engine;
 
-    report_death(e, guest_process_wait(&e->process));
+    report_death(e, launched_wait(&e->process));
     /* Now only we write the page. Any new value will do: a vCPU thread that looked just before does not fall asleep. */
     vc_store_release(&e->page->state, vc_load_relaxed(&e->page->state) + 1);
     wake(&e->page->state);
@@ -210,7 +209,7 @@ static void *run_vcpu(void *engine)
     struct engine *e = engine;
 
     serve(e);
-    guest_process_kill(&e->process);
+    launched_kill(&e->process);
     pthread_join(e->watcher, NULL);
     domain_ended(e->domain);
     return NULL;
@@ -221,22 +220,20 @@ static void *run_vcpu(void *engine)
 static int start(void *engine, struct vmm_error *error)
 {
     struct engine *e = engine;
+    const int fds[] = {e->memory->fd, e->pages_fd};
 
     e->spins = SPINS_MAX / 2;
-    if (guest_process_start(&e->process, e->program, e->name, e->memory->fd, e->pages_fd, e->memory->bytes, error) != 0)
+    if (domain_launch(e->domain, fds, 2, &e->process, error) != 0)
         return -1;
     if (pthread_create(&e->watcher, NULL, watch, e) != 0)
         goto kill_process;
     if (pthread_create(&e->vcpu, NULL, run_vcpu, e) == 0)
         return 0;
-    guest_process_kill(&e->process);
+    launched_kill(&e->process);
     pthread_join(e->watcher, NULL);
-    close(e->process.pidfd);
-    return vmm_fail(error, "no thread for a vCPU");
 kill_process:
-    guest_process_kill(&e->process);
-    guest_process_wait(&e->process);
-    close(e->process.pidfd);
+    launched_kill(&e->process);
+    launched_close(&e->process);
     return vmm_fail(error, "no thread for a vCPU");
 }
 
@@ -245,7 +242,7 @@ static void kick(void *engine)
 {
     struct engine *e = engine;
 
-    guest_process_kill(&e->process);
+    launched_kill(&e->process);
 }
 
 static void stop(void *engine)
@@ -253,8 +250,7 @@ static void stop(void *engine)
     struct engine *e = engine;
 
     pthread_join(e->vcpu, NULL);
-    close(e->process.pidfd);
-    e->process.pidfd = -1;
+    launched_close(&e->process);
 }
 
 static int reset(void *engine, struct vmm_error *error)
@@ -276,4 +272,5 @@ const struct engine_ops engine_process = {
     .stop = stop,
     .reset = reset,
     .destroy = destroy,
+    .exec = process_exec,
 };
