@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hvc.h: a hypervisor virtual console as the kernel above it sees one: put, get, wait; one struct for each
- * console.
+ * hvc.h: a hypervisor virtual console as the kernel above it sees one: put, get, wait; one struct for each console.
  *
  * Spec:  ours, in the shape of Linux drivers/tty/hvc: a driver never waits in put or get, the layer does.
  * Owner: the caller embeds struct hvc as the first member of its driver's struct; nothing here allocates.
@@ -41,8 +40,7 @@ struct hvc {
 void hvc_write(struct hvc *hvc, const void *bytes, size_t n);
 /* As get: never waits. */
 size_t hvc_read(struct hvc *hvc, void *bytes, size_t n);
-/* Wait until one of n consoles, at most HVC_CONSOLES, may have input. It may also have none: read, and wait
- * again. */
+/* Wait until one of n consoles, at most HVC_CONSOLES, may have input. It may also have none: read, and wait again. */
 void hvc_idle(struct hvc *const *hvcs, size_t n);
 /* Let so much time pass, as far as the hypervisor tells the time; true: it passed. */
 bool hvc_sleep(const struct platform *platform, uint64_t ns);

@@ -2,11 +2,11 @@
 /*
  * platform.h: what a driver needs from the machine it runs on: hypercalls and a view of guest memory.
  *
- * Spec:  Xen ABI: hypercall numbers and results of wire/xen.h; pointers in arguments are guest virtual
- * addresses. Owner: the platform (guest/pvh/, guest/process/, a test) places it; it outlives every driver on
- * it. Lock:  none here; hypercall may be called from several vCPUs at once, each for itself. Trust: a result
- * is the hypervisor's word and is range-checked by the driver that asked (rule R35). The frame numbers that
- * come with it are checked by map.
+ * Spec:  Xen ABI: hypercall numbers and results of wire/xen.h; pointers in arguments are guest virtual addresses.
+ * Owner: the platform (guest/pvh/, guest/process/, a test) places it; it outlives every driver on it.
+ * Lock:  none here; hypercall may be called from several vCPUs at once, each for itself.
+ * Trust: a result is the hypervisor's word and is range-checked by the driver that asked (rule R35). The frame numbers
+ *        that come with it are checked by map.
  */
 #ifndef GUEST_PLATFORM_H
 #define GUEST_PLATFORM_H

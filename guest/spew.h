@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spew.h: the numbered lines of tiny's `spew N WIDTH`, for the guest that prints them and for whoever checks
- * them.
+ * spew.h: the numbered lines of tiny's `spew N WIDTH`, for the guest that prints them and for whoever checks them.
  *
  * Line i, from 0: the decimal digits of i, a space, then pattern up to WIDTH bytes in all, then CR LF. A
  * number that leaves no room for the space is printed whole and alone. Byte k of a line's pattern is

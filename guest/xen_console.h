@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xen_console.h: Xen's PV console, the guest's end: the ring while it is connected, console_io while it is
- * not.
+ * xen_console.h: Xen's PV console, the guest's end: the ring while it is connected, console_io while it is not.
  *
  * Spec:  Xen public/io/console.h; Xen ABI 1.1-1.5 and 11; design 3.1.
  * Owner: the caller places struct xen_console; the page stays mapped for as long as it is in use.
@@ -37,8 +36,7 @@ struct xen_console { /* for the caller to place, not to write */
  */
 void xen_console_init(struct xen_console *x, const struct platform *platform, struct xencons_interface *page,
                       uint32_t port, const char *name);
-/* The primary console by CONSOLE_EVTCHN and CONSOLE_PFN, hvc0. VC_ENOENT: this domain has none, x unchanged.
- */
+/* The primary console by CONSOLE_EVTCHN and CONSOLE_PFN, hvc0. VC_ENOENT: this domain has none, x unchanged. */
 int xen_console_discover(struct xen_console *x, const struct platform *platform);
 /* After a restore: the page may be a fresh one and the port another (Xen ABI 11). */
 void xen_console_resume(struct xen_console *x, uint32_t port);
