@@ -165,8 +165,9 @@ int log_mark(struct log *l, enum vc_index_kind kind, uint64_t value, uint16_t ev
  */
 uint32_t log_append(struct log *l, const struct vc_span spans[2], const struct log_time *now);
 /*
- * Write the time mark that is due for the last bytes, if any. (append) For a thread about to sleep: it makes
- * the last words of a console verifiable after a loss of power. False: nothing was due.
+ * Write the time mark that is due for the last bytes, if any. (append) For a thread about to sleep, when a console has no
+ * more for now: the mark dates its last words, and makes them verifiable after a loss of power. While it goes on without a
+ * rest log_append marks by itself, each 64 KiB or 100 ms. False: nothing was due.
  */
 bool log_settle(struct log *l, const struct log_time *now);
 

@@ -10,8 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DIGITS     20                  /* of UINT64_MAX */
-#define OFFSET_MAX (UINT64_C(1) << 62) /* so that no sum of an offset and a file's length wraps */
+#define DIGITS 20 /* of UINT64_MAX */
 
 /* One level down, made if asked for. Never through a link: what lies in a log directory may have been planted (R41). */
 static int step(int dir, const char *name, bool create)
@@ -76,7 +75,7 @@ static bool parse_name(const char *name, const char *suffix, uint64_t *start)
             __builtin_add_overflow(*start, (uint64_t)(name[i] - '0'), start))
             return false;
     }
-    return *start <= OFFSET_MAX && strcmp(name + DIGITS, suffix) == 0;
+    return *start <= LOG_OFFSET_MAX && strcmp(name + DIGITS, suffix) == 0;
 }
 
 static int by_start(const void *a, const void *b)

@@ -106,6 +106,8 @@ int log_rotate(struct log *l, const struct log_time *now)
 
     if (l->idx_fd >= 0 && l->marked_offset != l->length && !l->gap_open)
         (void)log_time_mark(l, now); /* vouches for the last block, which no CRC record will close */
+    if (l->length > LOG_OFFSET_MAX)
+        return -EOVERFLOW; /* no console prints that much: a planted name */
     dir = log_dir_open(l->store, l->domain, l->console, true);
     if (dir < 0)
         return dir;
