@@ -37,6 +37,13 @@ def skip(reason):
     sys.exit(77)
 
 
+def sanitized(pid):
+    """Whether this program was built with a sanitizer: then its memory is no measure."""
+    with open(f"/proc/{pid}/maps") as f:
+        maps = f.read()
+    return any(word in maps for word in ("libasan", "libtsan", "libubsan"))
+
+
 def wait_for(condition, what, timeout_s=None):
     """The first true value of condition(), tried again and again; fails after WAIT_S."""
     end = time.monotonic() + (timeout_s or WAIT_S)

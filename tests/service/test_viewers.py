@@ -91,7 +91,7 @@ def stopped(place, feeder):
 def marks(place, feeder):
     feeder.say("lines", 4, 3)
     feeder.expect("finished")
-    feeder.ask("event", 4, 4, 77)  # a gap
+    feeder.ask("event", 4, 3, 77)  # a gap
     feeder.ask("event", 4, 1, 2)   # a boot
     feeder.say("lines", 4, 2)
     feeder.expect("finished")
