@@ -302,7 +302,7 @@ static int exit_status(struct vmm *vmm)
 
 int vmm_run(struct vmm *vmm, struct vmm_error *error)
 {
-    if (link_first(&vmm->link, error) != 0)
+    if (link_first(&vmm->link, error) != 0 || vmm_confine(error) != 0)
         return -1;
     for (size_t i = 0; i < vmm->n_domains; i++)
         vmm_print(vmm, "d%zu = %s", i + 1, domain_name(vmm->domains[i]));

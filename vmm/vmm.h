@@ -75,6 +75,8 @@ int vmm_lock_name(struct vmm *vmm, struct vmm_error *error);
 const char *vmm_directory(struct vmm *vmm);
 void vmm_leave_place(struct vmm *vmm);
 
+/* confine.c: from here on only the system calls that a running VMM needs. */
+int vmm_confine(struct vmm_error *error);
 /* menu.c: a key while the hypervisor has the focus. */
 void menu_key(struct vmm *vmm, uint8_t key);
 void menu_domains(struct vmm *vmm);
