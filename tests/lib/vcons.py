@@ -3,7 +3,9 @@
 
 Every process is ended by its pid; every wait is for a condition and has an end (WAIT_S).
 """
+import fcntl
 import json
+import mmap
 import os
 import shutil
 import signal
@@ -292,3 +294,117 @@ def pattern(console, first, count, width=80):
     head = width - 1
     return b"".join((b"%04d %010d " % (console, i)).ljust(head, b"%c" % (33 + (console * 7 + i) % 94)) + b"\n"
                     for i in range(first, first + count))
+
+
+class Guest:
+    """A hypervisor with one line in this very process, to do by hand what no honest one does. Memory as wire/line.h."""
+
+    OUT_PROD, OUT_CONS, OUT_BYTES_WAIT, OUT_ROOM_WAIT = 64, 128, 192, 256
+    IN_PROD, IN_CONS, IN_BYTES_WAIT, IN_ROOM_WAIT = 320, 384, 448, 512
+    OUT_EVENT_PROD, OUT_EVENT_CONS, IN_EVENT_PROD, IN_EVENT_CONS = 576, 640, 704, 768
+    HELLO, ADD, GONE, OK, REFUSED, CLAIM, TOKEN, STATE, REQUEST = range(1, 10)
+    ALL_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+
+    def __init__(self, place, domain=None, name=None, **line):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.settimeout(WAIT_S)
+        self.socket.connect(place.link)
+        self.memory, self.fds = None, []
+        self.hello(name or f"by-hand-{domain}")
+        if domain:
+            self.line(**line)
+            answer = self.add(domain)
+            assert answer[0] == self.OK, answer
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.socket.close()
+        if self.memory:
+            self.memory.close()
+            self.memory = None
+        for fd in self.fds:
+            os.close(fd)
+        self.fds = []
+
+    def packet(self, kind, body, fds=()):
+        data = struct.pack("<II", kind, 8 + len(body)) + body
+        socket.send_fds(self.socket, [data], list(fds)) if fds else self.socket.send(data)
+
+    def receive(self):
+        """(type, body) of the next packet; None at the end of the link."""
+        try:
+            data = self.socket.recv(512)
+        except ConnectionResetError:
+            return None
+        return (struct.unpack_from("<I", data)[0], data[8:]) if data else None
+
+    def hello(self, name, version=1):
+        self.packet(self.HELLO, struct.pack("<II36s", version, os.getpid(), name.encode()))
+        return self.receive()
+
+    def line(self, out_size=65536, in_size=4096, seals=ALL_SEALS, size=None, magic=0x656e696c736e6376, version=1,
+             out_offset=4096, in_offset=None):
+        """Fresh memory and events, by default as they should be."""
+        size = 4096 + out_size + in_size if size is None else size
+        memory = os.memfd_create("by-hand", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(memory, size)
+        self.id = os.urandom(16)
+        self.out_size, self.in_size = out_size, in_size
+        if size:
+            self.memory = mmap.mmap(memory, size)
+            header = struct.pack("<QIIIIII16s", magic, version, out_size, in_size, out_offset,
+                                 4096 + out_size if in_offset is None else in_offset, 0, self.id)
+            self.memory[:min(size, len(header))] = header[:size]
+        if seals:
+            fcntl.fcntl(memory, fcntl.F_ADD_SEALS, seals)
+        self.fds = [memory] + [os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK) for _ in range(4)]
+
+    def add(self, domain, console="hvc0", cookie=1, kind=9, geometry=1, line_id=None, uuid=b"u" * 16, fds=None):
+        """Offer the line; the answer: (OK or REFUSED, reason, text)."""
+        self.packet(self.ADD, struct.pack("<IIIIII16s16s36s36s36s", cookie, kind, geometry, 1, 1, 1,
+                                          self.id if line_id is None else line_id, uuid, domain.encode(),
+                                          console.encode(), b""), self.fds if fds is None else fds)
+        return self.answer()
+
+    def answer(self):
+        while True:
+            got = self.receive()
+            if got is None:
+                return None
+            if got[0] in (self.OK, self.REFUSED):
+                return got[0], struct.unpack_from("<I", got[1], 4)[0], got[1][8:].split(b"\0")[0].decode()
+
+    def get(self, at):
+        return struct.unpack_from("<I", self.memory, at)[0]
+
+    def set(self, at, value):
+        struct.pack_into("<I", self.memory, at, value & 0xFFFFFFFF)
+
+    def kick(self, which=1):
+        os.eventfd_write(self.fds[which], 1)
+
+    def write(self, data):
+        """Honest output, as much as fits; how much."""
+        prod, cons = self.get(self.OUT_PROD), self.get(self.OUT_CONS)
+        data = data[:self.out_size - ((prod - cons) & 0xFFFFFFFF)]
+        for i, byte in enumerate(data):
+            self.memory[4096 + ((prod + i) & (self.out_size - 1))] = byte
+        self.set(self.OUT_PROD, prod + len(data))
+        self.kick()
+        return len(data)
+
+    def in_used(self):
+        return (self.get(self.IN_PROD) - self.get(self.IN_CONS)) & 0xFFFFFFFF
+
+    def take_in(self, n):
+        cons = self.get(self.IN_CONS)
+        base = 4096 + self.out_size
+        data = bytes(self.memory[base + ((cons + i) & (self.in_size - 1))] for i in range(min(n, self.in_used())))
+        self.set(self.IN_CONS, cons + len(data))
+        self.kick(4)
+        return data
