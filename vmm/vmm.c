@@ -45,14 +45,19 @@ static void refused(void *ctx, struct vc_focus_domain *d)
     vmm_print(vmm, "not sent: %s types to %s now", link_holder(&vmm->link, d->id), domain_name(d->ctx));
 }
 
-static const struct vc_focus_env focus_env = {
-    .lock = {.lock = NULL}, .ready = output_ready, .input = typed_for, .key = key, .moved = moved, .refused = refused};
-
 static uint64_t console_now(void *ctx)
 {
     (void)ctx;
     return vmm_now_ms();
 }
+
+static const struct vc_focus_env focus_env = {.lock = {.lock = NULL},
+                                              .now_ms = console_now,
+                                              .ready = output_ready,
+                                              .input = typed_for,
+                                              .key = key,
+                                              .moved = moved,
+                                              .refused = refused};
 
 static const struct console_env console_env = {.now_ms = console_now};
 
