@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""T15 with the real guest: services come and go under a spew, and with them the connection flag of `connected = service`.
+
+One domain on each way out (ring, ring whose flag toggles, console_io); what is in the logs is what spew.h says, byte for byte.
+"""
+import os
+import signal
+import sys
+import time
+
+import spew
+import vcons
+
+LINES = 300000 if not vcons.LONG else 10000000
+RESTARTS = 12 if not vcons.LONG else 200
+DOMAINS = {'ring': '', 'late': 'connected = service', 'io': 'console "hvc0" { type = console_io }'}
+
+CONFIG = 'hypervisor { name = "restarts" console = none }\n' + ''.join(
+    f'domain "{name}" {{ kernel = "tiny" engine = process memory = 8M hold = forever\n'
+    f'    cmdline = "quiet; spew {LINES}; poweroff" {more} }}\n' for name, more in DOMAINS.items())
+
+
+def log_size(place, name):
+    directory = os.path.join(place.log, name, 'hvc0')
+    try:
+        return sum(os.stat(os.path.join(directory, f)).st_size for f in os.listdir(directory) if f.endswith('.log') and f[0].isdigit())
+    except FileNotFoundError:
+        return 0
+
+
+def restart(place, daemon, i):
+    """One service goes, by kill -9 or in order, a moment passes, the next comes."""
+    before = log_size(place, 'late')
+    daemon.send_signal(signal.SIGKILL if i % 2 == 0 else signal.SIGTERM)
+    daemon.wait(vcons.WAIT_S)
+    time.sleep(0.01 * (i % 4))  # not for order: so that some guests fill line and ring and some do not
+    daemon = place.daemon()
+    vcons.wait_for(lambda: log_size(place, 'late') > before, 'output after a restart')
+    return daemon
+
+
+def main():
+    with vcons.Place() as place:
+        config = os.path.join(place.root, 'restarts.conf')
+        with open(config, 'w', encoding='ascii') as f:
+            f.write(CONFIG)
+        daemon = place.daemon()
+        vmm = place.start([vcons.program('vcons-vmm'), config])
+        done = 0
+        vcons.wait_for(lambda: log_size(place, 'late') > 0, 'the first output')
+        while done < RESTARTS and vmm.poll() is None:
+            daemon = restart(place, daemon, done)
+            done += 1
+        assert vmm.wait(10 * vcons.WAIT_S) == 0, f'vcons-vmm: {vmm.returncode}'
+        wanted = spew.lines(LINES)
+        vcons.wait_for(lambda: all(log_size(place, d) >= len(wanted) for d in DOMAINS), 'the rest of the logs')
+        assert vcons.stop(daemon) == 0
+        for name in DOMAINS:
+            log = place.log_bytes(f'{name}/hvc0')
+            if log != wanted:
+                at = next((i for i, (a, b) in enumerate(zip(log, wanted)) if a != b), min(len(log), len(wanted)))
+                raise AssertionError(f'{name}: {len(log)} bytes, {len(wanted)} wanted, differ at {at}: '
+                                     f'{log[max(at - 80, 0):at + 80]!r}')
+        print(f'{done} restarts, {3 * len(wanted)} bytes')
+        assert done >= 3, 'the guests were done before the service had been restarted three times'
+    return 0
+
+
+sys.exit(main())
