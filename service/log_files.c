@@ -15,13 +15,17 @@
 /* One level down, made if asked for. Never through a link: what lies in a log directory may have been planted (R41). */
 static int step(int dir, const char *name, bool create)
 {
+    bool made;
     int fd;
 
     if (!name_ok(name))
         return -EINVAL;
-    if (create && mkdirat(dir, name, 0750) != 0 && errno != EEXIST)
+    made = create && mkdirat(dir, name, 0750) == 0;
+    if (create && !made && errno != EEXIST)
         return -errno;
     fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && made)
+        (void)fchmod(fd, 0750); /* who may read logs is not the umask's to say: decisions, Names */
     return fd < 0 ? -errno : fd;
 }
 
@@ -53,6 +57,8 @@ int log_file_open(int dir, uint64_t start, const char *suffix, int flags)
         return -errno;
     /* A second name would let what is written here appear elsewhere; one without any is ours, just deleted. */
     error = fstat(fd, &st) != 0 ? -errno : S_ISREG(st.st_mode) && st.st_nlink <= 1 ? 0 : -ELOOP;
+    if (error == 0 && (flags & O_CREAT) != 0)
+        (void)fchmod(fd, 0640);
     if (error == 0)
         return fd;
     close(fd);

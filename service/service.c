@@ -89,6 +89,7 @@ void service_stop(struct service *s)
     if (s->stopping)
         return;
     s->stopping = true;
+    sockets_stop(s);
     links_close(s); /* their sources are drained and detached: the lines stay with the guests for whoever comes next */
     for (struct console *c = s->registry.first; c != NULL; c = c->next)
         console_detach(c, false);
@@ -186,6 +187,8 @@ int service_start(struct service *s, struct problem *p)
     error = link_listen(s, p);
     if (error == 0)
         error = control_listen(s, p);
+    if (error == 0 && (error = sockets_start(s)) != 0)
+        return problem_set(p, error, "sockets: %s", strerror(-error));
     service_idle_check(s);
     return error;
 }
@@ -195,5 +198,6 @@ void service_run(struct service *s)
     uv_run(&s->loop, UV_RUN_DEFAULT);
     tidier_stop(&s->tidier);
     uv_loop_close(&s->loop);
+    sockets_free(s);
     kicker_close(&s->kicker);
 }

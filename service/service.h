@@ -10,6 +10,7 @@
  *     control.c     control.sock: JSON, then frames              raw.c       consoles/DOMAIN/CONSOLE.sock
  *     access.c      who may read and write what                  watch.c     many descriptors on one uv loop
  *     service.c     beginning and end of all of it               tidier.c    the thread that deletes old segments
+ *     connector.c   sockets of vconsd.conf: connect, again
  *
  * Threads: the control thread (everything here unless said otherwise) and the append thread. A console is attached to the
  * append thread by append_add and comes back by append_remove; between the two it alone touches the source's out side
@@ -31,6 +32,7 @@
 #include "host/kick.h"
 #include "host/paths.h"
 #include "log.h"
+#include "source_socket.h"
 #include "tidier.h"
 #include "watch.h"
 
@@ -52,6 +54,7 @@ struct service {
     struct tidier tidier; /* with its lock made: PTHREAD_…_INITIALIZER */
     struct kicker kicker; /* the control thread's */
     struct registry registry;
+    struct socket_sources sockets;
     struct link *links;
     struct control *controls;
     uint32_t n_links, n_controls, n_viewers;

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* The sockets of vconsd.conf: connected, and connected again after each end, with growing pauses. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "console.h"
+#include "host/message.h"
+#include "service.h"
+#include "source_socket.h"
+
+struct connector {
+    struct service *service;
+    const struct config_socket *config;
+    struct console *console;
+    uv_timer_t timer;
+    uint32_t pause_ms;
+    bool told; /* that it cannot be reached, once for each stretch */
+};
+
+static void later(struct connector *k);
+
+/* The source was destroyed: the connection is over. */
+static void ended(void *ctx)
+{
+    struct connector *k = ctx;
+
+    k->pause_ms = SOCKET_RETRY_MS;
+    later(k);
+}
+
+/* A connected descriptor or a negative errno. Never waits: a listener whose queue is full answers EAGAIN. */
+static int dial(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), error;
+
+    if (fd < 0)
+        return -errno;
+    memcpy(address.sun_path, path, strnlen(path, sizeof address.sun_path - 1)); /* config.c checked its length */
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    error = -errno;
+    close(fd);
+    return error;
+}
+
+static int attach(struct connector *k, int fd)
+{
+    struct origin origin = {.uid = getuid(), .pid = getpid()};
+    struct log_status status;
+    struct source *source;
+    int error = console_open(k->console);
+
+    if (error)
+        return error;
+    log_status_get(&k->console->log, &status);
+    source = socket_create(fd, status.length > 0, ended, k);
+    if (source == NULL)
+        return -ENOMEM;
+    error = console_attach(k->console, source, &origin);
+    if (error)
+        socket_abandon(source);
+    return error;
+}
+
+static void try(struct connector *k)
+{
+    int fd = dial(k->config->path), error = fd < 0 ? fd : attach(k, fd);
+
+    if (error == 0) {
+        if (k->told)
+            message("%s/%s: connected to %s", k->console->log.domain, k->console->log.console, k->config->path);
+        k->told = false;
+        return;
+    }
+    if (fd >= 0)
+        close(fd);
+    if (!k->told)
+        message("%s/%s: %s: %s; it is tried again and again", k->console->log.domain, k->console->log.console,
+                k->config->path, strerror(-error));
+    k->told = true;
+    later(k);
+}
+
+static void due(uv_timer_t *timer) { try(timer->data); }
+
+static void later(struct connector *k)
+{
+    if (k->service->stopping)
+        return;
+    uv_timer_start(&k->timer, due, k->pause_ms, 0);
+    k->pause_ms = k->pause_ms * 2 < SOCKET_RETRY_MOST ? k->pause_ms * 2 : SOCKET_RETRY_MOST;
+}
+
+int sockets_start(struct service *s)
+{
+    uint32_t n = s->config.n_sockets;
+
+    if (n == 0)
+        return 0;
+    s->sockets.at = calloc(n, sizeof *s->sockets.at);
+    if (s->sockets.at == NULL)
+        return -ENOMEM;
+    for (; s->sockets.n < n; s->sockets.n++) {
+        struct connector *k = &s->sockets.at[s->sockets.n];
+
+        *k = (struct connector){.service = s, .config = &s->config.sockets[s->sockets.n], .pause_ms = SOCKET_RETRY_MS};
+        k->console = console_get(s, k->config->name.domain, k->config->name.console);
+        if (k->console == NULL)
+            return -ENOMEM;
+        k->console->gone = false; /* it is away, and will be back */
+        uv_timer_init(&s->loop, &k->timer);
+        k->timer.data = k;
+        try(k);
+    }
+    return 0;
+}
+
+void sockets_stop(struct service *s)
+{
+    for (uint32_t i = 0; i < s->sockets.n; i++)
+        uv_timer_stop(&s->sockets.at[i].timer);
+}
+
+void sockets_free(struct service *s)
+{
+    free(s->sockets.at);
+    s->sockets = (struct socket_sources){0};
+}
