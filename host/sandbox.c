@@ -54,41 +54,15 @@ static const char *const base[] = {"read",
 
 #ifdef SANITIZED
 /* The leak checker stops the other threads with ptrace from a clone of its own, and reads /proc/self. */
-static const char *const sanitizer[] = {"clone",
-                                        "clone3",
-                                        "ptrace",
-                                        "wait4",
-                                        "kill",
-                                        "prctl",
-                                        "arch_prctl",
-                                        "openat",
-                                        "open",
-                                        "readlink",
-                                        "readlinkat",
-                                        "getdents64",
-                                        "getdents", /* of GCC 12; killed for it, the checker would wait for ever */
-                                        "prlimit64",
-                                        "getrlimit",
-                                        "setrlimit",
-                                        "getppid",
-                                        "sched_getaffinity",
-                                        "dup",
-                                        "dup2",
-                                        "pipe",
-                                        "pipe2",
-                                        "process_vm_readv",
-                                        "sysinfo",
-                                        "uname",
-                                        "getuid",
-                                        "geteuid",
-                                        "getcwd",
-                                        "stat",
-                                        "access",
-                                        "unlink",
-                                        "fcntl",
-                                        "ioctl",
-                                        "personality",
-                                        NULL};
+static const char *const sanitizer[] = {
+    "clone",       "clone3",     "ptrace",    "wait4",   "kill",
+    "prctl",       "arch_prctl", "openat",    "open",    "readlink",
+    "readlinkat",  "getdents64", "getdents", /* of GCC 12; killed for it, the checker would wait for ever */
+    "prlimit64",   "getrlimit",  "setrlimit", "getppid", "sched_getaffinity",
+    "dup",         "dup2",       "pipe",      "pipe2",   "process_vm_readv",
+    "sysinfo",     "uname",      "getuid",    "geteuid", "getcwd",
+    "stat",        "access",     "unlink",    "fcntl",   "ioctl",
+    "personality", NULL};
 #else
 static const char *const sanitizer[] = {NULL};
 #endif
@@ -126,8 +100,7 @@ int sandbox_enter(const char *const *syscalls, struct problem *p)
         error = seccomp_load(ctx);
     seccomp_release(ctx);
     if (error != 0)
-        return problem_set(p, error,
-                           "cannot load the system call filter: %s (does this kernel have seccomp?)",
+        return problem_set(p, error, "cannot load the system call filter: %s (does this kernel have seccomp?)",
                            strerror(-error));
     return 0;
 }
