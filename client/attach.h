@@ -40,6 +40,7 @@ struct attach {
     enum attach_token token;
     char holder[64];
     uint64_t since_ns;
+    bool asked;        /* the user has asked for the token: the answer is worth a notice */
     bool refusal_told; /* since the token last changed hands */
     bool in_menu;      /* output waits meanwhile, so that the line stays in sight */
     bool input_ended;

@@ -59,7 +59,7 @@ static void take_token(struct attach *a)
     else if (a->token == TOKEN_MINE)
         attach_notice(a, "you write already");
     else if (!a->away)
-        conn_send(&a->conn, VC_CONTROL_TOKEN, &op, 1);
+        a->asked = conn_send(&a->conn, VC_CONTROL_TOKEN, &op, 1) == 0;
 }
 
 static void help(struct attach *a)

@@ -145,10 +145,13 @@ static bool show_token(struct attach *a, const struct frame *f)
         a->refusal_told = before != TOKEN_UNKNOWN && t.state == VC_CONTROL_REFUSED;
     }
     if (a->token == TOKEN_MINE && before != TOKEN_MINE) {
-        if (before == TOKEN_OTHERS)
+        if (a->asked || before == TOKEN_OTHERS)
             attach_notice(a, "you write now");
         attach_resize(a);
     }
+    if (a->token == TOKEN_FREE && before == TOKEN_OTHERS)
+        attach_notice(a, "nobody writes now: whoever types does");
+    a->asked = false;
     return true;
 }
 

@@ -83,6 +83,15 @@ static int open_view(struct attach *a, json_t *from, struct problem *p)
     return EXIT_DONE;
 }
 
+/* Frames that have come: with the answer to attach, behind the menu, now. */
+static void show(struct attach *a)
+{
+    if (a->away || a->left || attach_show(a))
+        return;
+    attach_notice(a, "%s: what the service says is not understood", a->conn.path);
+    attach_leave(a, EXIT_FAILED);
+}
+
 /* The service is gone: try again until it is back, from the byte that is next. */
 static void come_back(struct attach *a, uint64_t since_ns)
 {
@@ -95,6 +104,7 @@ static void come_back(struct attach *a, uint64_t since_ns)
             a->back_ns = when_now();
             attach_notice(a, "the service is back");
         }
+        show(a);
     } else if (status == EXIT_NOT_ALLOWED || (!a->interactive && when_now() - since_ns > RETRY_S * 1000000000ull)) {
         attach_notice(a, "%s", p.text);
         attach_leave(a, status);
@@ -113,12 +123,9 @@ static void receive(struct attach *a)
 {
     int result = conn_receive(&a->conn);
 
-    if (!attach_show(a)) {
-        attach_notice(a, "%s: what the service says is not understood", a->conn.path);
-        attach_leave(a, EXIT_FAILED);
-    } else if (result <= 0 && !a->left) {
+    show(a);
+    if (result <= 0 && !a->left)
         lose(a);
-    }
 }
 
 static void read_keys(struct attach *a)
@@ -133,8 +140,7 @@ static void read_keys(struct attach *a)
         if (a->interactive)
             attach_leave(a, EXIT_DONE); /* the terminal is gone */
     }
-    if (!a->in_menu && !a->away && !a->left && !attach_show(a)) /* what waited behind the menu */
-        attach_leave(a, EXIT_FAILED);
+    show(a); /* what waited behind the menu */
 }
 
 static void take_signals(struct attach *a, int fd)
@@ -205,6 +211,7 @@ static int attach(struct attach *a, json_t *from)
     sink_open(&a->sink, STDOUT_FILENO);
     greet(a);
     tty_raw(&a->tty);
+    show(a);
     while (!a->left)
         one_round(a, signals, &away_since);
     if (a->screen)

@@ -87,7 +87,7 @@ static void take_frames(struct log *l)
     struct frame f;
     int more = 0;
 
-    while (!l->ended && !l->view.over && (more = conn_frame(&l->conn, &f)) == 1) {
+    while (!l->ended && !l->view.over && l->conn.fd >= 0 && (more = conn_frame(&l->conn, &f)) == 1) {
         if (f.type == VC_CONTROL_OUT)
             take_out(l, &f);
         else if (f.type == VC_CONTROL_MARK)
@@ -127,7 +127,7 @@ static void wait_for_more(struct log *l)
     struct pollfd fds[2] = {{.fd = l->conn.fd, .events = POLLIN}, {.fd = STDOUT_FILENO}};
 
     if (fflush(stdout) != 0) {
-        l->view.over = true;
+        logview_failed(&l->view);
         return;
     }
     if (poll(fds, 2, l->view.n_held > 0 && l->follow ? LATE_MS : -1) == 0)
@@ -138,6 +138,7 @@ static void wait_for_more(struct log *l)
 
 static int show(struct log *l)
 {
+    take_frames(l); /* those that came with the answer */
     while (!l->ended && !l->view.over) {
         int result;
 
@@ -146,12 +147,17 @@ static int show(struct log *l)
             break;
         result = conn_receive(&l->conn);
         take_frames(l);
-        if (!l->ended && !l->view.over && result <= 0)
+        if (!l->ended && !l->view.over && result <= 0) {
             reconnect(l);
+            take_frames(l);
+        }
     }
     logview_end(&l->view);
     conn_close(&l->conn);
-    return l->status;
+    if (l->view.error == 0)
+        return l->status;
+    message("cannot write the output: %s", strerror(l->view.error));
+    return EXIT_FAILED;
 }
 
 enum { OPTION_SINCE = 1, OPTION_UNTIL, OPTION_BOOT, OPTION_TIME, OPTION_RAW };

@@ -87,10 +87,11 @@ static void take_end(struct send *s, const struct frame *f)
     finish(s, ended ? EXIT_ENDED : EXIT_NO_SERVICE);
 }
 
-static void receive(struct send *s)
+/* result: of conn_receive. */
+static void take_frames(struct send *s, int result)
 {
-    int result = conn_receive(&s->conn), more;
     struct frame f;
+    int more = 0;
 
     while (!s->done && (more = conn_frame(&s->conn, &f)) == 1) {
         if (f.type == VC_CONTROL_TOKEN)
@@ -132,7 +133,7 @@ static void one_round(struct send *s)
     if ((fds[0].revents & POLLOUT) != 0)
         conn_flush(&s->conn);
     if ((fds[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0)
-        receive(s);
+        take_frames(s, conn_receive(&s->conn));
     if (!s->done && fds[1].revents != 0)
         read_input(s);
 }
@@ -164,6 +165,7 @@ static int send_it(struct send *s, struct options *options)
         send_bytes(s, "\r", s->newline ? 1 : 0);
         end_input(s);
     }
+    take_frames(s, 1); /* those that came with the answer */
     while (!s->done)
         one_round(s);
     conn_close(&s->conn);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <endian.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,10 +27,17 @@ void logview_finish(struct logview *v)
     v->held = NULL;
 }
 
+void logview_failed(struct logview *v)
+{
+    if (!v->over && errno != EPIPE)
+        v->error = errno;
+    v->over = true;
+}
+
 static void put(struct logview *v, const void *bytes, size_t n)
 {
     if (n > 0 && fwrite(bytes, 1, n, stdout) != n)
-        v->over = true; /* nobody reads it, or the disk is full: main looks which */
+        logview_failed(v);
 }
 
 static void put_time(struct logview *v, uint64_t ns)

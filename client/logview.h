@@ -26,6 +26,7 @@ struct logview {
     struct safe safe;
     bool in_line; /* the last byte that went out was no newline */
     bool over;    /* nothing that comes is wanted any more, or nobody reads it */
+    int error;    /* why standard output takes no more; 0: its reader left, which is no failure */
     bool has_boot;
     uint64_t boot, last_ns;
     uint8_t *held;
@@ -41,6 +42,7 @@ void logview_mark(struct logview *v, const uint8_t *bytes, size_t n);
 __attribute__((format(printf, 2, 3))) void logview_note(struct logview *v, const char *format, ...);
 /* What is held goes out as of now: no mark will come soon, or none at all. */
 void logview_flush(struct logview *v);
-void logview_end(struct logview *v); /* the stream has ended: what is cut in its middle too */
+void logview_failed(struct logview *v); /* a write to standard output failed just now: errno */
+void logview_end(struct logview *v);    /* the stream has ended: what is cut in its middle too */
 
 #endif
