@@ -285,10 +285,7 @@ int control_listen(struct service *s, struct problem *p)
 
 void controls_close(struct service *s)
 {
-    if (s->control_listen.on) {
-        watch_end(&s->watches, &s->control_listen);
-        close(s->control_listen.fd);
-    }
+    service_unlisten(s, &s->control_listen, PATHS_CONTROL);
     while (s->controls != NULL) /* of one that becomes a viewer the console closes the socket */
         control_end(s->controls, s->controls->viewer == NULL);
 }

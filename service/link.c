@@ -407,10 +407,7 @@ int link_listen(struct service *s, struct problem *p)
 
 void links_close(struct service *s)
 {
-    if (s->link_listen.on) {
-        watch_end(&s->watches, &s->link_listen);
-        close(s->link_listen.fd);
-    }
+    service_unlisten(s, &s->link_listen, PATHS_LINK);
     while (s->links != NULL)
         link_end(s->links);
 }

@@ -144,7 +144,27 @@ static int detach(void)
     return ends[1];
 }
 
-static int start(struct service *s, const struct options *o, struct problem *p)
+/* In the background: say that we answer, and let go of whoever started us. Messages go to a file from here on. */
+static int leave_terminal(const struct service *s, int ready, struct problem *p)
+{
+    char path[PATH_MAX];
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC), log = -1;
+
+    if (paths_format(path, "%s/vconsd.messages", s->paths.state) == 0)
+        log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (null < 0 || log < 0)
+        return problem_set(p, -errno, "%s: %s", path, strerror(errno));
+    (void)!write(ready, "r", 1);
+    close(ready);
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDOUT_FILENO);
+    dup2(log, STDERR_FILENO);
+    close(null);
+    close(log);
+    return 0;
+}
+
+static int start(struct service *s, const struct options *o, int ready, struct problem *p)
 {
     int error = paths_find(o->scope, &s->paths, p);
 
@@ -158,6 +178,8 @@ static int start(struct service *s, const struct options *o, struct problem *p)
     access_own_find(&s->own);
     s->linger_s = o->linger_s;
     error = service_start(s, p);
+    if (error == 0 && ready >= 0)
+        error = leave_terminal(s, ready, p);
     return error ? error : sandbox_enter(syscalls, p);
 }
 
@@ -185,13 +207,9 @@ int main(int argc, char **argv)
         message("cannot go into the background: %s", strerror(-ready));
         return 1;
     }
-    if (start(&s, &o, &p) != 0) {
+    if (start(&s, &o, ready, &p) != 0) {
         message("%s", p.text);
         return 1;
-    }
-    if (ready >= 0) {
-        (void)!write(ready, "r", 1);
-        close(ready);
     }
     service_run(&s);
     service_config_free(&s.config);

@@ -43,6 +43,18 @@ int service_accept(struct service *s, int listening)
     return -1;
 }
 
+void service_unlisten(struct service *s, struct watch *listening, const char *name)
+{
+    char path[PATHS_SOCKET_BYTES];
+
+    if (!listening->on)
+        return;
+    watch_end(&s->watches, listening);
+    if (paths_socket(path, s->paths.runtime, name, NULL) == 0)
+        unlink(path); /* before the lock goes: it is still ours */
+    close(listening->fd);
+}
+
 /* Leaving by itself. */
 
 static bool busy(const struct service *s)

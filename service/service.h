@@ -73,6 +73,8 @@ void service_run(struct service *s); /* until service_stop has ended everything 
 void service_clocks(struct log_time *now);
 /* accept4(2), close-on-exec and non-blocking; when descriptors are used up the client is turned away. -1: none. */
 int service_accept(struct service *s, int listening);
+/* Stop listening there, if we do, and take the socket's name away. */
+void service_unlisten(struct service *s, struct watch *listening, const char *name);
 /* A link, a viewer or a source went: it may be time to leave. */
 void service_idle_check(struct service *s);
 /* Begin to end: drain, detach, leave the lines to whoever comes next. */

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""Who may: sockets and logs tried as a user from outside (R40), groups of vconsd.conf (R13)."""
+import grp
+import json
+import os
+import socket
+import sys
+import traceback
+
+import vcons
+
+NOBODY = 65534
+
+
+def as_nobody(groups, action):
+    """Run action in a child that is nobody, with these groups; its failure is ours."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups(groups)
+            os.setresgid(NOBODY, NOBODY, NOBODY)
+            os.setresuid(NOBODY, NOBODY, NOBODY)
+            action()
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def refused(path, kind=socket.SOCK_STREAM):
+    with socket.socket(socket.AF_UNIX, kind) as s:
+        try:
+            s.connect(path)
+        except PermissionError:
+            return
+    raise AssertionError(f"{path} lets anybody in")
+
+
+def opened(place):
+    """The directories themselves made passable: the sockets' own modes are what is tested."""
+    os.chmod(place.root, 0o755)
+    os.chmod(place.run, 0o755)
+    os.chmod(place.log, 0o755)
+    for d in ("consoles", "consoles/f0", "consoles/f1"):
+        os.chmod(os.path.join(place.run, d), 0o755)
+
+
+def from_outside(place):
+    daemon = place.daemon()
+    feeder = place.feeder("-n", "2")
+    feeder.expect("served")
+    feeder.ask("lines", 0, 5)
+    opened(place)
+
+    def outside():
+        refused(place.control)
+        refused(place.link, socket.SOCK_SEQPACKET)
+        refused(os.path.join(place.run, "consoles/f0/hvc0.sock"))
+        refused(os.path.join(place.run, "consoles/f0/hvc0.ro.sock"))
+        for d in ("f0", "f0/hvc0", "f0/hvc0/00000000000000000000.log"):
+            assert not os.access(os.path.join(place.log, d), os.R_OK), d
+
+    as_nobody([], outside)
+    vcons.stop(daemon)
+
+
+def groups(place):
+    readers, writers = grp.getgrnam("tty").gr_gid, grp.getgrnam("adm").gr_gid
+    path = os.path.join(place.root, "vconsd.conf")
+    with open(path, "w") as f:
+        f.write('access "f0/*" { read = "tty"  write = "adm" }\n')
+    daemon = place.daemon("--config", path)
+    feeder = place.feeder("-n", "2")
+    feeder.expect("served")
+    opened(place)
+
+    def error_of(c, op, **fields):
+        try:
+            c.ask(op, **fields)
+        except vcons.ControlError as e:
+            return e.code
+        return None
+
+    def stranger():
+        refused(place.link, socket.SOCK_SEQPACKET)
+        with vcons.Control(place.control) as c:
+            assert c.ls() == {}
+            assert error_of(c, "attach", console="f0", write="no") == "no-such-console"
+            assert error_of(c, "stop", domain="f0") == "not-allowed"
+            assert error_of(c, "stop", all=True) == "not-allowed"
+        raw = socket.socket(socket.AF_UNIX)
+        raw.connect(os.path.join(place.run, "consoles/f0/hvc0.ro.sock"))
+        assert raw.recv(1) == b""  # shown the door
+
+    def reader():
+        with vcons.Control(place.control) as c:
+            assert set(c.ls()) == {"f0/hvc0"}
+            assert error_of(c, "attach", console="f1") == "no-such-console"
+            assert error_of(c, "attach", console="f0", write="free") == "not-allowed"
+            c.attach("f0", "now")
+            c.send(vcons.IN, b"typed")
+            c.send(vcons.TOKEN, bytes([vcons.STEAL]))
+            states = [c.token()[0] for _ in range(3)]
+            assert vcons.YOURS not in states and states[-1] == vcons.REFUSED, states
+
+    def writer():
+        with vcons.Control(place.control) as c:
+            c.attach("f0", "now", write="free")
+            assert c.token()[0] == vcons.YOURS
+            c.send(vcons.IN, b"by group")
+            c.send(vcons.SYNC)
+            assert c.frame()[0] == vcons.SYNC
+
+    as_nobody([], stranger)
+    as_nobody([readers], reader)
+    as_nobody([writers], writer)
+    with vcons.Control(place.control) as c:
+        assert c.ls()["f0/hvc0"]["refused"] == 5
+    vcons.stop(daemon)
+
+
+def main():
+    if os.geteuid() != 0:
+        vcons.skip("only root can try it as another user")
+    for case in (from_outside, groups):
+        with vcons.Place() as place:
+            case(place)
+    return 0
+
+
+sys.exit(main())
