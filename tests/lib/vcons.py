@@ -135,7 +135,7 @@ class Place:
         return bytes(out)
 
     def check(self, sent, prefix="f", width=80):
-        """Compare every log with what its feeder sent: sent[i] bytes on console i. Fails with the feeder's message."""
+        """Compare what is kept of every log with what its feeder sent, sent[i] bytes on console i; the feeder tells."""
         subprocess.run([program("feeder"), "--check", self.log, "--prefix", prefix, "--width", str(width),
                         "-n", str(len(sent)), *map(str, sent)], check=True)
 

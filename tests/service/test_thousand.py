@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""1,000 consoles on one service: each gets between half and twice its fair share of every second (T11), memory stays below
+2 KiB a console besides the lines, the same before and after traffic (W8), and idle it does not wake at all (W13)."""
+import os
+import sys
+import time
+
+import vcons
+
+N = 1000
+SECONDS = 60 if vcons.LONG else 4
+IDLE_S = 60 if vcons.LONG else 3
+KIB_EACH = 2.0
+
+
+def own_kib(pid):
+    """Memory of its own: lines are shared, mapped files are not its."""
+    with open(f"/proc/{pid}/smaps_rollup") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("Pss_Anon"))
+
+
+def wakeups(pid):
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/status") as f:
+            total += sum(int(line.split()[1]) for line in f if "ctxt_switches" in line)
+    return total
+
+
+def idle(daemon, what):
+    """Wait until nothing has moved for a while, then nothing may move for IDLE_S."""
+    def quiet():
+        before = wakeups(daemon.pid)
+        time.sleep(0.3)
+        return wakeups(daemon.pid) == before
+    vcons.wait_for(quiet, "quiet")
+    before = wakeups(daemon.pid)
+    time.sleep(IDLE_S)
+    woken = wakeups(daemon.pid) - before
+    assert woken == 0, f"{what}: {woken} wakeups in {IDLE_S} s"
+
+
+def shares(feeder):
+    """Bytes of each console in one window of a second, measured at the feeder: a line is small, so it is what was taken."""
+    before, began = feeder.sent(), time.monotonic()
+    time.sleep(1)
+    after, seconds = feeder.sent(), time.monotonic() - began
+    taken = sorted(b - a for a, b in zip(before, after))
+    fair = sum(taken) / N
+    print(f"{sum(taken) / seconds / 1e6:.0f} MB/s, least {taken[0] / fair:.2f} of fair, most {taken[-1] / fair:.2f}")
+    return taken[0] / fair, taken[-1] / fair
+
+
+def main():
+    with vcons.Place() as place:
+        config = os.path.join(place.root, "vconsd.conf")
+        with open(config, "w") as f:
+            f.write('segment_size = "1M"\nconsole_size = "2M"\n')
+        daemon = place.daemon("--config", config)
+        plain = not vcons.sanitized(daemon.pid)
+        empty = own_kib(daemon.pid)
+        feeder = place.feeder("-n", str(N), "--out", "16384")
+        began = time.monotonic()
+        feeder.expect("served")
+        print(f"{N} consoles served in {time.monotonic() - began:.3f} s")
+        idle(daemon, "before traffic")
+        before = own_kib(daemon.pid)
+        print(f"{(before - empty) / N:.2f} KiB a console")
+        assert (before - empty) / N <= KIB_EACH or not plain
+        feeder.say("go")
+        for _ in range(SECONDS):
+            least, most = shares(feeder)
+            assert least >= 0.5 and most <= 2, (least, most)
+        sent = feeder.sent("stop")
+        idle(daemon, "after traffic")
+        after = own_kib(daemon.pid)
+        print(f"{sum(sent) >> 20} MiB later {(after - empty) / N:.2f} KiB a console")
+        assert after <= before * 1.05 + 64 or not plain, (before, after)
+        viewers = [vcons.Control(place.control) for _ in range(100)]
+        for i, c in enumerate(viewers):
+            c.attach(f"f{i}", "now")
+        idle(daemon, "with 100 viewers")
+        feeder.ask("lines", 7, 1)
+        assert viewers[7].out()[1] == vcons.pattern(7, sent[7] // 80, 1)
+        for c in viewers:
+            c.close()
+        sent = feeder.sent("stop")
+        assert vcons.stop(daemon) == 0
+        place.check(sent)
+    return 0
+
+
+sys.exit(main())
