@@ -250,6 +250,8 @@ void vc_focus_end_line(struct vc_focus *f, struct vc_focus_domain *d)
 {
     if (d->n > 0)
         show_line(f, d);
+    if (d->skipped > 0) /* no later line of it will say so */
+        show_mark(f, d);
 }
 
 static uint32_t length(const char *text)

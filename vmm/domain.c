@@ -124,20 +124,24 @@ static int start_engine(struct domain *d, struct vmm_error *error)
     return -1;
 }
 
+void domain_join(struct domain *d)
+{
+    if (d->in_focus_ring)
+        return;
+    snprintf(d->notice, sizeof d->notice, "%s. To quit: the same keys until Xen has the input, then q",
+             d->config->name);
+    d->in_focus_ring = vc_focus_add(&d->vmm->focus, &d->focus, d->id, &d->focus_lock, d->notice, d) == VC_OK;
+}
+
 int domain_start(struct domain *d, struct vmm_error *error)
 {
-    static const char *const notice = "%s. To quit: the same keys until Xen has the input, then q";
-
     d->crashed = false;
     atomic_store(&d->request, REQUEST_NONE);
     atomic_store(&d->ended, false);
     atomic_store(&d->stopping, false);
     d->why[0] = '\0';
     d->started_ms = vmm_now_ms();
-    if (d->notice[0] == '\0')
-        snprintf(d->notice, sizeof d->notice, notice, d->config->name);
-    if (!d->in_focus_ring && vc_focus_add(&d->vmm->focus, &d->focus, d->id, &d->focus_lock, d->notice, d) == VC_OK)
-        d->in_focus_ring = true;
+    domain_join(d);
     d->state = DOMAIN_RUNNING;
     if (start_engine(d, error) != 0) {
         d->crashed = true;

@@ -38,6 +38,8 @@ struct domain *domain_create(struct vmm *vmm, const struct domain_config *config
 /* Free what it has, but for the struct: run the loop once so that libuv lets go of it, then domain_free. */
 void domain_destroy(struct domain *d);
 void domain_free(struct domain *d);
+/* Take part in the focus, from now until it stops for good; domain_start does it too. */
+void domain_join(struct domain *d);
 int domain_start(struct domain *d, struct vmm_error *error);
 /* End this run: REQUEST_STOP or REQUEST_RESET. It ends soon; the VMM hears of it. */
 void domain_request(struct domain *d, enum domain_request request);

@@ -305,16 +305,24 @@ static int exit_status(struct vmm *vmm)
     return 0;
 }
 
+/* The first lines on the console, before any guest's. */
+static void greet(struct vmm *vmm)
+{
+    for (size_t i = 0; i < vmm->n_domains; i++) {
+        vmm_print(vmm, "d%zu = %s", i + 1, domain_name(vmm->domains[i]));
+        domain_join(vmm->domains[i]);
+    }
+    if (vmm->config.no_kvm.text[0] != '\0')
+        vmm_print(vmm, "engine process, for KVM cannot be used: %s", vmm->config.no_kvm.text);
+    vc_focus_start(&vmm->focus, vmm->config.conswitch_to_xen ? 0 : 1);
+}
+
 int vmm_run(struct vmm *vmm, struct vmm_error *error)
 {
     if (link_first(&vmm->link, error) != 0 || vmm_confine(error) != 0)
         return -1;
-    for (size_t i = 0; i < vmm->n_domains; i++)
-        vmm_print(vmm, "d%zu = %s", i + 1, domain_name(vmm->domains[i]));
-    if (vmm->config.no_kvm.text[0] != '\0')
-        vmm_print(vmm, "engine process, for KVM cannot be used: %s", vmm->config.no_kvm.text);
+    greet(vmm);
     start_domains(vmm);
-    vc_focus_start(&vmm->focus, vmm->config.conswitch_to_xen ? 0 : 1);
     vmm->started = true;
     say(vmm, 's');
     vmm_domain_off(vmm); /* none may have started */
