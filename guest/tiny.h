@@ -81,6 +81,9 @@ char *tiny_word(char **line);
 bool tiny_equal(const char *a, const char *b);
 /* CRC-32 as zlib's: start with 0, go on with the last result. */
 uint32_t tiny_crc32(uint32_t crc, const uint8_t *bytes, size_t n);
+/* tiny_fault.c: an undefined instruction, a store to where nothing is. */
+void tiny_fault_trap(void);
+void tiny_fault_touch(void);
 /* tiny_selftest.c */
 void tiny_selftest(struct tiny_console *c);
 

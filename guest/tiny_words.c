@@ -190,9 +190,9 @@ static bool run_crash(struct tiny_console *c, char *rest)
     if (how != NULL && !tiny_equal(how, "trap") && !tiny_equal(how, "touch"))
         return false;
     if (how != NULL && tiny_equal(how, "trap"))
-        __builtin_trap();
-    if (how != NULL) /* beyond what any engine maps: a canonical address in the middle of nothing */
-        *(volatile uint32_t *)UINT64_C(0x600000000000) = 0;
+        tiny_fault_trap();
+    else if (how != NULL)
+        tiny_fault_touch();
     end(c, SHUTDOWN_crash);
     return true;
 }
