@@ -538,6 +538,28 @@ static void a_stuck_terminal_in_focus(void **state)
     assert_string_equal(strchr(screen, ']'), " bytes not shown]\n# " + 16);
 }
 
+/* Cooked, each LF may take two places: what fits is still counted to the byte. */
+static void a_stuck_terminal_cooked(void **state)
+{
+    static char lines[10000];
+    struct rig r;
+    uint64_t not_shown;
+    uint32_t shown = 0;
+
+    (void)state;
+    memset(lines, '\n', sizeof lines - 1);
+    rig_init_cooked(&r, 1, true);
+    vc_focus_start(&r.focus, 1);
+    rig_screen(&r);
+    rig_write(&r, 1, lines);
+    not_shown = vc_focus_count(&r.focus, &r.domains[0]).not_shown;
+    for (const char *p = rig_screen(&r); *p != '\0'; p++)
+        shown += *p == '\n';
+    assert_int_equal(shown + not_shown, 9999);
+    assert_int_equal(r.n_screen, 2 * shown);
+    assert_int_equal(shown, 4096 * 3 / 4 / 2);
+}
+
 /* A quarter of the buffer is the hypervisor's; beyond, its text too is skipped and counted. */
 static void the_hypervisor_speaks_over_a_flood(void **state)
 {
@@ -592,6 +614,7 @@ int main(void)
         cmocka_unit_test(a_budget_for_those_out_of_focus),
         cmocka_unit_test(what_follows_a_skipped_flood_starts_at_a_line),
         cmocka_unit_test(a_stuck_terminal_in_focus),
+        cmocka_unit_test(a_stuck_terminal_cooked),
         cmocka_unit_test(the_hypervisor_speaks_over_a_flood),
     };
 
