@@ -93,12 +93,11 @@ int options_next(struct options *options, const struct command *command, int arg
     for (; longs != NULL && longs->name != NULL && n < LONGS_MAX - 1; longs++)
         all[n++] = *longs;
     do {
-        int before = optind > 0 ? optind : 1;
-
         option = getopt_long(argc, argv, shorts, all, NULL);
         if (option == ':' || option == '?') {
+            /* Behind it by now, wherever it stood among the arguments; a cluster of letters is not. */
             usage_error(command, option == ':' ? "option '%s' needs a value" : "option '%s' is not known",
-                        before < argc ? argv[before] : "");
+                        argv[optind > 1 && argv[optind - 1][0] == '-' ? optind - 1 : optind]);
             return OPTION_WRONG;
         }
         option = common_option(options, command, option);

@@ -35,8 +35,7 @@ static ssize_t read_all(int fd, char *text, size_t size)
 static int open_regular(const char *path, struct problem *p)
 {
     struct stat st;
-    int fd = open(path,
-                  O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* O_NONBLOCK: a fifo without writer must not hang us */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* O_NONBLOCK: a fifo without writer must not hang us */
 
     if (fd < 0)
         return problem_set(p, -errno, "%s: %s", path, strerror(errno));
@@ -84,13 +83,14 @@ static void note_error(cfg_t *cfg, const char *format, va_list args)
     if (parsing == NULL || parsing->text[0] != '\0')
         return; /* the first error is the cause */
     problem_setv(&what, 0, format, args);
-    n = snprintf(parsing->text, sizeof parsing->text, "%s:%d: %s", cfg->filename ? cfg->filename : "",
-                 cfg->line, what.text);
-    if (strncmp(what.text, "no such option", 14) != 0 || n < 0)
-        return;
+    n = snprintf(parsing->text, sizeof parsing->text, "%s:%d: %s", cfg->filename ? cfg->filename : "", cfg->line,
+                 what.text);
+    if (strncmp(format, "no such option", 14) != 0 || n < 0)
+        return; /* libconfuse's own words; ours, with the right word in them, need no list */
     for (const cfg_opt_t *opt = cfg->opts; opt->name != NULL && (size_t)n < sizeof parsing->text; opt++)
-        n += snprintf(parsing->text + n, sizeof parsing->text - (size_t)n, "%s %s",
-                      opt == cfg->opts ? ": expected one of" : ",", opt->name);
+        if ((opt->flags & CONFIG_HIDDEN) == 0)
+            n += snprintf(parsing->text + n, sizeof parsing->text - (size_t)n, "%s %s",
+                          opt == cfg->opts ? ": expected one of" : ",", opt->name);
 }
 
 int config_error(cfg_t *cfg, const char *format, ...)

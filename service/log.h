@@ -177,6 +177,8 @@ struct log_status {
     uint64_t bytes;          /* on disk, with indices */
     uint32_t boot;
 };
+/* When the last byte was stored, CLOCK_REALTIME, as the newest segment's file says; 0: none is known. Right after log_open. */
+uint64_t log_stored_ns(const struct log *l);
 void log_view_get(const struct log *l, struct log_view *view);
 void log_status_get(const struct log *l, struct log_status *status);
 

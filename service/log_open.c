@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /*
@@ -148,4 +149,13 @@ void log_close(struct log *l, const struct log_time *now)
         __atomic_fetch_sub(&l->store->n_failing, 1, __ATOMIC_RELAXED);
     leave(l);
     log_files_close(l);
+}
+
+uint64_t log_stored_ns(const struct log *l)
+{
+    struct stat st;
+
+    if (l->length == 0 || l->log_fd < 0 || fstat(l->log_fd, &st) != 0)
+        return 0;
+    return (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
 }

@@ -70,7 +70,7 @@ static int wrong_word(cfg_t *cfg, cfg_opt_t *opt)
 {
     const char *right = strcmp(opt->name, "append") == 0 || strcmp(opt->name, "extra") == 0 ? "cmdline" : "ramdisk";
 
-    return config_error(cfg, "no such option '%s': the word is %s", opt->name, right);
+    return config_error(cfg, "%s: no such option: the word is %s", opt->name, right);
 }
 
 static int take_command(cfg_t *domain, struct domain_config *d)
@@ -189,9 +189,9 @@ static int parse(const char *file, struct problem *problem)
                           CFG_STR("uuid", NULL, CFGF_NODEFAULT),
                           CFG_STR_LIST("command", NULL, CFGF_NODEFAULT),
                           CFG_SEC("console", console, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
-                          CFG_STR("append", NULL, CFGF_NODEFAULT),
-                          CFG_STR("extra", NULL, CFGF_NODEFAULT),
-                          CFG_STR("initrd", NULL, CFGF_NODEFAULT),
+                          CFG_STR("append", NULL, CFGF_NODEFAULT | CONFIG_HIDDEN),
+                          CFG_STR("extra", NULL, CFGF_NODEFAULT | CONFIG_HIDDEN),
+                          CFG_STR("initrd", NULL, CFGF_NODEFAULT | CONFIG_HIDDEN),
                           CFG_END()};
     cfg_opt_t top[] = {CFG_SEC("hypervisor", hypervisor, CFGF_MULTI),
                        CFG_SEC("domain", domain, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES), CFG_END()};

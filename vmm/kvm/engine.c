@@ -32,8 +32,11 @@ struct kvm_engine {
 static int check(const struct domain_config *config, struct vmm_error *error)
 {
     struct kvm_kernel kernel;
-    int result = kernel_read(&kernel, config->kernel, error);
+    int result;
 
+    if (config->vcpus != 1)
+        return vmm_fail(error, "vcpus = %u: expected 1, no hypercall of this version starts another", config->vcpus);
+    result = kernel_read(&kernel, config->kernel, error);
     if (result == 0)
         kernel_finish(&kernel);
     return result;
