@@ -38,9 +38,10 @@ struct hvc {
 
 /* Send all n bytes in order; waits while a connected console is full, without a limit of its own. */
 void hvc_write(struct hvc *hvc, const void *bytes, size_t n);
-/* As get: never waits. */
+/* As get: never waits. Read until 0: then, too, the other end knows what was taken. */
 size_t hvc_read(struct hvc *hvc, void *bytes, size_t n);
-/* Wait until one of n consoles, at most HVC_CONSOLES, may have input. It may also have none: read, and wait again. */
+/* Wait until one of n consoles, at most HVC_CONSOLES, may have input, after a read of each gave 0. It may also have none: read, and wait
+ * again. */
 void hvc_idle(struct hvc *const *hvcs, size_t n);
 /* Let so much time pass, as far as the hypervisor tells the time; true: it passed. */
 bool hvc_sleep(const struct platform *platform, uint64_t ns);

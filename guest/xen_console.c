@@ -28,6 +28,13 @@ static bool attach(struct xen_console *x)
     return x->attached;
 }
 
+/* Tells of both directions. */
+static void notify(struct xen_console *x)
+{
+    x->owes_event = false;
+    hypercall_notify(x->hvc.platform, x->hvc.port);
+}
+
 static int ring_put(struct xen_console *x, const void *bytes, size_t n, uint32_t *put)
 {
     *put = 0;
@@ -52,7 +59,7 @@ static size_t xen_put(struct hvc *hvc, const void *bytes, size_t n)
         return put_by_hypercall(x, bytes, n);
     }
     if (put > 0) /* one event for the batch, none when nothing changed (Xen ABI 1.3) */
-        hypercall_notify(hvc->platform, hvc->port);
+        notify(x);
     return put;
 }
 
@@ -64,11 +71,13 @@ static size_t xen_get(struct hvc *hvc, void *bytes, size_t n)
 
     if (ring_get(x, bytes, n, &got) != VC_OK)
         violated(x);
-    if (got > 0)
-        hypercall_notify(hvc->platform, hvc->port);
-    else if (!connected)
-        return console_io_read(hvc->platform, bytes, n);
-    return got;
+    if (got > 0) {
+        x->owes_event = true;
+        return got;
+    }
+    if (x->owes_event)
+        notify(x);
+    return connected ? 0 : console_io_read(hvc->platform, bytes, n);
 }
 
 static uint32_t xen_input_ports(struct hvc *hvc, uint32_t ports[2])

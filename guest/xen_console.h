@@ -11,6 +11,8 @@
  * Flag:  looked at in each put and get, thus in each round of a wait; it may go either way at any moment.
  *        Connected: bytes go into the ring, then the event. Disconnected: the call returns when they are
  *        taken. So a byte goes exactly one way.
+ * Event: one for each put that placed something. That input was taken is told with it, else by the read that finds
+ *        no more: so the answer to a key costs one event and not two. Read until 0 before you sleep.
  * Order: holds across both transitions if the backend keeps its part of design 3.1: CONSOLEIO_write first
  *        takes what is still in the ring. Input: what the ring holds comes first, whatever the flag says, for
  *        it was put there before the flag went; the hypercall is asked when the ring is empty and the flag,
@@ -26,6 +28,7 @@ struct xen_console { /* for the caller to place, not to write */
     struct hvc hvc;
     struct vc_xencons_front front;
     bool attached;       /* front has taken up legal indices; until then none of its rings is used */
+    bool owes_event;     /* input was taken and the backend not told yet */
     uint32_t virq_port;  /* tells of input for console_io; 0: the hypervisor gave none */
     uint32_t violations; /* passes that found impossible indices; stops at its maximum */
 };

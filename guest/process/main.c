@@ -16,21 +16,27 @@ struct process { /* ctx of the platform */
     uint32_t spins; /* as many as lately paid */
 };
 
-static void wait_until_served(struct process *p)
+/* False: not within as many looks as lately paid. */
+static bool is_served_soon(struct process *p)
 {
-    struct vc_call_page *page = p->page;
-
     for (uint32_t i = 0; i < p->spins; i++) {
-        if (vc_load_acquire(&page->state) == VC_CALL_DONE) {
+        if (vc_load_acquire(&p->page->state) == VC_CALL_DONE) {
             p->spins += p->spins < SPINS_MAX ? 1 : 0;
-            return;
+            return true;
         }
         __builtin_ia32_pause();
     }
     p->spins -= p->spins > 1 ? p->spins / 4 + 1 : 0;
+    return false;
+}
+
+static void wait_until_served(struct process *p)
+{
+    uint32_t *state = &p->page->state;
+
     /* Pairs with the hypervisor's release of DONE: the result is there. */
-    while (vc_load_acquire(&page->state) != VC_CALL_DONE)
-        sys6(__NR_futex, sys_address(&page->state), FUTEX_WAIT, VC_CALL_POSTED, 0, 0, 0);
+    while (vc_load_acquire(state) != VC_CALL_DONE)
+        sys6(__NR_futex, sys_address(state), FUTEX_WAIT, VC_CALL_POSTED, 0, 0, 0);
 }
 
 static int64_t process_hypercall(void *ctx, uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
@@ -46,7 +52,8 @@ static int64_t process_hypercall(void *ctx, uint64_t nr, uint64_t a0, uint64_t a
     vc_store_release(&page->state,
                      VC_CALL_POSTED); /* pairs with the hypervisor's acquire: number and arguments first */
     sys3(__NR_futex, sys_address(&page->state), FUTEX_WAKE, 1);
-    wait_until_served(p);
+    if ((nr == XEN_sched_op && a0 == SCHEDOP_poll) || !is_served_soon(p)) /* who polls means to sleep */
+        wait_until_served(p);
     result = page->result;
     vc_store_release(&page->state, VC_CALL_IDLE);
     return result;

@@ -212,6 +212,28 @@ static void test_one_event_a_batch(void **state)
     destroy(s);
 }
 
+/* That input was taken is told with the next output, or when there is no more; and once. */
+static void test_event_for_input(void **state)
+{
+    struct setup *s = create(0);
+    uint8_t got[4];
+
+    (void)state;
+    s->fake.page->in_prod = 10;
+    assert_int_equal(hvc_read(&s->x.hvc, got, 4), 4);
+    assert_int_equal(s->fake.n_sends, 0);
+    assert_int_equal(put(s, "a", 1), 1);
+    assert_int_equal(s->fake.n_sends, 1); /* with the echo */
+    assert_int_equal(hvc_read(&s->x.hvc, got, 4), 4);
+    assert_int_equal(hvc_read(&s->x.hvc, got, 4), 2);
+    assert_int_equal(s->fake.n_sends, 1);
+    assert_int_equal(hvc_read(&s->x.hvc, got, 4), 0);
+    assert_int_equal(s->fake.n_sends, 2); /* no more */
+    assert_int_equal(hvc_read(&s->x.hvc, got, 4), 0);
+    assert_int_equal(s->fake.n_sends, 2);
+    destroy(s);
+}
+
 static void drain_all(struct fake *f) { __atomic_store_n(&f->page->out_cons, f->page->out_prod, __ATOMIC_SEQ_CST); }
 static void disconnect(struct fake *f) { f->page->connection = XENCONSOLE_DISCONNECTED; }
 
@@ -519,6 +541,7 @@ int main(void)
         cmocka_unit_test(test_flag_rows),
         cmocka_unit_test(test_order_of_input),
         cmocka_unit_test(test_one_event_a_batch),
+        cmocka_unit_test(test_event_for_input),
         cmocka_unit_test(test_full_ring_waits),
         cmocka_unit_test(test_idle),
         cmocka_unit_test(test_hostile_indices),
