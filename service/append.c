@@ -13,10 +13,8 @@
 #include "viewer.h"
 
 #define TURN_BYTES     (64u * 1024) /* of one console before the next; one write(2) */
-#define TURN_CROWDED   (16u * 1024) /* when many want a turn: the round stays short */
-#define CROWD          16u
 #define TURN_EVENTS    16u
-#define TURNS_A_LOOK   16u /* between two looks at who woke up: bounds an echo's wait behind floods */
+#define TURNS_A_LOOK   8u /* between two looks at who woke up: an echo waits behind half a MiB of floods at most */
 #define COPIED_BYTES   VIEWER_DIRECT_MAX
 #define FRUITLESS      64u                  /* kicks without work before a console is polled no more for a while */
 #define REST_MIN_NS    UINT64_C(1000000)    /* 1 ms, doubled each time ... */
@@ -296,7 +294,7 @@ static void take_turn(struct append *a, struct console *c)
 {
     enum append_queue was = (enum append_queue)c->append.queue;
     uint32_t moved;
-    int error = move(a, c, a->n_active >= CROWD ? TURN_CROWDED : TURN_BYTES, TURN_EVENTS, &moved);
+    int error = move(a, c, TURN_BYTES, TURN_EVENTS, &moved);
 
     c->append.queue = QUEUE_NONE;
     c->append.fruitless = moved > 0 ? 0 : c->append.fruitless + 1;

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""rig.py: what the workloads share: programs of the bench build, rounds in turn, rows of the table, processor time."""
+import json
+import os
+import statistics
+import subprocess
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.environ.get("VCONS_BENCH_BUILD", os.path.join(TOP, "build", "bench"))
+
+
+def path_of(name):
+    return os.path.join(BUILD, "bench", "bench_" + name)
+
+
+def program(name, *arguments, cpus=None):
+    """One round of one measuring program, on these processors: its result as a dictionary."""
+    done = subprocess.run([path_of(name), *map(str, arguments)], stdout=subprocess.PIPE, text=True, timeout=300,
+                          preexec_fn=(lambda: os.sched_setaffinity(0, cpus)) if cpus else None)
+    if done.returncode:
+        raise RuntimeError(f"{name}: exit status {done.returncode}")
+    return json.loads(done.stdout)
+
+
+class Row:
+    """One line of the table: ours against a limit, and the ratio that is asked for."""
+
+    def __init__(self, workload, unit, ours, limit, goal, higher_is_better, extra=None):
+        self.workload, self.unit, self.goal, self.higher = workload, unit, goal, higher_is_better
+        self.ours, self.limit, self.extra = ours, limit, extra or {}
+
+    def result(self):
+        value, against = statistics.median(self.ours), statistics.median(self.limit)
+        ratio = value / against if against else 0.0
+        return {"workload": self.workload, "value": round(value, 3), "unit": self.unit, "against": round(against, 3),
+                "ratio": round(ratio, 3), "goal": ("at least " if self.higher else "at most ") + str(self.goal),
+                "ok": ratio >= self.goal if self.higher else ratio <= self.goal,
+                "spread": [round(min(self.ours), 3), round(max(self.ours), 3)],
+                "against_spread": [round(min(self.limit), 3), round(max(self.limit), 3)],
+                "rounds": len(self.ours), **self.extra}
+
+
+def in_turn(rounds, ours, limit):
+    """A B A B: both lists of results, so that whatever else the machine does meets both."""
+    a, b = [], []
+    for i in range(rounds):
+        for measure, results in ((ours, a), (limit, b)) if i % 2 == 0 else ((limit, b), (ours, a)):
+            results.append(measure())
+    return a, b
+
+
+def values(results):
+    return [r["value"] for r in results]
+
+
+def cpus():
+    return sorted(os.sched_getaffinity(0))
+
+
+def cpu_ns(pid):
+    """Nanoseconds that all threads of a process have run."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/schedstat") as f:
+            total += int(f.read().split()[0])
+    return total

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""service.py: workloads of vconsd, fed over the real link by tests/feeder, which stands for that many guests."""
+import os
+import statistics
+import sys
+import time
+
+import rig
+from rig import Row, cpu_ns, cpus, in_turn, program, values
+
+os.environ["VCONS_BUILD"] = rig.BUILD
+sys.path.insert(0, os.path.join(rig.TOP, "tests", "lib"))
+import vcons  # noqa: E402
+
+# In memory unless told otherwise: a disk that others write to is no part of what is compared.
+WHERE = os.environ.get("VCONS_BENCH_DIR", "/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp")
+PLENTY = 'segment_size = "16M"\nconsole_size = "8G"\ntotal_size = "32G"\n'  # nothing that is compared may be deleted
+
+
+def start(place, limit):
+    """vconsd, or the least that can stand in its place."""
+    if limit:
+        p = place.start([rig.path_of("line_limit"), place.link, place.log])
+        vcons.wait_for(lambda: os.path.exists(place.link), "the limit's socket")
+        return p
+    config = os.path.join(place.root, "vconsd.conf")
+    with open(config, "w") as f:
+        f.write(PLENTY)
+    return place.daemon("--config", config)
+
+
+def written(pid):
+    with open(f"/proc/{pid}/io") as f:
+        return int(f.read().split("wchar: ")[1].split()[0])
+
+
+def stored(place, n):
+    """Bytes in the raw segments of every console."""
+    total = 0
+    for i in range(n):
+        d = os.path.join(place.log, f"f{i}", "hvc0")
+        total += sum(os.stat(os.path.join(d, f)).st_size for f in os.listdir(d) if f.endswith(".log") and f[0].isdigit())
+    return total
+
+
+def one_flood(limit, consoles, lines, width):
+    """All consoles print `lines` lines as fast as they are taken; MB/s until the last byte is in its file."""
+    with vcons.Place(WHERE) as place:
+        daemon = start(place, limit)
+        feeder = place.feeder("-n", str(consoles), "--lines", str(lines), "--width", str(width))
+        feeder.expect("served", consoles)
+        total = consoles * lines * width
+        cpu, began = cpu_ns(daemon.pid), time.monotonic()
+        feeder.say("go")
+        while written(daemon.pid) < total or stored(place, consoles) < total:
+            assert daemon.poll() is None and feeder.process.poll() is None
+            assert time.monotonic() - began < 300
+            time.sleep(0.002)
+        took = time.monotonic() - began
+        cpu = cpu_ns(daemon.pid) - cpu
+        check = place.start([vcons.program("feeder"), "--check", place.log, "-n", str(consoles), "--width", str(width),
+                             *[str(lines * width)] * consoles])
+        assert check.wait() == 0, "the logs are not what was sent"
+        return {"value": total / took / 1e6, "cpu": total / cpu * 1e3}
+
+
+def lines(rounds):
+    for consoles, count in ((1, 4000000), (1000, 6000)):
+        a, b = in_turn(rounds, lambda: one_flood(False, consoles, count, 80), lambda: one_flood(True, consoles, count, 80))
+        extra = {"limit": "minimal loop on the same line", "per_cpu_second": round(statistics.median(r["cpu"] for r in a)),
+                 "per_cpu_second_of_limit": round(statistics.median(r["cpu"] for r in b))}
+        yield Row(f"W1 log: {consoles} line{'s' if consoles > 1 else ''} printing", "MB/s", values(a), values(b), 0.9, True,
+                  extra)
+
+
+def fairness(rounds, consoles=1000, seconds=10):
+    """The share of each line in each second of a flood, as a part of the fair one."""
+    with vcons.Place(WHERE) as place:
+        start(place, False)
+        feeder = place.feeder("-n", str(consoles), "--out", "16384")
+        feeder.expect("served", consoles)
+        feeder.say("go")
+        time.sleep(1)
+        last, worst, best = feeder.sent(), [], []
+        for _ in range(seconds):
+            time.sleep(1)
+            now = feeder.sent()
+            shares = [b - a for a, b in zip(last, now)]
+            fair = sum(shares) / consoles
+            worst.append(min(shares) / fair)
+            best.append(max(shares) / fair)
+            last = now
+    yield Row(f"T11 fairness: {consoles} lines, least share in a second", "of fair", [min(worst)], [1.0], 0.5, True)
+    yield Row(f"T11 fairness: {consoles} lines, largest share in a second", "of fair", [max(best)], [1.0], 2.0, False)
+
+
+def one_echo(consoles, where):
+    with vcons.Place(WHERE) as place:
+        p = start(place, False)
+        feeder = place.feeder("-n", str(consoles), "--echo")
+        feeder.expect("served", consoles)
+        if where:
+            for pid in (p.pid, feeder.process.pid):
+                for task in os.listdir(f"/proc/{pid}/task"):
+                    os.sched_setaffinity(int(task), where)
+        return program("echo_vcons", place.control, f"f{consoles // 2}/hvc0", 2000, cpus=where)
+
+
+def echo(rounds):
+    for name, where in (("one CPU", {cpus()[0]}), ("unpinned", None)):
+        a, b = in_turn(rounds, lambda: one_echo(1, where), lambda: program("echo_limit", 2000, cpus=where))
+        yield Row(f"W5 echo: 1 console, p50, {name}", "us", values(a), values(b), 1.3, False,
+                  {"limit": "as many socket and eventfd hops", "p99": statistics.median(r["p99"] for r in a),
+                   "p99_of_limit": statistics.median(r["p99"] for r in b)})
+        a, b = in_turn(rounds, lambda: one_echo(1000, where), lambda: one_echo(1, where))
+        yield Row(f"W5 echo: 1,000 consoles against one, p50, {name}", "us", values(a), values(b), 1.1, False,
+                  {"p99": statistics.median(r["p99"] for r in a)})
+
+
+def private_kib(pid):
+    """Memory that only this process has: neither the lines, which are shared, nor files."""
+    with open(f"/proc/{pid}/smaps_rollup") as f:
+        return sum(int(l.split()[1]) for l in f if l.startswith("Pss_Anon:"))
+
+
+def memory(rounds, consoles=1000):
+    per_console, after = [], []
+    for _ in range(rounds):
+        with vcons.Place(WHERE) as place:
+            daemon = start(place, False)
+            empty = private_kib(daemon.pid)
+            feeder = place.feeder("-n", str(consoles), "--lines", "4000")
+            feeder.expect("served", consoles)
+            full = private_kib(daemon.pid)
+            feeder.say("go")
+            feeder.expect("finished")
+            vcons.wait_for(lambda: stored(place, consoles) == consoles * 4000 * 80, "the last byte", 120)
+            per_console.append((full - empty) / consoles)
+            after.append((private_kib(daemon.pid) - empty) / consoles)
+    yield Row("W8 memory: of a console besides its line", "KiB", per_console, [1.0], 2.0, False)
+    yield Row("W8 memory: after 320 KB each, against before", "KiB", after, per_console, 1.01, False)
+
+
+def switches(pid):
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/status") as f:
+            total += sum(int(l.split()[1]) for l in f if "voluntary_ctxt_switches" in l)
+    return total
+
+
+def idle(rounds, consoles=1000):
+    seconds = int(os.environ.get("VCONS_BENCH_IDLE_S", "60"))
+    with vcons.Place(WHERE) as place:
+        daemon = start(place, False)
+        feeder = place.feeder("-n", str(consoles))
+        feeder.expect("served", consoles)
+        time.sleep(1)
+        before, cpu = switches(daemon.pid), cpu_ns(daemon.pid)
+        time.sleep(seconds)
+        wakeups, cpu = switches(daemon.pid) - before, cpu_ns(daemon.pid) - cpu
+    yield Row(f"W13 idle: wakeups of {consoles} consoles in {seconds} s", "", [wakeups], [1.0], 0, False,
+              {"cpu_ns": cpu})
