@@ -15,6 +15,9 @@
 #define TURN_BYTES     (64u * 1024) /* of one console before the next; one write(2) */
 #define TURN_EVENTS    16u
 #define TURNS_A_LOOK   8u /* between two looks at who woke up: an echo waits behind half a MiB of floods at most */
+#define TURN_SLOW      (16u * 1024) /* ... while a round takes long: each console is served several times a second */
+#define ROUND_NS       UINT64_C(150000000)
+#define SETTLE_NS      UINT64_C(10000000) /* after output: then the index vouches for the last of it */
 #define COPIED_BYTES   VIEWER_DIRECT_MAX
 #define FRUITLESS      64u                  /* kicks without work before a console is polled no more for a while */
 #define REST_MIN_NS    UINT64_C(1000000)    /* 1 ms, doubled each time ... */
@@ -177,6 +180,51 @@ static void end_rest(struct append *a, struct console *c)
     wake_up(a, c);
 }
 
+/*
+ * The last words of a console that falls silent are vouched for a little later, and together: a key's echo then does not
+ * wait for the disk twice, and somebody who types costs a record each 10 ms at most (decisions, log).
+ */
+static void settle_later(struct append *a, struct console *c)
+{
+    if (c->append.unsettled)
+        return;
+    c->append.unsettled = true;
+    c->append.next_unsettled = a->unsettled;
+    if (a->unsettled == NULL)
+        a->settle_mono = a->now.mono_ns + SETTLE_NS;
+    a->unsettled = c;
+}
+
+static void settle(struct append *a, struct console *c)
+{
+    c->append.unsettled = false;
+    if (log_settle(&c->log, &a->now) && viewers_flow(c, APPENDED_TIME, NULL, 0, 0))
+        tell(a, c, APPEND_OUTPUT);
+}
+
+static void settle_all(struct append *a)
+{
+    struct console *next, *c = a->unsettled;
+
+    a->unsettled = NULL;
+    for (; c != NULL; c = next) {
+        next = c->append.next_unsettled;
+        settle(a, c);
+    }
+}
+
+static void unsettle(struct append *a, struct console *c)
+{
+    struct console **at = &a->unsettled;
+
+    if (!c->append.unsettled)
+        return;
+    while (*at != c)
+        at = &(*at)->append.next_unsettled;
+    *at = c->append.next_unsettled;
+    c->append.unsettled = false;
+}
+
 /* Moving bytes. */
 
 static uint32_t clip(struct vc_span spans[2], uint32_t n)
@@ -217,6 +265,7 @@ static void move_bytes(struct append *a, struct console *c, struct vc_span spans
     memcpy(stored, spans, sizeof stored);
     done = log_append(&c->log, stored, &a->now); /* what the disk refuses is counted there as a gap */
     c->source->ops->commit(c->source, n);        /* models/append_kill.pml: append, then advance */
+    settle_later(a, c);
     note_output(a, c, n <= COPIED_BYTES ? &stored[0] : NULL, done, n);
 }
 
@@ -281,8 +330,6 @@ static bool fall_asleep(struct append *a, struct console *c)
 
     if (!c->source->ops->rest(c->source))
         return true;
-    if (log_settle(&c->log, &a->now) && viewers_flow(c, APPENDED_TIME, NULL, 0, 0))
-        tell(a, c, APPEND_OUTPUT);
     if (c->append.fruitless < FRUITLESS)
         return false;
     over = c->append.fruitless - FRUITLESS;
@@ -290,11 +337,21 @@ static bool fall_asleep(struct append *a, struct console *c)
     return false;
 }
 
+/* Large turns cost least; but a round through all that have work must not take long. */
+static uint32_t turn_bytes(const struct append *a, struct console *c)
+{
+    uint64_t round_ns = a->now.mono_ns - c->append.turn_mono;
+
+    c->append.turn_mono = a->now.mono_ns;
+    c->append.slow = round_ns > (c->append.slow ? ROUND_NS / (TURN_BYTES / TURN_SLOW) : ROUND_NS);
+    return c->append.slow ? TURN_SLOW : TURN_BYTES;
+}
+
 static void take_turn(struct append *a, struct console *c)
 {
     enum append_queue was = (enum append_queue)c->append.queue;
     uint32_t moved;
-    int error = move(a, c, TURN_BYTES, TURN_EVENTS, &moved);
+    int error = move(a, c, turn_bytes(a, c), TURN_EVENTS, &moved);
 
     c->append.queue = QUEUE_NONE;
     c->append.fruitless = moved > 0 ? 0 : c->append.fruitless + 1;
@@ -356,6 +413,7 @@ static void remove_now(struct append *a, struct console *c)
     poll_source(a, c, false);
     if (!c->append.broken && !c->append.ended)
         drain(a, c);
+    unsettle(a, c);
     log_mark(&c->log, VC_INDEX_DETACH, 0, 0, &a->now);
     log_settle(&c->log, &a->now);
     viewers_flow(c, APPENDED_MARK, NULL, 0, 0);
@@ -413,7 +471,7 @@ static bool obey(struct append *a)
 
 static int wait_ms(const struct append *a)
 {
-    uint64_t first = UINT64_MAX;
+    uint64_t first = a->unsettled != NULL ? a->settle_mono : UINT64_MAX;
 
     if (a->n_active > 0)
         return 0;
@@ -450,6 +508,8 @@ static bool look(struct append *a)
             wake_up(a, events[i].data.ptr);
     }
     end_rests(a);
+    if (a->unsettled != NULL && a->now.mono_ns >= a->settle_mono)
+        settle_all(a);
     return !commands || obey(a); /* last: it may take away a console that was just reported */
 }
 

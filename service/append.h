@@ -41,12 +41,14 @@ struct append_entry { /* in each console */
     struct console *next_command; /* guarded by append->lock, as is news_next */
     struct console *next_news;
     struct console *next_resting;
+    struct console *next_unsettled;
+    uint64_t turn_mono;  /* of its last turn */
     uint64_t wake_mono;  /* while resting: when to look again */
     uint64_t written;    /* atomic: mono_ns of the last bytes, for `ls` */
     uint32_t news;       /* atomic set of enum append_news not yet collected */
     uint32_t fruitless;  /* kicks in a row that brought nothing */
     uint8_t queue;       /* enum append_queue */
-    bool polled, resting, removing, ended;
+    bool polled, resting, removing, ended, slow, unsettled;
     bool command_add, command_remove, command_sync; /* guarded by append->lock */
     uint32_t broken;     /* atomic: 1 while its peer breaks the protocol */
 };
@@ -57,7 +59,8 @@ struct append {
     pthread_mutex_t lock;        /* of the two lists; held for moments, never with another */
     struct console *commands, *news;
     bool stopping;
-    struct console *fresh, **fresh_last, *old, **old_last, *resting;
+    struct console *fresh, **fresh_last, *old, **old_last, *resting, *unsettled;
+    uint64_t settle_mono;        /* when those are due */
     uint32_t n_active;           /* in either queue */
     struct kicker kicker;
     uv_async_t *async;           /* the control thread's: there is news */
