@@ -2,6 +2,8 @@
 #include "tiny.h"
 #include <string.h>
 
+enum { CTRL_C = 'C' - 0x40, CTRL_U = 'U' - 0x40, DELETE = 0x7f };
+
 static void add_console(struct tiny *t, struct hvc *hvc)
 {
     struct tiny_console *c = &t->consoles[t->n_consoles];
@@ -128,9 +130,9 @@ static void type(struct tiny_console *c, uint8_t byte)
     case '\r':
     case '\n': end_line(c); break;
     case '\b':
-    case 0x7f: rub_out(c, 1); break;
-    case 'U' - 0x40: rub_out(c, TINY_LINE_BYTES); break;
-    case 'C' - 0x40:
+    case DELETE: rub_out(c, 1); break;
+    case CTRL_U: rub_out(c, TINY_LINE_BYTES); break;
+    case CTRL_C:
         print_text(&c->out, "^C\r\n");
         prompt(c);
         break;
@@ -163,6 +165,20 @@ size_t tiny_input(struct tiny_console *c, void *bytes, size_t n)
     memcpy(bytes, c->input + c->at_input, n);
     c->at_input += (uint32_t)n;
     return n;
+}
+
+bool tiny_interrupted(struct tiny_console *c)
+{
+    if (!fill(c))
+        return false;
+    for (uint32_t i = c->at_input; i < c->n_input; i++) {
+        if (c->input[i] == CTRL_C) {
+            c->at_input = i + 1;
+            print_line(&c->out, "^C");
+            return true;
+        }
+    }
+    return false;
 }
 
 /* All input that is there now on one console, echoed in one piece; false: there was none. */

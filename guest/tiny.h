@@ -24,7 +24,8 @@
  *     reboot, poweroff
  *
  * At the prompt "tiny> " CR and LF each end a line; what is typed is echoed. Backspace, Ctrl-U and Ctrl-C edit; a
- * line holds TINY_LINE_BYTES - 1 bytes, further ones are refused with BEL.
+ * line holds TINY_LINE_BYTES - 1 bytes, further ones are refused with BEL. Ctrl-C also ends `spew` and `slow`, after a
+ * whole line, with "^C"; for `sum` it is a byte like any other.
  *
  * Lock:  none: one vCPU, one thread. A word keeps all consoles until it is done.
  * Trust: input and arguments may be anything.
@@ -76,6 +77,8 @@ void tiny_main(struct tiny *tiny, const struct tiny_machine *machine);
 void tiny_run(struct tiny_console *c, char *line);
 /* Input of this console, raw, at most n bytes; waits until there is some. */
 size_t tiny_input(struct tiny_console *c, void *bytes, size_t n);
+/* Ctrl-C was typed: it is gone, and what was typed before it. Type-ahead of more than TINY_INPUT_BYTES hides it. */
+bool tiny_interrupted(struct tiny_console *c);
 /* The next word of *line, ended by 0 in place; NULL: no more. *line goes on behind it. */
 char *tiny_word(char **line);
 bool tiny_equal(const char *a, const char *b);

@@ -70,6 +70,8 @@ static bool run_spew(struct tiny_console *c, char *rest)
         for (; n > 0 && at <= room + PRINT_BYTES - SPEW_LINE_MAX; n--)
             at += spew_line(spew, at);
         print_taken(&c->out, (size_t)(at - room));
+        if (tiny_interrupted(c))
+            return true;
     }
     print_flush(&c->out);
     return true;
@@ -119,7 +121,7 @@ static bool run_slow(struct tiny_console *c, char *rest)
 
     if (!take_number(&rest, MISSING, UINT64_MAX - 1, &n) || !take_number(&rest, 100, UINT32_MAX, &ms))
         return false;
-    for (uint64_t i = 0; i < n; i++) {
+    for (uint64_t i = 0; i < n && !tiny_interrupted(c); i++) {
         hvc_sleep(c->hvc->platform, ms * NS_IN_MS); /* no clock: as fast as it goes */
         print_text(&c->out, "slow ");
         print_number(&c->out, i);

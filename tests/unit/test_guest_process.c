@@ -345,6 +345,22 @@ static void test_line_is_bounded(void **state)
     finish(&r);
 }
 
+/* Ctrl-C ends the words that would go on for ever, after a whole line; what is typed behind it is kept. */
+static void test_interrupt(void **state)
+{
+    static const char typed[] = "spew 1000000000000\r\x03slow 1000000000 1\r\x03poweroff\r";
+    static const char begin[] = "tiny> spew 1000000000000\r\n0 ABC", tail[] = "^C\r\ntiny> poweroff\r\n";
+    static const char middle[] = "\r\n^C\r\ntiny> slow 1000000000 1\r\n";
+    struct run r;
+
+    (void)state;
+    run(&r, "quiet", typed);
+    assert_memory_equal(r.machine.log, begin, sizeof begin - 1);
+    assert_memory_equal(r.machine.log + r.machine.n_log - (sizeof tail - 1), tail, sizeof tail - 1);
+    assert_non_null(memmem(r.machine.log, r.machine.n_log, middle, sizeof middle - 1));
+    finish(&r);
+}
+
 static void test_spew_is_exact(void **state)
 {
     static const struct {
@@ -446,6 +462,7 @@ int main(void)
         cmocka_unit_test(test_typed),
         cmocka_unit_test(test_self_test),
         cmocka_unit_test(test_line_is_bounded),
+        cmocka_unit_test(test_interrupt),
         cmocka_unit_test(test_spew_is_exact),
         cmocka_unit_test(test_flag_toggles_under_spew),
         cmocka_unit_test(test_without_a_hypervisor),
