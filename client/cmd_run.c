@@ -27,7 +27,8 @@ static void say_where(const struct run *r)
         message("started the console service (pid %d), %s; logs in %s", r->service, r->socket, r->log_dir);
     else
         message("using the console service at %s; logs in %s", r->socket, r->log_dir);
-    message("from another terminal: vcons ls, vcons attach NAME, vcons log NAME");
+    if (!r->detach)
+        message("from another terminal: vcons ls, vcons attach NAME, vcons log NAME");
 }
 
 static int vmm_arguments(struct run *r, char program[PATH_MAX], char *argv[ARGUMENTS_MAX + 8])
@@ -201,7 +202,7 @@ static int run_all(struct run *r)
         status = start_vmm(r);
     }
     if (r->private)
-        run_private_end(r);
+        run_private_end(r, status != EXIT_DONE);
     return status;
 }
 
@@ -255,8 +256,8 @@ const struct command command_run = {
     .usage = "[-d] [--private] CONFIG | -k KERNEL [-i RAMDISK] [-a CMDLINE] [-m MIB]",
     .about = "Run the domains of a file; start the console service if none runs",
     .help = "  -d, --detach         return when all domains run\n"
-            "  --private            a service and directories for this run alone, gone with it; logs are\n"
-            "                       kept if VCONS_LOG_DIR says where\n"
+            "  --private            a service and directories for this run alone, gone with it; if it fails\n"
+            "                       its logs are kept\n"
             "  -k KERNEL            one domain without a file; with -i RAMDISK, -a CMDLINE, -m MIB\n"
             "  --engine ENGINE      kvm, process or auto, for domains that do not say\n"
             "  --name NAME          the hypervisor's name\n",

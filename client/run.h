@@ -32,8 +32,8 @@ struct run {
 
 /* Directories for this run alone, in the environment for all we start. 0 or an exit code, with a message. */
 int run_private_make(struct run *r);
-/* Wait until the service that we started has ended, end it if it has not, remove the directories. */
-void run_private_end(struct run *r);
+/* Wait until the service that we started has ended, end it if it has not, remove the directories, or all but the logs. */
+void run_private_end(struct run *r, bool keep_logs);
 /* Find a live service or start one. 0 or an exit code, with a message. */
 int run_service(struct run *r);
 /* Start program (one of ours) with argv[1..], input from /dev/null and errors at the end of file; its pid or -errno. */

@@ -192,10 +192,8 @@ int run_private_make(struct run *r)
         return EXIT_FAILED;
     }
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        bool keep = i == 2 && getenv(names[i][0]) != NULL; /* logs that the caller wants to read afterwards */
-
         if (paths_format(path, "%s/%s", r->private_dir, names[i][1]) == 0)
-            setenv(names[i][0], path, !keep);
+            setenv(names[i][0], path, 1);
     }
     unsetenv("VCONS_SOCKET");
     return 0;
@@ -210,7 +208,18 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return 0;
 }
 
-void run_private_end(struct run *r)
+/* All but the logs. */
+static void remove_around_logs(const struct run *r)
+{
+    static const char *const parts[] = {"run", "state"};
+    char path[PATH_MAX];
+
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (paths_format(path, "%s/%s", r->private_dir, parts[i]) == 0)
+            nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void run_private_end(struct run *r, bool keep_logs)
 {
     int state, waited = 0;
 
@@ -220,6 +229,12 @@ void run_private_end(struct run *r)
         kill(r->service, SIGTERM);
         waitpid(r->service, &state, 0);
     }
-    if (r->private_dir[0] != '\0')
+    if (r->private_dir[0] == '\0')
+        return;
+    if (!keep_logs || access(r->paths.log, F_OK) != 0) {
         nftw(r->private_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        return;
+    }
+    remove_around_logs(r);
+    message("the logs of this run are kept in %s", r->paths.log);
 }

@@ -9,19 +9,15 @@
 
 #include "tty.h"
 
-/* What exit and a crash put back. One process drives one terminal. */
-static struct tty *current;
+/* What exit and a crash put back: a copy, for they come when the command's own storage is gone. */
+static struct tty kept;
 
-static void restore_current(void)
-{
-    if (current != NULL)
-        tty_restore(current);
-}
+static void restore_kept(void) { tty_restore(&kept); }
 
 static void crashed(int number)
 {
-    restore_current(); /* tcsetattr is async-signal-safe */
-    raise(number);     /* SA_RESETHAND: this time it kills */
+    restore_kept(); /* tcsetattr is async-signal-safe */
+    raise(number);  /* SA_RESETHAND: this time it kills */
 }
 
 bool tty_save(struct tty *t, int fd)
@@ -31,12 +27,12 @@ bool tty_save(struct tty *t, int fd)
 
     *t = (struct tty){.fd = fd};
     t->saved = isatty(fd) && tcgetattr(fd, &t->before) == 0;
-    if (!t->saved || current != NULL)
+    if (!t->saved || kept.saved)
         return t->saved;
-    atexit(restore_current);
+    kept = *t;
+    atexit(restore_kept);
     for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++)
         sigaction(fatal[i], &action, NULL);
-    current = t;
     return true;
 }
 

@@ -4,7 +4,7 @@
  *
  * Spec:  termios(3). Put back on tty_restore, at exit, and in the signals of a crash; of those that can be caught the commands
  *        take TERM, INT, HUP, QUIT through signals.h and restore by themselves.
- * Owner: the caller places struct tty; the last one saved is also the one that a crash restores, so it stays.
+ * Owner: the caller places struct tty; of the first one saved a copy is kept for exit and crashes.
  * Lock:  none: one thread.
  * Trust: the terminal may go away at any moment: errors of putting it back are for nobody.
  */
