@@ -64,7 +64,7 @@ static void notify(void *ctx)
     struct world *w = ctx;
 
     w->n_notify++;
-    if (w->page->connection == XENCONSOLE_DISCONNECTED)
+    if (w->page->connection == XENCONSOLE_DISCONNECTED && w->left_when_disconnected == UINT32_MAX)
         w->left_when_disconnected = w->page->out_prod - w->page->out_cons;
 }
 

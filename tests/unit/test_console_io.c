@@ -25,6 +25,7 @@ static bool copy_in(void *ctx, void *to, uint64_t from, uint32_t n)
     struct rig *r = ctx;
 
     r->largest = n > r->largest ? n : r->largest;
+    assert_true(from + (n - 1) >= from); /* env need not think of that */
     if (!inside(from, n))
         return false;
     memcpy(to, r->ram + from, n);
@@ -35,6 +36,7 @@ static bool copy_out(void *ctx, uint64_t to, const void *from, uint32_t n)
 {
     struct rig *r = ctx;
 
+    assert_true(to + (n - 1) >= to);
     if (!inside(to, n))
         return false;
     memcpy(r->ram + to, from, n);

@@ -26,6 +26,19 @@ struct rig {
     enum vc_wait end;
 };
 
+/* What another thread does at the moment when the event lock is dropped. */
+static struct rig *raises_at_unlock;
+
+static void unlock_and_race(void *lock, unsigned long saved)
+{
+    struct rig *r = raises_at_unlock;
+
+    raises_at_unlock = NULL;
+    door_unlock(lock, saved);
+    if (r != NULL)
+        vc_events_notify(&r->events, r->notify_port, r->notify_door);
+}
+
 static bool copy_in(void *ctx, void *to, uint64_t from, uint32_t n)
 {
     struct rig *r = ctx;
@@ -63,9 +76,10 @@ static enum vc_wait wait(void *ctx, const uint32_t *word, uint32_t value, uint64
     uint32_t port = r->notify_port;
 
     door_may_sleep();
+    if (vc_load_seq(word) != value)
+        return VC_WAIT_WOKEN; /* as a futex */
     r->n_waits++;
     r->deadline = deadline_ns;
-    assert_int_equal(vc_load_seq(word), value);
     r->notify_port = 0;
     if (port == 0)
         return r->end;
@@ -96,7 +110,7 @@ static void shut(void *ctx, uint32_t reason)
 }
 
 static const struct vc_events_env env = {
-    {door_lock, door_unlock}, copy_in, copy_out, sent, wait, wake, yield, shut,
+    {door_lock, unlock_and_race}, copy_in, copy_out, sent, wait, wake, yield, shut,
 };
 
 static struct rig *rig_new(void)
@@ -358,6 +372,19 @@ static void poll_waits_until_an_event(void **state)
     assert_int_equal(poll(r, 0, ports, 0, 5), 1); /* no ports: a sleep */
 }
 
+static void an_event_between_the_look_and_the_sleep(void **state)
+{
+    struct rig *r = rig_new();
+    uint32_t port;
+
+    (void)state;
+    vc_events_open(&r->events, r, &port);
+    r->notify_port = port;
+    r->notify_door = r;
+    raises_at_unlock = r;
+    assert_int_equal(poll(r, 0, &port, 1, 0), 0);
+}
+
 static void events_on_other_ports_do_not_end_a_poll(void **state)
 {
     struct rig *r = rig_new();
@@ -459,6 +486,7 @@ int main(void)
         cmocka_unit_test(statuses),
         cmocka_unit_test(a_port_belongs_to_its_door),
         cmocka_unit_test(poll_waits_until_an_event),
+        cmocka_unit_test(an_event_between_the_look_and_the_sleep),
         cmocka_unit_test(events_on_other_ports_do_not_end_a_poll),
         cmocka_unit_test(each_vcpu_has_its_own_pending_bits),
         cmocka_unit_test(hostile_polls),
