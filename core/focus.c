@@ -223,8 +223,11 @@ void vc_focus_print(struct vc_focus *f, const char *text)
 uint32_t vc_focus_take(struct vc_focus *f, void *bytes, uint32_t n)
 {
     unsigned long saved = lock(f, f->lock);
-    uint32_t waiting = f->output_prod - f->output_cons, slot = f->output_cons & (f->output_size - 1), first;
+    uint32_t waiting, slot, first;
 
+    vc_focus_catch_up(f);
+    waiting = f->output_prod - f->output_cons;
+    slot = f->output_cons & (f->output_size - 1);
     n = n < waiting ? n : waiting;
     first = n < f->output_size - slot ? n : f->output_size - slot;
     memcpy(bytes, f->output + slot, first);

@@ -254,6 +254,12 @@ void vc_focus_end_line(struct vc_focus *f, struct vc_focus_domain *d)
         show_mark(f, d);
 }
 
+void vc_focus_catch_up(struct vc_focus *f)
+{
+    if (f->output_prod == f->output_cons && f->focus != NULL && f->focus->skipped > 0)
+        show_mark(f, f->focus);
+}
+
 static uint32_t length(const char *text)
 {
     uint32_t n = 0;

@@ -211,12 +211,18 @@ void console_post(struct console *c, enum vc_line_event_kind kind, uint64_t valu
     }
 }
 
+static bool has_room(struct console *c)
+{
+    uint32_t room;
+
+    return !c->broken && checked(c, vc_source_room(&c->source, &room)) == VC_OK && room > 0;
+}
+
 void console_wait(struct console *c, unsigned slice_ms)
 {
     struct timespec t;
-    uint32_t room;
 
-    if (!c->broken && vc_source_room(&c->source, &room) == VC_OK && room > 0)
+    if (has_room(c))
         return; /* it came between the put that found none and this lock */
     clock_gettime(CLOCK_MONOTONIC, &t);
     t.tv_nsec += (long)slice_ms * 1000000;
@@ -232,7 +238,7 @@ void console_move(struct console *c)
         vc_source_arm_room(&c->source);
         flush(c);
     }
-    if (c->flow == CONSOLE_TAILS && tail_empty(&c->tail))
+    if (c->flow != CONSOLE_FLOWS && tail_empty(&c->tail) && has_room(c))
         c->flow = CONSOLE_FLOWS;
     else if (c->flow == CONSOLE_TAILS && progress(c))
         enter_held(c); /* the service is back: what is left of the tail goes before new output, which waits */

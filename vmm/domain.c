@@ -226,6 +226,9 @@ void domain_request(struct domain *d, enum domain_request request)
         domain_end(d, request);
     } else if (d->state == DOMAIN_ENDING) {
         atomic_store(&d->request, (int)request);
+    } else if (d->state == DOMAIN_NEW) {
+        if (request == REQUEST_STOP)
+            domain_set_off(d, DOMAIN_OFF); /* asked for while the service was still taking our lines */
     } else if (request == REQUEST_RESET) {
         uv_timer_stop(&d->restart);
         if (domain_start(d, &error) != 0)

@@ -21,7 +21,8 @@ struct vc_focus_domain;
 struct vmm;
 
 enum domain_state {
-    DOMAIN_OFF, /* never ran, or stopped */
+    DOMAIN_NEW, /* about to run for the first time */
+    DOMAIN_OFF,
     DOMAIN_RUNNING,
     DOMAIN_ENDING,  /* no vCPU runs, but what it said is not yet out of the door */
     DOMAIN_WAITING, /* restarts in a moment */

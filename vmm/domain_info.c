@@ -17,9 +17,13 @@ bool domain_has_crashed(const struct domain *d) { return d->crashed; }
 
 const char *domain_state_word(const struct domain *d)
 {
-    static const char *const words[] = {[DOMAIN_OFF] = "off",         [DOMAIN_RUNNING] = "running",
-                                        [DOMAIN_ENDING] = "stopping", [DOMAIN_WAITING] = "restarting",
-                                        [DOMAIN_CRASHED] = "crashed", [DOMAIN_PRESERVED] = "preserved"};
+    static const char *const words[] = {[DOMAIN_NEW] = "new",
+                                        [DOMAIN_OFF] = "off",
+                                        [DOMAIN_RUNNING] = "running",
+                                        [DOMAIN_ENDING] = "stopping",
+                                        [DOMAIN_WAITING] = "restarting",
+                                        [DOMAIN_CRASHED] = "crashed",
+                                        [DOMAIN_PRESERVED] = "preserved"};
 
     return words[d->state];
 }

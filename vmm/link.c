@@ -234,7 +234,8 @@ int link_first(struct link *l, struct vmm_error *error)
     uint64_t deadline = vmm_now_ms() + FIRST_WAIT_MS;
 
     dial(l);
-    while (l->fd >= 0 && !all_answered(l) && vmm_now_ms() < deadline)
+    /* One that was there and went, as in a restart, is expected back; where none listens nobody waits. */
+    while ((l->fd >= 0 || l->up_since_ms > 0) && !all_answered(l) && vmm_now_ms() < deadline)
         uv_run(&l->vmm->loop, UV_RUN_NOWAIT) == 0 ? (void)0 : (void)uv_sleep(1);
     return l->refusal[0] != '\0' ? vmm_fail(error, "%s", l->refusal) : 0;
 }

@@ -143,8 +143,10 @@ void link_receive(struct link *l)
 
     while (l->fd >= 0) {
         n = sock_recv_fds(l->fd, packet, sizeof packet, NULL, 0, &n_fds);
-        if (n == -EAGAIN || n == -EWOULDBLOCK)
+        if (n == -EAGAIN || n == -EWOULDBLOCK) {
+            link_send_owed(l); /* what the answers just taken made us owe */
             return;
+        }
         if (n == 0 || n == -ECONNRESET || n == -EPIPE)
             link_down(l, 0);
         else if (n < 0 || !dispatch(l, packet, (size_t)n))

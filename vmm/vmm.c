@@ -293,7 +293,7 @@ static void start_domains(struct vmm *vmm)
     struct vmm_error error;
 
     for (size_t i = 0; i < vmm->n_domains; i++)
-        if (domain_start(vmm->domains[i], &error) != 0)
+        if (domain_state(vmm->domains[i]) == DOMAIN_NEW && domain_start(vmm->domains[i], &error) != 0)
             vmm_print(vmm, "d%zu (%s) does not start: %s", i + 1, domain_name(vmm->domains[i]), error.text);
 }
 
@@ -310,7 +310,8 @@ static void greet(struct vmm *vmm)
 {
     for (size_t i = 0; i < vmm->n_domains; i++) {
         vmm_print(vmm, "d%zu = %s", i + 1, domain_name(vmm->domains[i]));
-        domain_join(vmm->domains[i]);
+        if (domain_state(vmm->domains[i]) == DOMAIN_NEW)
+            domain_join(vmm->domains[i]);
     }
     if (vmm->config.no_kvm.text[0] != '\0')
         vmm_print(vmm, "engine process, for KVM cannot be used: %s", vmm->config.no_kvm.text);

@@ -106,3 +106,11 @@ def run(place, config, *args, **kw):
                     stderr=subprocess.STDOUT, **kw)
     shown, _ = p.communicate(timeout=WAIT_S * 3)
     return p.returncode, shown
+
+
+def log_of(place, name):
+    """The raw log of a console; empty before there is one."""
+    try:
+        return place.log_bytes(name)
+    except FileNotFoundError:
+        return b""

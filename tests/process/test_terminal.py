@@ -3,7 +3,7 @@
 import re
 import signal
 
-from hypervisor import SWITCH, Hypervisor, domain
+from hypervisor import SWITCH, Hypervisor, domain, log_of
 from vcons import Place, wait_for
 
 THREE = domain("web") + domain("db") + domain("io", console=("con", "console_io"))
@@ -76,8 +76,7 @@ def others_are_prefixed_and_whole(place):
 def partial_line_comes_with_the_focus(place):
     h = Hypervisor(place, domain("web") + domain("db"))
     boots(h, 2)
-    wait_for(lambda: h.read(0.05) and False or place_log_size(place, "db/hvc0") > 0 and
-             place.log_bytes("db/hvc0").endswith(b"tiny> "), "the prompt of db")
+    wait_for(lambda: h.read(0.05) and False or log_of(place, "db/hvc0").endswith(b"tiny> "), "the prompt of db")
     assert h.shown.count(b"tiny> ") == 1, "db's prompt has no end of line, so it waits"
     h.type(SWITCH)
     h.expect("*** Serial input to DOM2")
@@ -150,17 +149,10 @@ def leaves_by_signal(place):
 def stopped_terminal_stops_nobody(place):
     """Nobody reads the terminal: the guest goes on, and a mark says what was not shown."""
     h = Hypervisor(place, domain("web", "spew 50000; poweroff") + domain("db"))
-    wait_for(lambda: place_log_size(place, "web/hvc0") > 50000 * 80, "the whole spew in the log", 60)
+    wait_for(lambda: len(log_of(place, "web/hvc0")) > 50000 * 80, "the whole spew in the log", 60)
     h.expect("bytes not shown]")
     assert h.quit() == 0
     h.close()
-
-
-def place_log_size(place, name):
-    try:
-        return len(place.log_bytes(name))
-    except OSError:
-        return 0
 
 
 def main():
