@@ -41,10 +41,13 @@ static void typed(uv_poll_t *poll, int status, int events)
 
     (void)events;
     n = status < 0 ? 0 : read(t->in_fd, keys, sizeof keys);
-    if (n > 0)
+    if (n > 0) {
         vc_focus_type(&t->vmm->focus, keys, (size_t)n);
-    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+    } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
         uv_poll_stop(poll); /* no more keys; not a reason to quit */
+        t->has_keys = false;
+        vmm_no_keys(t->vmm);
+    }
 }
 
 /* True: the terminal took all of the chunk. What it cannot take for good (EIO: it has gone) counts as taken. */
@@ -109,6 +112,7 @@ bool terminal_open(struct terminal *t, struct vmm *vmm)
     }
     t->in.data = t->out.data = t;
     t->in_ready = t->in_fd >= 0 && uv_poll_init(&vmm->loop, &t->in, t->in_fd) == 0;
+    t->has_keys = t->in_ready;
     if (t->in_ready)
         uv_poll_start(&t->in, UV_READABLE, typed);
     /* A file cannot be polled, and need not be: it is never full for long. */
@@ -143,6 +147,6 @@ void terminal_close(struct terminal *t)
         close(t->in_fd);
     if (t->out_fd >= 0)
         close(t->out_fd);
-    t->in_ready = t->out_ready = t->raw = false;
+    t->in_ready = t->out_ready = t->raw = t->has_keys = false;
     t->in_fd = t->out_fd = -1;
 }

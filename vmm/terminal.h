@@ -25,6 +25,7 @@ struct terminal {
     uv_poll_t in, out;
     bool in_ready, out_ready; /* their handles exist */
     bool raw;                 /* saved holds what to restore */
+    bool has_keys;            /* somebody may type: input is there and has not ended */
     struct termios saved;
     uint8_t chunk[4096]; /* taken from focus, not yet written */
     size_t at, n;

@@ -35,7 +35,7 @@ static void moved(void *ctx, struct vc_focus_domain *to)
     struct vmm *vmm = ctx;
 
     vmm->menu.asks = MENU_KEYS;
-    link_focus(&vmm->link, to != NULL ? to->id : 0);
+    link_focus(&vmm->link, to != NULL && vmm->terminal.has_keys ? to->id : 0);
 }
 
 static void refused(void *ctx, struct vc_focus_domain *d)
@@ -140,11 +140,14 @@ struct domain *vmm_domain(struct vmm *vmm, const char *name)
     return NULL;
 }
 
+void vmm_no_keys(struct vmm *vmm) { link_focus(&vmm->link, 0); }
+
 void vmm_detach(struct vmm *vmm)
 {
     vmm_print(vmm, "domains go on; `vcons attach %s` comes back", vmm->config.name);
     terminal_drain(&vmm->terminal, 200);
     terminal_close(&vmm->terminal);
+    vmm_no_keys(vmm);
     say(vmm, 'd');
 }
 

@@ -64,6 +64,8 @@ void vmm_notify(struct vmm *vmm);
 void vmm_quit(struct vmm *vmm);
 /* Leave the terminal to whoever started us and go on. */
 void vmm_detach(struct vmm *vmm);
+/* Nobody can type at the terminal any more: give the write token back. */
+void vmm_no_keys(struct vmm *vmm);
 /* A domain has stopped for good. */
 void vmm_domain_off(struct vmm *vmm);
 /* By name; NULL: no such domain. */

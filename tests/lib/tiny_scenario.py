@@ -24,12 +24,13 @@ def domains(lines):
     """Name: (boot arguments, more of its block, what is typed, its log)."""
     hypercall = 'console "hvc0" { type = console_io }'
     return {
+        # first, for the first has the focus: with no terminal that must not keep its token from others
+        'typed': ('quiet', '', TYPED, ANSWERED),
         'ring': (f'quiet; spew {lines}; poweroff', '', None, spew.lines(lines)),
         'wide': (f'quiet; spew {lines // 10} 1024; poweroff', '', None, spew.lines(lines // 10, 1024)),
         'call': (f'quiet; spew {lines} 33; poweroff', hypercall, None, spew.lines(lines, 33)),
         'both': ('console=console_io; console=hvc0; quiet; echo by call; poweroff', '', None, b'by call\r\n'),
         'self': ('quiet; selftest; poweroff', '', None, SELFTEST_OK),
-        'typed': ('quiet', '', TYPED, ANSWERED),
         'asked': ('quiet', hypercall, TYPED, ANSWERED),
         'trap': ('quiet; echo before; crash trap', '', None, b'before\r\n'),
         'touch': ('quiet; echo before; crash touch', '', None, b'before\r\n'),
