@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "focus.h"
-#include <string.h>
+#include "memory.h"
 
 #define WRITE_CHUNK 4096u /* bytes shown between two releases of the locks */
 #define TYPE_BATCH  64u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "focus.h"
-#include <string.h>
+#include "memory.h"
 
 #define LINE_MAX   (VC_FOCUS_LINE_BYTES - 1) /* Xen: a line is emitted when it reaches 255 */
 #define TEXT_BYTES 384u                      /* "(d4294967295) ", a line, LF; or any message */

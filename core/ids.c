@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include <string.h>
+#include "memory.h"
 #include <vcons/ids.h>
 
 enum { BITS = 64, SHIFT = 6 };

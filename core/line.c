@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include <string.h>
+#include "memory.h"
 #include <vcons/atomic.h>
 #include <vcons/line.h>
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Core is freestanding: linked alone, of all symbols in the world only four may be missing; it holds no variable of its own;
-and each header compiles by itself, as C and as C++ where it has no C-only static assertions."""
+"""Core is freestanding: linked alone, of all symbols in the world only four may be missing; it holds no variable of its own; it
+compiles for bare machines of both architectures, where there is no libc, no header of one either; and so does each header."""
 import glob
 import os
 import subprocess
@@ -41,13 +41,21 @@ def link_alone(work, compiler):
         sys.exit(f"{compiler}: names without vc_: {', '.join(foreign)}")
 
 
-def each_header(work, compiler):
+def bare(work):
+    """Nothing but the compiler's own headers."""
+    for target in ("aarch64-none-elf", "x86_64-none-elf"):
+        for path in sorted(glob.glob(os.path.join(source, "core", "*.c"))):
+            run("clang", f"--target={target}", *FLAGS, "-c", path, "-o", os.path.join(work, "bare.o"))
+        each_header(work, "clang", f"--target={target}")
+
+
+def each_header(work, compiler, *more):
     for path in sorted(glob.glob(os.path.join(include, "vcons", "**", "*.h"), recursive=True)):
         name = os.path.relpath(path, include)
         unit = os.path.join(work, "unit.c")
         with open(unit, "w") as f: # twice: the guard is there too
             f.write(f"#include <{name}>\n#include <{name}>\n")
-        run(compiler, *FLAGS, "-Wpedantic", "-fsyntax-only", unit)
+        run(compiler, *more, *FLAGS, "-Wpedantic", "-fsyntax-only", unit)
 
 
 def main():
@@ -60,6 +68,8 @@ def main():
                 continue
             link_alone(work, compiler)
             each_header(work, compiler)
+            if compiler == "clang":
+                bare(work)
             tried += 1
         if tried == 0:
             sys.exit("neither gcc nor clang is here")

@@ -22,7 +22,7 @@ ROOMS = {
     "client": (r"wire/(control|index|link)", {"host"}, True),  # link: the states of a domain that close records hold
     "host": (r"(?!)", set(), True),
 }
-FREESTANDING = {"stdbool.h", "stddef.h", "stdint.h", "stdarg.h", "string.h"}
+FREESTANDING = {"stdbool.h", "stddef.h", "stdint.h"}
 
 
 def room_of(path):
