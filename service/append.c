@@ -387,7 +387,7 @@ void append_sync(struct append *a, struct console *c) { push_command(a, c, &c->a
 
 static void add(struct append *a, struct console *c)
 {
-    c->append.ended = c->append.removing = false;
+    c->append.ended = false;
     c->append.fruitless = 0;
     __atomic_store_n(&c->append.broken, 0, __ATOMIC_SEQ_CST);
     poll_source(a, c, true);

@@ -48,7 +48,7 @@ struct append_entry { /* in each console */
     uint32_t news;       /* atomic set of enum append_news not yet collected */
     uint32_t fruitless;  /* kicks in a row that brought nothing */
     uint8_t queue;       /* enum append_queue */
-    bool polled, resting, removing, ended, slow, unsettled;
+    bool polled, resting, ended, slow, unsettled;
     bool command_add, command_remove, command_sync; /* guarded by append->lock */
     uint32_t broken;     /* atomic: 1 while its peer breaks the protocol */
 };

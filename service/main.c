@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -197,6 +198,7 @@ int main(int argc, char **argv)
         return error;
     signal(SIGPIPE, SIG_IGN);
     umask(0077);
+    mallopt(M_ARENA_MAX, 1); /* no thread of ours allocates in a hurry; an arena for each only holds memory back */
     if (load_config(&s, &o, &p) != 0) {
         message("%s", p.text);
         return 2;

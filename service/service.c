@@ -74,6 +74,7 @@ void service_idle_check(struct service *s)
 {
     if (s->linger_s < 0 || s->stopping || busy(s))
         return;
+    uv_update_time(&s->loop);
     uv_timer_start(&s->linger, linger_over, s->had_link ? (uint64_t)s->linger_s * 1000 : FIRST_CLIENT_MS, 0);
 }
 
@@ -92,7 +93,6 @@ static void finish(struct service *s)
     append_stop(&s->append);
     registry_close(s);
     log_store_close(&s->store);
-    watches_close(&s->watches);
     uv_walk(&s->loop, closed_rest, NULL);
 }
 
@@ -207,7 +207,9 @@ int service_start(struct service *s, struct problem *p)
 
 void service_run(struct service *s)
 {
-    uv_run(&s->loop, UV_RUN_DEFAULT);
+    while (watches_run(&s->watches)) {
+    }
+    watches_close(&s->watches);
     tidier_stop(&s->tidier);
     uv_loop_close(&s->loop);
     sockets_free(s);

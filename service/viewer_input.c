@@ -9,6 +9,7 @@
 #include "source.h"
 #include "viewer.h"
 
+#define FEW    64u /* bytes: what a person types, not what a program sends */
 #define ROUNDS 16u /* of one client before the others have their turn */
 
 static enum input failed(ssize_t n)
@@ -195,6 +196,8 @@ enum input input_read(struct viewer *v)
 
         if (result != INPUT_MORE || went == 0)
             return result;
+        if (v->head_have == 0 && went < FEW)
+            break; /* a key: no call just to see that there is no second one */
     }
     return INPUT_MORE; /* level-triggered: the rest is reported again */
 }

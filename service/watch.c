@@ -2,15 +2,15 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <unistd.h>
 
-static void some_ready(uv_poll_t *poll, int status, int events)
+bool watches_run(struct watches *ws)
 {
-    struct watches *ws = poll->data;
+    int timeout = uv_backend_timeout(ws->loop);
+    bool timers = timeout >= 0;
 
-    (void)status;
-    (void)events;
-    ws->n = epoll_wait(ws->epoll, ws->batch, WATCH_BATCH, 0);
+    ws->n = epoll_wait(ws->epoll, ws->batch, WATCH_BATCH, timeout);
     for (ws->at = 0; ws->at < ws->n; ws->at++) {
         struct watch *w = ws->batch[ws->at].data.ptr;
 
@@ -18,27 +18,38 @@ static void some_ready(uv_poll_t *poll, int status, int events)
             w->ready(w, ws->batch[ws->at].events);
     }
     ws->n = 0;
+    if (timers || ws->loop_is_due || !uv_loop_alive(ws->loop)) {
+        ws->loop_is_due = false;
+        uv_run(ws->loop, UV_RUN_NOWAIT);
+    }
+    return uv_loop_alive(ws->loop) != 0;
+}
+
+/* Run after this batch: its callbacks may end anything. */
+static void loop_ready(struct watch *w, uint32_t events)
+{
+    struct watches *ws = (struct watches *)((char *)w - offsetof(struct watches, loop_ready));
+
+    (void)events;
+    ws->loop_is_due = true;
 }
 
 int watches_open(struct watches *ws, uv_loop_t *loop)
 {
-    *ws = (struct watches){.epoll = epoll_create1(EPOLL_CLOEXEC)};
+    *ws = (struct watches){.epoll = epoll_create1(EPOLL_CLOEXEC), .loop = loop};
     if (ws->epoll < 0)
         return -errno;
-    ws->poll.data = ws;
-    if (uv_poll_init(loop, &ws->poll, ws->epoll) != 0)
-        return -ENOMEM;
-    return uv_poll_start(&ws->poll, UV_READABLE, some_ready);
+    uv_run(loop, UV_RUN_NOWAIT); /* the loop's own descriptors go into its set */
+    ws->loop_ready = (struct watch){.ready = loop_ready, .fd = uv_backend_fd(loop)};
+    return watch_set(ws, &ws->loop_ready, EPOLLIN);
 }
 
-static void closed(uv_handle_t *handle)
+void watches_close(struct watches *ws)
 {
-    struct watches *ws = handle->data;
-
+    watch_end(ws, &ws->loop_ready);
     close(ws->epoll);
+    ws->epoll = -1;
 }
-
-void watches_close(struct watches *ws) { uv_close((uv_handle_t *)&ws->poll, closed); }
 
 int watch_set(struct watches *ws, struct watch *w, uint32_t events)
 {

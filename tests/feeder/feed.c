@@ -126,7 +126,7 @@ static void remember(struct feed *f, const uint8_t *bytes, uint32_t n)
 }
 
 /* Take what was typed; an echoing feed takes no more than it can send back. */
-static bool take_input(struct feed *f)
+static void take_input(struct feed *f)
 {
     uint8_t bytes[1024];
     struct vc_line_event event;
@@ -145,14 +145,12 @@ static bool take_input(struct feed *f)
         feed_kick(f->fds[VC_LINK_FD_OUT_BYTES]);
     if (kick_room)
         feed_kick(f->fds[VC_LINK_FD_IN_ROOM]);
-    return got > 0 || event_taken;
 }
 
 bool feed_run(struct feed *f)
 {
-    bool input = take_input(f);
-
-    if (write_piece(f) || input)
+    take_input(f);
+    if (write_piece(f))
         return true;
     vc_source_arm_bytes(&f->source);
     if (f->position < f->target || (f->echo && !vc_source_idle(&f->source)))

@@ -70,11 +70,13 @@ def wait_for(condition, what, timeout_s=None):
 class Place:
     """A fresh directory with the run, state and log directories of one test; gone at the end."""
 
-    def __init__(self, base=None):
+    def __init__(self, base=None, log_base=None):
         self.root = tempfile.mkdtemp(prefix="vcons-test-", dir=base or "/tmp")
         self.run, self.state, self.log = (os.path.join(self.root, d) for d in ("run", "state", "log"))
+        if log_base:
+            self.log = tempfile.mkdtemp(prefix="vcons-test-log-", dir=log_base)
         for d in (self.run, self.state, self.log):
-            os.mkdir(d, 0o700)
+            os.makedirs(d, 0o700, exist_ok=True)
         self.env = dict(os.environ, VCONS_RUNTIME_DIR=self.run, VCONS_STATE_DIR=self.state, VCONS_LOG_DIR=self.log)
         self.control = os.path.join(self.run, "control.sock")
         self.link = os.path.join(self.run, "link.sock")
@@ -101,6 +103,7 @@ class Place:
                 if f:
                     f.close()
         shutil.rmtree(self.root, ignore_errors=True)
+        shutil.rmtree(self.log, ignore_errors=True)
 
     def daemon(self, *args, ready=True, **kw):
         """Start vconsd and wait until its control socket answers."""

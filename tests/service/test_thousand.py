@@ -2,6 +2,7 @@
 """1,000 consoles on one service: each gets between half and twice its fair share of every second (T11), memory stays below
 2 KiB a console besides the lines, the same before and after traffic (W8), and idle it does not wake at all (W13)."""
 import os
+import shutil
 import sys
 import time
 
@@ -52,10 +53,12 @@ def shares(feeder):
 
 
 def main():
-    with vcons.Place() as place:
+    # Shares are the service's doing, not the disk's: logs lie in memory where there is room for them.
+    memory = "/dev/shm" if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 2 << 30 else None
+    with vcons.Place(log_base=memory) as place:
         config = os.path.join(place.root, "vconsd.conf")
         with open(config, "w") as f:
-            f.write('segment_size = "1M"\nconsole_size = "2M"\n')
+            f.write('segment_size = "256K"\nconsole_size = "1M"\n')
         daemon = place.daemon("--config", config)
         plain = not vcons.sanitized(daemon.pid)
         empty = own_kib(daemon.pid)
