@@ -293,7 +293,7 @@ static int move(struct append *a, struct console *c, uint32_t bytes, uint32_t ev
 {
     struct vc_span spans[2];
     uint32_t n;
-    bool due;
+    bool due, sated = false;
     int error;
 
     *moved = 0;
@@ -301,16 +301,20 @@ static int move(struct append *a, struct console *c, uint32_t bytes, uint32_t ev
         error = c->source->ops->peek(c->source, spans, &n);
         if (error)
             return error;
+        if (n > 0 && sated)
+            return VC_OK; /* came while we wrote: for the next turn, or who refills fastest would get most */
         if (n > 0) {
             n = clip(spans, bytes - *moved < n ? bytes - *moved : n);
             move_bytes(a, c, spans, n);
             *moved += n;
+            sated = true;
             continue;
         }
         error = move_event(a, c, &due);
         if (error || !due)
             return error ? error : VC_ENOSPC;
         events--;
+        sated = false;
         c->append.fruitless = 0;
     }
     return VC_OK;
