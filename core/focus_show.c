@@ -250,7 +250,7 @@ void vc_focus_end_line(struct vc_focus *f, struct vc_focus_domain *d)
 {
     if (d->n > 0)
         show_line(f, d);
-    if (d->skipped > 0) /* no later line of it will say so */
+    if (d->skipped > 0 && room(f) >= TEXT_BYTES) /* no later line of it will say so */
         show_mark(f, d);
 }
 

@@ -174,6 +174,7 @@ static void come_or_go(struct domain *d)
 
 static void check_balance(void)
 {
+    require(w.focus.output_prod - w.focus.output_cons <= sizeof w.output);
     for (uint32_t i = 0; i < DOMAINS; i++) {
         struct vc_focus_counts c = vc_focus_count(&w.focus, &w.domains[i].d);
         uint64_t waiting = c.typed - c.read - c.discarded - c.overflow;

@@ -19,7 +19,7 @@
  *        prefix or a message. Nobody waits: all goes to a bounded buffer that the terminal's thread empties
  *        by vc_focus_take. When that is full, bytes are skipped; those of a domain out of focus also when it
  *        has used up its budget. They are counted and marked, "[vcons: N bytes not shown]", before anything
- *        else of that domain's; out of focus a line says so at once too. A quarter of the buffer is kept for
+ *        else of that domain's, or when the terminal has caught up; out of focus a line says so at once too. A quarter of the buffer is kept for
  *        the hypervisor's own text.
  * In:    the typed ring holds bytes for the domain in focus only: a switch discards and counts what was not
  *        read. Only the domain in focus reads; bytes are taken under the console lock into the reader's local
