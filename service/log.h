@@ -167,7 +167,7 @@ uint32_t log_append(struct log *l, const struct vc_span spans[2], const struct l
 /*
  * Write the time mark that is due for the last bytes, if any. (append) For a thread about to sleep, when a console has no
  * more for now: the mark dates its last words, and makes them verifiable after a loss of power. While it goes on without a
- * rest log_append marks by itself, each 64 KiB or 100 ms. False: nothing was due.
+ * rest log_append marks by itself, each 64 KiB or 100 ms, or a second where a thousand consoles print. False: nothing was due.
  */
 bool log_settle(struct log *l, const struct log_time *now);
 

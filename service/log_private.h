@@ -15,7 +15,7 @@
 #define NS_PER_S          UINT64_C(1000000000)
 #define LOG_RETRY_NS      NS_PER_S
 #define LOG_MARK_NS       (NS_PER_S / 10) /* of a console that never rests: log_settle marks those that do */
-#define LOG_MARK_BYTES    (64u * 1024)
+#define LOG_MARK_EACH_NS  (NS_PER_S / 1000)
 #define LOG_ROOM_BYTES    4096u               /* preallocated in the index for what is said about a full disk */
 #define LOG_SEGMENT_FLOOR (64u * 1024)        /* no sharing makes segments smaller */
 #define LOG_CHUNK_BYTES   (256u * 1024)       /* written by one call, so that its records fit on the stack */
