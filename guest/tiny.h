@@ -20,6 +20,9 @@
  *     time           "time S.NNNNNNNNN", system time in seconds; "time unknown" if the hypervisor does not tell
  *     consoles       one line a console: name, way, port, bytes dropped, violations of the ring
  *     selftest       "ok WHAT" or "FAILED WHAT" a line, then "selftest: N ok, M failed"
+ *     storm N        "storm N" after N events without work (rule R8)
+ *     scribble N     "scribble N" after N impossible indices and flags in its own ring page, each with an event; what
+ *                    the log has before it is anything (rule R4)
  *     crash [HOW]    ends as a crash; HOW: `trap` by an undefined instruction, `touch` by a wild access
  *     reboot, poweroff
  *
@@ -84,6 +87,9 @@ char *tiny_word(char **line);
 bool tiny_equal(const char *a, const char *b);
 /* CRC-32 as zlib's: start with 0, go on with the last result. */
 uint32_t tiny_crc32(uint32_t crc, const uint8_t *bytes, size_t n);
+/* tiny_hostile.c */
+void tiny_storm(struct tiny_console *c, uint64_t n);
+void tiny_scribble(struct tiny_console *c, uint64_t n); /* has_xen */
 /* tiny_fault.c: an undefined instruction, a store to where nothing is. */
 void tiny_fault_trap(void);
 void tiny_fault_touch(void);

@@ -178,6 +178,32 @@ static bool run_selftest(struct tiny_console *c, char *rest)
     return true;
 }
 
+static bool run_storm(struct tiny_console *c, char *rest)
+{
+    uint64_t n;
+
+    if (!take_number(&rest, MISSING, UINT64_MAX - 1, &n))
+        return false;
+    tiny_storm(c, n);
+    print_text(&c->out, "storm ");
+    print_number(&c->out, n);
+    print_line(&c->out, "");
+    return true;
+}
+
+static bool run_scribble(struct tiny_console *c, char *rest)
+{
+    uint64_t n;
+
+    if (!c->tiny->has_xen || !take_number(&rest, MISSING, UINT64_MAX - 1, &n))
+        return false;
+    tiny_scribble(c, n);
+    print_text(&c->out, "scribble ");
+    print_number(&c->out, n);
+    print_line(&c->out, "");
+    return true;
+}
+
 static void end(struct tiny_console *c, uint32_t reason)
 {
     print_flush(&c->out);
@@ -228,6 +254,8 @@ static const struct {
     {"time", run_time, "", "system time"},
     {"consoles", run_consoles, "", "the consoles of this kernel"},
     {"selftest", run_selftest, "", "check drivers and hypervisor"},
+    {"storm", run_storm, " N", "send N events for nothing"},
+    {"scribble", run_scribble, " N", "put N impossible numbers into its ring page"},
     {"crash", run_crash, " [trap|touch]", "end in a crash"},
     {"reboot", run_reboot, "", "start anew"},
     {"poweroff", run_poweroff, "", "end"},

@@ -4,7 +4,7 @@ import os
 import struct
 import sys
 
-GUEST = {'console_io.c', 'hvc.c', 'xen_console.c', 'print.c', 'start_info.c', 'string.c', 'tiny.c', 'tiny_fault.c',
+GUEST = {'console_io.c', 'hvc.c', 'xen_console.c', 'print.c', 'start_info.c', 'string.c', 'tiny.c', 'tiny_fault.c', 'tiny_hostile.c',
          'tiny_selftest.c', 'tiny_words.c', 'main.c', 'ring.c', 'xencons.c'}
 ENGINES = {'tiny-process': GUEST | {'process_entry.S.o', 'sandbox.c', 'start.c'}, 'tiny-pvh': GUEST | {'pvh_entry.S.o', 'debug_port.c'}}
 PT_DYNAMIC, PT_INTERP = 2, 3
