@@ -13,6 +13,7 @@
 #include "link.h"
 #include "viewer.h"
 
+#define RETURN_MS 2000 /* hypervisors dial again within 10 ms: long enough for busy ones */
 #define FIRST_CLIENT_MS 30000 /* a service that ends by itself waits so long for somebody to come at all */
 
 void service_clocks(struct log_time *now)
@@ -76,6 +77,16 @@ void service_idle_check(struct service *s)
         return;
     uv_update_time(&s->loop);
     uv_timer_start(&s->linger, linger_over, s->had_link ? (uint64_t)s->linger_s * 1000 : FIRST_CLIENT_MS, 0);
+}
+
+/* Who has not come back by now does not come: viewers of consoles that are known by their logs only are told. */
+static void returned(uv_timer_t *timer)
+{
+    struct service *s = timer->data;
+
+    for (struct console *c = s->registry.first; c != NULL; c = c->next)
+        if (c->gone && c->source == NULL)
+            viewers_end(c);
 }
 
 /* Ending. */
@@ -174,11 +185,13 @@ int service_start(struct service *s, struct problem *p)
     s->started_ns = now.mono_ns;
     registry_open(&s->registry);
     error = uv_loop_init(&s->loop);
-    s->news.data = s->linger.data = s;
+    s->news.data = s->linger.data = s->returning.data = s;
     if (error == 0)
         error = uv_async_init(&s->loop, &s->news, news_ready);
     if (error == 0)
         error = uv_timer_init(&s->loop, &s->linger);
+    if (error == 0)
+        error = uv_timer_init(&s->loop, &s->returning);
     if (error == 0)
         error = start_signals(s);
     if (error == 0)
@@ -202,6 +215,7 @@ int service_start(struct service *s, struct problem *p)
     if (error == 0 && (error = sockets_start(s)) != 0)
         return problem_set(p, error, "sockets: %s", strerror(-error));
     service_idle_check(s);
+    uv_timer_start(&s->returning, returned, RETURN_MS, 0);
     return error;
 }
 

@@ -44,6 +44,7 @@ struct service {
     uv_async_t news;    /* from the append thread */
     uv_signal_t term, interrupt, hangup;
     uv_timer_t linger;
+    uv_timer_t returning; /* while it runs, hypervisors of an earlier service may still come back */
     struct watches watches;
     struct watch link_listen, control_listen;
     struct paths paths;

@@ -455,7 +455,7 @@ int viewer_create(struct console *c, int fd, const struct viewer_wish *wish)
     v->may_write = wish->may_write;
     v->may_break = wish->may_break;
     snprintf(v->who, sizeof v->who, "%s", wish->who);
-    if (c->gone && c->source == NULL && v->end == UINT64_MAX) {
+    if (c->gone && c->source == NULL && v->end == UINT64_MAX && !uv_is_active((uv_handle_t *)&c->service->returning)) {
         v->pending = PENDING_END;
         v->end_reason = VC_CONTROL_END_CONSOLE;
     }

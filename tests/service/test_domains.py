@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""Hypervisors and their domains: stop and reset reach the right one and are answered, states are shown, a console that is
+gone ends its viewers after the last byte, one that is away does not, and a returning service finds everybody."""
+import os
+import signal
+import sys
+
+import vcons
+
+
+def error_of(c, op, **fields):
+    try:
+        c.ask(op, **fields)
+    except vcons.ControlError as e:
+        return e.code
+    return None
+
+
+def requests(place, first, second):
+    with vcons.Control(place.control) as c:
+        c.ask("stop", domain="f1")
+        assert first.expect("request")[1:] == ["1", "f1"]
+        c.ask("reset", domain="g0/hvc0")
+        assert second.expect("request")[1:] == ["2", "g0"]
+        c.ask("stop", all=True)
+        assert first.expect("request")[1] == "3" and second.expect("request")[1] == "3"
+    with vcons.Guest(place, "slow") as guest:
+        with vcons.Control(place.control) as c:  # a client that does not wait for the answer
+            c.socket.sendall(b'{"id":2,"op":"stop","domain":"slow"}\n')
+            kind, body = guest.receive()
+            assert kind == guest.REQUEST
+        with vcons.Control(place.control) as c, vcons.Control(place.control) as other:
+            c.socket.sendall(b'{"id":2,"op":"reset","domain":"slow"}\n')
+            kind, body = guest.receive()
+            assert "slow/hvc0" in other.ls()  # nobody else waits
+            guest.packet(guest.REFUSED, body[:4] + (9).to_bytes(4, "little") + b"no such\x1b[2J domain".ljust(128, b"\0"))
+            line = b""
+            while b"\n" not in line:
+                line += c.socket.recv(4096)
+            assert b'"failed"' in line and b"no such?[2J domain" in line, line
+    with vcons.Control(place.control) as c:
+        vcons.wait_for(lambda: c.ls()["slow/hvc0"]["state"] == "away", "slow to be away")
+        assert error_of(c, "stop", domain="slow") == "away"
+
+
+def states(place, feeder):
+    with vcons.Control(place.control) as c:
+        for number, word in ((3, "crashed"), (4, "paused"), (2, "off"), (1, "running")):
+            feeder.ask("state", 0, number, 1000 + number)
+            vcons.wait_for(lambda: c.ls()["f0/hvc0"]["state"] == word, word)
+            assert c.ls()["f0/hvc0"]["dropped"] == 1000 + number
+        f0 = c.ls()["f0/hvc0"]
+        assert f0["domid"] == 1 and f0["hypervisor"] == "feeder" and f0["door"] == "feeder" and f0["boots"] == 1
+        with vcons.Control(place.control) as by_id:  # a domain's id is as good as its name, where nobody has that name
+            assert by_id.attach("2")["console"] in ("f1/hvc0", "g1/hvc0")
+
+
+def gone(place, feeder):
+    """A viewer gets all that was printed, then the end; one who comes later gets the same."""
+    with vcons.Control(place.control) as c:
+        c.attach("f2", "start")
+        feeder.ask("lines", 2, 1000)
+        feeder.expect("finished")
+        feeder.ask("event", 2, 7, 3)
+        feeder.ask("gone", 2)
+        assert c.read(80000) == vcons.pattern(2, 0, 1000)
+        try:
+            c.out()
+            raise AssertionError("more output")
+        except EOFError as e:
+            assert "gone" in str(e), e
+    with vcons.Control(place.control) as c:
+        vcons.wait_for(lambda: c.ls()["f2/hvc0"]["state"] == "off", "off")
+        vcons.wait_for(lambda: c.ask("status")["uptime_s"] > 2.1, "the time in which hypervisors come back")
+        c.attach("f2", "start")
+        assert c.read(80000) == vcons.pattern(2, 0, 1000)
+        kind, payload = c.frame()
+        while kind == vcons.TOKEN:
+            kind, payload = c.frame()
+        assert (kind, payload[0]) == (vcons.END, 1), (kind, payload)
+
+
+def positions(place, feeder):
+    """R39: what was printed before the question is in the answer."""
+    total = 0
+    for _ in range(200):
+        feeder.say("lines", 1, 50)
+        feeder.expect("finished")
+        total += 50 * 80
+        with vcons.Control(place.control) as c:
+            assert c.attach("f1", "now")["end"] == total
+    with vcons.Control(place.control) as c:
+        c.attach("f1", "start", follow=False)
+        assert c.read(total) == vcons.pattern(1, 0, total // 80)
+
+
+def returning(place, daemon, feeder):
+    """A viewer of the new service who is quicker than the hypervisor waits for it."""
+    feeder.say("drop")
+    feeder.expect("unlinked")
+    vcons.stop(daemon, signal.SIGKILL)
+    daemon = place.daemon()
+    with vcons.Control(place.control) as c:
+        end = c.attach("f1", "now")["end"]
+        feeder.say("dial")
+        feeder.expect("linked")
+        feeder.ask("lines", 1, 1)
+        assert c.out() == (end, vcons.pattern(1, end // 80, 1))
+    return daemon
+
+
+def sandboxed(daemon):
+    for task in os.listdir(f"/proc/{daemon.pid}/task"):
+        with open(f"/proc/{daemon.pid}/task/{task}/status") as f:
+            status = f.read()
+        assert "Seccomp:\t2" in status and "NoNewPrivs:\t1" in status, status
+
+
+def main():
+    with vcons.Place() as place:
+        daemon = place.daemon()
+        first = place.feeder("-n", "3")
+        second = place.feeder("-n", "2", "--prefix", "g", "--name", "second")
+        first.expect("served")
+        second.expect("served")
+        sandboxed(daemon)
+        requests(place, first, second)
+        states(place, first)
+        gone(place, first)
+        positions(place, first)
+        daemon = returning(place, daemon, first)
+        assert vcons.stop(daemon) == 0
+    return 0
+
+
+sys.exit(main())
