@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 
+import guests
 import micro
 import rig
 import service
@@ -28,7 +29,7 @@ def build():
         sys.exit(done.stdout + "bench: cannot build")
 
 
-WORKLOADS = {"ids": micro.ids, "ring": micro.ring, "lines1000": service.lines, "fairness": service.fairness,
+WORKLOADS = {"ids": micro.ids, "ring": micro.ring, "ringlog": guests.ringlog, "lines1000": service.lines, "fairness": service.fairness,
              "echo": service.echo, "memory": service.memory, "idle": service.idle}
 
 
