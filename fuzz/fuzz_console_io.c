@@ -8,7 +8,7 @@
 #include <vcons/console_io.h>
 #include <vcons/focus.h>
 
-enum { DOMAINS = 3, RAM = 8192 };
+enum { DOMAINS = 3, RAM = 3000 };
 
 struct domain {
     struct vc_focus_domain d;
