@@ -45,7 +45,8 @@ int vc_focus_add(struct vc_focus *f, struct vc_focus_domain *d, uint32_t id, voi
     if (*at != NULL && (*at)->id == id)
         return VC_EBUSY;
     *d = (struct vc_focus_domain){.id = id, .lock = domain_lock, .notice = notice, .ctx = ctx, .next = *at};
-    d->budget = VC_FOCUS_BUDGET_BYTES;
+    d->lines.left = VC_FOCUS_LINES_BYTES;
+    d->raw.left = VC_FOCUS_RAW_BYTES;
     *at = d;
     return VC_OK;
 }

@@ -135,18 +135,22 @@ static void show_mark(struct vc_focus *f, struct vc_focus_domain *d)
     show_text(f, &t);
 }
 
+/* Whether so many bytes are left of a budget; the clock is asked only if not. */
+static bool budgeted(struct vc_focus *f, struct vc_focus_budget *b, uint32_t whole, uint32_t n)
+{
+    if (b->left < n) {
+        uint64_t now = f->env->now_ms(f->ctx);
+
+        if (now - b->since_ms >= VC_FOCUS_BUDGET_MS)
+            *b = (struct vc_focus_budget){.left = whole, .since_ms = now};
+    }
+    return b->left >= n;
+}
+
 /* Out of focus: whether d may show a line and its marks now. */
 static bool affords(struct vc_focus *f, struct vc_focus_domain *d)
 {
-    if (d->budget < 2 * TEXT_BYTES) {
-        uint64_t now = f->env->now_ms(f->ctx);
-
-        if (now - d->budget_ms >= VC_FOCUS_BUDGET_MS) {
-            d->budget_ms = now;
-            d->budget = VC_FOCUS_BUDGET_BYTES;
-        }
-    }
-    return d->budget >= 2 * TEXT_BYTES && domain_room(f) >= 4 * TEXT_BYTES;
+    return budgeted(f, &d->lines, VC_FOCUS_LINES_BYTES, 2 * TEXT_BYTES) && domain_room(f) >= 4 * TEXT_BYTES;
 }
 
 /* The first bytes that are not shown: say so at once, the number follows when it is known. */
@@ -156,7 +160,8 @@ static void begin_skipping(struct vc_focus *f, const struct vc_focus_domain *d)
 
     if (d->skipped > 0 || domain_room(f) < TEXT_BYTES)
         return;
-    add_prefix(&t, d);
+    if (f->focus != d)
+        add_prefix(&t, d);
     add_text(&t, "[vcons: too much at once; not shown from here on]\n");
     show_text(f, &t);
 }
@@ -184,7 +189,7 @@ static void show_line(struct vc_focus *f, struct vc_focus_domain *d)
     if (t.bytes[t.n - 1] != '\n')
         add(&t, '\n');
     d->n = 0;
-    d->budget -= t.n;
+    d->lines.left -= t.n;
     show_text(f, &t);
 }
 
@@ -218,17 +223,21 @@ static void show_lines(struct vc_focus *f, struct vc_focus_domain *d, const uint
 
 static void show_raw(struct vc_focus *f, struct vc_focus_domain *d, const uint8_t *bytes, uint32_t n)
 {
+    bool all = budgeted(f, &d->raw, VC_FOCUS_RAW_BYTES, n);
     uint32_t fits;
 
     if (d->skipped > 0) {
-        if (domain_room(f) < f->output_size / 4) { /* not for a few bytes between two marks */
+        if (!all || domain_room(f) < f->output_size / 4) { /* not for a few bytes between two marks */
             skip(d, n);
             return;
         }
         show_mark(f, d);
     }
-    fits = fitting(f, bytes, n, domain_room(f));
+    fits = fitting(f, bytes, all ? n : d->raw.left, domain_room(f));
     show(f, bytes, fits);
+    d->raw.left -= fits;
+    if (!all)
+        begin_skipping(f, d);
     skip(d, n - fits);
 }
 
@@ -256,8 +265,10 @@ void vc_focus_end_line(struct vc_focus *f, struct vc_focus_domain *d)
 
 void vc_focus_catch_up(struct vc_focus *f)
 {
-    if (f->output_prod == f->output_cons && f->focus != NULL && f->focus->skipped > 0)
-        show_mark(f, f->focus);
+    struct vc_focus_domain *d = f->focus;
+
+    if (f->output_prod == f->output_cons && d != NULL && d->skipped > 0 && d->raw.left > 0)
+        show_mark(f, d);
 }
 
 static uint32_t length(const char *text)

@@ -17,10 +17,10 @@
  *        prefixed "(dN) ". Raw bytes wait in the line buffer, so that a partial line is shown unfiltered when
  *        its domain gets the focus, like all that follows it. A terminal line left open is closed before a
  *        prefix or a message. Nobody waits: all goes to a bounded buffer that the terminal's thread empties
- *        by vc_focus_take. When that is full, bytes are skipped; those of a domain out of focus also when it
- *        has used up its budget. They are counted and marked, "[vcons: N bytes not shown]", before anything
- *        else of that domain's, or when the terminal has caught up; out of focus a line says so at once too. A quarter of the buffer is kept for
- *        the hypervisor's own text.
+ *        by vc_focus_take. When that is full, or a domain has used up its budget, its bytes are skipped. They
+ *        are counted and marked, "[vcons: N bytes not shown]", before anything else of that domain's, or when
+ *        the terminal has caught up; a domain that was over its budget is told at once, too. A quarter of the
+ *        buffer is kept for the hypervisor's own text.
  * In:    the typed ring holds bytes for the domain in focus only: a switch discards and counts what was not
  *        read. Only the domain in focus reads; bytes are taken under the console lock into the reader's local
  *        memory, never later. For each domain, always: typed = read + discarded + overflow + waiting.
@@ -36,8 +36,10 @@
 #define VC_FOCUS_LINE_BYTES   256u   /* Xen's DOMAIN_PBUF_SIZE: 255 and one */
 #define VC_FOCUS_TYPED_BYTES  4096u  /* a good size for the typed ring */
 #define VC_FOCUS_OUTPUT_BYTES 65536u /* a good size for the output buffer */
-#define VC_FOCUS_BUDGET_BYTES 65536u /* what a domain out of focus may show in VC_FOCUS_BUDGET_MS */
-#define VC_FOCUS_BUDGET_MS    1000u
+/* What one domain may show in so many ms: out of focus, and in focus, where it is more than anybody can see. */
+#define VC_FOCUS_BUDGET_MS   1000u
+#define VC_FOCUS_LINES_BYTES 65536u
+#define VC_FOCUS_RAW_BYTES   (8u * 1024 * 1024)
 
 struct vc_focus_counts { /* bytes of one domain, since it was added */
     uint64_t typed;      /* for it, while it had the focus */
@@ -48,6 +50,10 @@ struct vc_focus_counts { /* bytes of one domain, since it was added */
     uint64_t not_shown;  /* output skipped on the terminal, all in all */
 };
 
+struct vc_focus_budget {
+    uint32_t left; /* bytes */
+    uint64_t since_ms;
+};
 struct vc_focus_domain { /* for the caller to place; id, notice and ctx may be read */
     uint32_t id;         /* 1.. */
     void *lock;          /* its console lock */
@@ -55,9 +61,8 @@ struct vc_focus_domain { /* for the caller to place; id, notice and ctx may be r
     void *ctx;           /* the caller's */
     struct vc_focus_domain *next;
     struct vc_focus_counts counts;
-    uint32_t budget;    /* output bytes left to it out of focus */
-    uint64_t budget_ms; /* when it was last filled */
-    uint64_t skipped;   /* since the last mark */
+    struct vc_focus_budget lines, raw; /* out of focus, in focus */
+    uint64_t skipped;                  /* since the last mark */
     bool refuse;
     uint32_t n; /* in line */
     uint8_t line[VC_FOCUS_LINE_BYTES];

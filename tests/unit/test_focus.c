@@ -472,7 +472,7 @@ static void a_budget_for_those_out_of_focus(void **state)
         rig_screen(&r);
         shown += r.n_screen;
     }
-    assert_true(shown > VC_FOCUS_BUDGET_BYTES && shown < 3 * VC_FOCUS_BUDGET_BYTES);
+    assert_true(shown > VC_FOCUS_LINES_BYTES && shown < 3 * VC_FOCUS_LINES_BYTES);
     rig_write(&r, 3, "quiet\n");
     assert_string_equal(rig_screen(&r), "(d3) quiet\n");
     calls = r.n_now;
@@ -482,6 +482,38 @@ static void a_budget_for_those_out_of_focus(void **state)
     r.now_ms += VC_FOCUS_BUDGET_MS;
     rig_write(&r, 2, "a second later\n");
     assert_non_null(strstr(rig_screen(&r), "bytes not shown]\n(d2) a second later\n"));
+}
+
+/* In focus the limit is more than anybody can see; it keeps a flood from filling the log of the terminal itself. */
+static void a_budget_for_the_domain_in_focus(void **state)
+{
+    static char much[4000];
+    struct rig r;
+    uint64_t shown = 0, not_shown;
+    unsigned writes = 0;
+
+    (void)state;
+    memset(much, 'y', sizeof much - 1);
+    rig_init(&r, 1);
+    r.domains[0].raw.since_ms = r.now_ms;
+    vc_focus_start(&r.focus, 1);
+    rig_screen(&r);
+    for (; writes < 4000; writes++) {
+        vc_focus_write(&r.focus, &r.domains[0], much, 2500);
+        rig_screen(&r);
+        shown += strspn(r.screen, "y");
+        if (r.n_screen > 0 && r.screen[r.n_screen - 1] == '\n')
+            assert_string_equal(strchr(r.screen, '\n') + 1, "[vcons: too much at once; not shown from here on]\n");
+    }
+    assert_int_equal(shown, VC_FOCUS_RAW_BYTES);
+    not_shown = vc_focus_count(&r.focus, &r.domains[0]).not_shown;
+    assert_int_equal(shown + not_shown, 4000 * 2500);
+    r.now_ms += VC_FOCUS_BUDGET_MS;
+    rig_write(&r, 1, "# ");
+    rig_screen(&r);
+    assert_memory_equal(r.screen, "[vcons: ", 8);
+    assert_int_equal(strtoull(r.screen + 8, NULL, 10), not_shown);
+    assert_string_equal(strchr(r.screen, ']'), "]\n# ");
 }
 
 /* A flood without LF, and one whose last line is cut: the beginning of that line is not lost. */
@@ -496,8 +528,8 @@ static void what_follows_a_skipped_flood_starts_at_a_line(void **state)
     for (unsigned i = 99; i < sizeof flood; i += 100)
         flood[i] = '\n';
     rig_init(&r, 2);
-    r.domains[1].budget = 0;
-    r.domains[1].budget_ms = r.now_ms;
+    r.domains[1].lines.left = 0;
+    r.domains[1].lines.since_ms = r.now_ms;
     vc_focus_write(&r.focus, &r.domains[1], flood, sizeof flood);
     rig_write(&r, 2, "head of ");
     r.now_ms += VC_FOCUS_BUDGET_MS;
@@ -505,7 +537,7 @@ static void what_follows_a_skipped_flood_starts_at_a_line(void **state)
     screen = rig_screen(&r);
     assert_string_equal(screen, "(d2) [vcons: too much at once; not shown from here on]\n"
                                 "(d2) [vcons: 6000 bytes not shown]\n(d2) head of a line\n");
-    r.domains[1].budget = 0;
+    r.domains[1].lines.left = 0;
     memset(flood, 'x', sizeof flood);
     vc_focus_write(&r.focus, &r.domains[1], flood, sizeof flood);
     r.now_ms += VC_FOCUS_BUDGET_MS;
@@ -637,6 +669,7 @@ int main(void)
         cmocka_unit_test(ready_is_told_once_until_all_is_taken),
         cmocka_unit_test(a_stuck_terminal_skips_and_marks),
         cmocka_unit_test(a_budget_for_those_out_of_focus),
+        cmocka_unit_test(a_budget_for_the_domain_in_focus),
         cmocka_unit_test(what_follows_a_skipped_flood_starts_at_a_line),
         cmocka_unit_test(a_stuck_terminal_in_focus),
         cmocka_unit_test(a_stuck_terminal_cooked),
