@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """tiny is a guest: no symbol of libc, of the VMM or of core beyond its ring ends is in it, and nothing is loaded beside it."""
 import os
+import re
 import struct
 import sys
 
@@ -55,7 +56,18 @@ def check(path, sources):
     assert not strange, f'{path}: has {sorted(strange)}'
 
 
+def check_manual():
+    """Every word of tiny is in its manual."""
+    source = os.environ['VCONS_SOURCE']
+    with open(os.path.join(source, 'guest', 'tiny_words.c'), encoding='ascii') as f:
+        words = set(re.findall(r'^    \{"(\w+)", run_', f.read(), re.M))
+    with open(os.path.join(source, 'docs', 'vcons-tiny.7'), encoding='ascii') as f:
+        told = set(re.findall(r'^\.It Ic (\w+)', f.read(), re.M))
+    assert len(words) > 10 and words == told, f'tiny knows {sorted(words)}, its manual {sorted(told)}'
+
+
 def main():
+    check_manual()
     for name, sources in ENGINES.items():
         check(os.path.join(os.environ['VCONS_BUILD'], 'guest', name), sources)
     return 0
