@@ -157,9 +157,18 @@ def service_returns(place, feeder, daemon, screen):
 def many(place, feeder):
     """Twenty viewers at once: all see all, one writes."""
     argv = [program("vcons"), "attach", "--from", "now", "p0"]
-    viewers = [place.start(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(20)]
-    wait_for(lambda: b'"viewers": 20' in subprocess.run([program("vcons"), "ls", "--json"], env=place.env,
-                                                        stdout=subprocess.PIPE, check=True).stdout, "20 viewers")
+
+    def viewer():
+        return place.start(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+    def count(n):
+        out = subprocess.run([program("vcons"), "ls", "--json"], env=place.env, stdout=subprocess.PIPE, check=True).stdout
+        return b'"viewers": %d,' % n in out
+
+    viewers = [viewer()]  # who comes first may write
+    wait_for(lambda: count(1), "the writer")
+    viewers += [viewer() for _ in range(19)]
+    wait_for(lambda: count(20), "20 viewers")
     viewers[0].stdin.write(b"one of many\n")
     viewers[0].stdin.flush()
     for v in viewers[1:]:

@@ -139,12 +139,12 @@ def sends(place, feeder):
 
 
 def ends(place, feeder):
-    feeder.ask("drop")
+    feeder.say("drop")
     wait_for(lambda: b"away" in run(place, "ls").stdout, "the link to be away")
     check(place, 1, "is away", "send", "p0", "x")
     check(place, 124, "within 0.3 s", "send", "--timeout", "0.3", "p0", "x")
     check(place, 1, "not connected", "stop", "p0")
-    feeder.ask("dial")
+    feeder.say("dial")
     wait_for(lambda: b"away" not in run(place, "ls").stdout, "the link to be back")
     check(place, 0, None, "stop", "p0")
     feeder.expect("request", "1", "p0")

@@ -151,6 +151,7 @@ with Place() as place:
         terminal(place)
         private(place)
     finally:
+        subprocess.run([program("vcons"), "stop", "--all"], env=place.env, stderr=subprocess.DEVNULL, timeout=60)
         if alive(service):
             os.kill(service, signal.SIGTERM)
     wait_for(lambda: not alive(service), "the service to end")
