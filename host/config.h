@@ -21,9 +21,9 @@
 
 #include "message.h"
 
-#define CONFIG_BYTES (1024u * 1024) /* a file may have, at most */
-#define CONFIG_HIDDEN (1 << 25) /* our own bit among an option's flags: left out of the list of those that exist */
-#define CONFIG_DEPTH 16u            /* blocks within blocks */
+#define CONFIG_BYTES  (1024u * 1024) /* a file may have, at most */
+#define CONFIG_HIDDEN (1 << 25)      /* our own bit among an option's flags: left out of the list of those that exist */
+#define CONFIG_DEPTH  16u            /* blocks within blocks */
 
 /* The checked text of the file, comments blanked, ended by NUL. -EINVAL: what it holds is wrong; else the
  * errno of reading it. *p is "FILE:LINE: …" or "FILE: …"; *text is then NULL. */

@@ -33,10 +33,7 @@ static char peek(const struct scan *s, size_t ahead)
     return s->at + ahead < s->bytes ? s->text[s->at + ahead] : '\0';
 }
 
-static bool starts(const struct scan *s, const char *two)
-{
-    return peek(s, 0) == two[0] && peek(s, 1) == two[1];
-}
+static bool starts(const struct scan *s, const char *two) { return peek(s, 0) == two[0] && peek(s, 1) == two[1]; }
 
 static int no_controls(struct scan *s)
 {
@@ -105,8 +102,7 @@ static int skip_string(struct scan *s)
             return 0;
         }
         if (quote == '"' && starts(s, "${"))
-            return wrong(s, s->line,
-                         "${…} is not filled in: write \\${ or use single quotes for the text itself");
+            return wrong(s, s->line, "${…} is not filled in: write \\${ or use single quotes for the text itself");
         if (quote == '"' && c == '\\' && escapes_nul(s))
             return wrong(s, s->line, "a NUL in a string: expected text");
         if (c == '\\' && s->at + 1 < s->bytes)

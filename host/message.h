@@ -27,8 +27,7 @@ __attribute__((format(printf, 1, 2))) void message(const char *format, ...);
 /* Set the text (p may be NULL: nobody asks) and return error unchanged, so that a failing function can end
  * with return problem_set(p, -EACCES, …). */
 __attribute__((format(printf, 3, 4))) int problem_set(struct problem *p, int error, const char *format, ...);
-int problem_setv(struct problem *p, int error, const char *format, va_list args)
-    __attribute__((format(printf, 3, 0)));
+int problem_setv(struct problem *p, int error, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
 
 /* Replace every control character of text[0..n) by '?', in place; also C1 and what follows a broken UTF-8
  * lead. */

@@ -28,11 +28,10 @@ int name_split(const char *text, struct name *name, struct problem *p)
 
     *name = (struct name){0};
     if (!name_ok_n(text, n) || (slash != NULL && !name_ok(slash + 1)))
-        return problem_set(
-            p, -EINVAL,
-            "'%.80s' is not a console: expected DOMAIN or DOMAIN/CONSOLE, each 1 to 32 of letters, "
-            "digits, '.', '_', '-', beginning with a letter or digit",
-            text);
+        return problem_set(p, -EINVAL,
+                           "'%.80s' is not a console: expected DOMAIN or DOMAIN/CONSOLE, each 1 to 32 of letters, "
+                           "digits, '.', '_', '-', beginning with a letter or digit",
+                           text);
     memcpy(name->domain, text, n);
     if (slash != NULL)
         memcpy(name->console, slash + 1, strlen(slash + 1));

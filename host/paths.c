@@ -128,8 +128,8 @@ static int check_directory(const char *path, struct problem *p)
     if (!S_ISDIR(st.st_mode))
         return problem_set(p, -ENOTDIR, "%s: not a directory", path);
     if (st.st_uid != geteuid() && st.st_uid != 0)
-        return problem_set(p, -EPERM, "%s: belongs to user %u, not to us: remove it or set VCONS_RUNTIME_DIR",
-                           path, st.st_uid);
+        return problem_set(p, -EPERM, "%s: belongs to user %u, not to us: remove it or set VCONS_RUNTIME_DIR", path,
+                           st.st_uid);
     if ((st.st_mode & S_IWOTH) != 0 && (st.st_mode & S_ISVTX) == 0)
         return problem_set(p, -EPERM, "%s: everybody can write here: chmod o-w it", path);
     return 0;
@@ -162,18 +162,17 @@ int paths_socket(char out[PATHS_SOCKET_BYTES], const char *directory, const char
     if (n >= 0 && (unsigned)n < PATHS_SOCKET_BYTES)
         return 0;
     out[0] = '\0';
-    return problem_set(
-        p, -ENAMETOOLONG,
-        "%s/%s: %d bytes, and a socket's path has at most %u: set VCONS_RUNTIME_DIR to a shorter one",
-        directory, name, n, PATHS_SOCKET_BYTES - 1);
+    return problem_set(p, -ENAMETOOLONG,
+                       "%s/%s: %d bytes, and a socket's path has at most %u: set VCONS_RUNTIME_DIR to a shorter one",
+                       directory, name, n, PATHS_SOCKET_BYTES - 1);
 }
 
 static bool runnable(char out[PATH_MAX], const char *directory, const char *below, const char *name)
 {
     struct stat st;
 
-    return paths_format(out, "%s%s/%s", directory, below, name) == 0 && stat(out, &st) == 0 &&
-           S_ISREG(st.st_mode) && access(out, X_OK) == 0;
+    return paths_format(out, "%s%s/%s", directory, below, name) == 0 && stat(out, &st) == 0 && S_ISREG(st.st_mode) &&
+           access(out, X_OK) == 0;
 }
 
 int paths_program(char out[PATH_MAX], const char *name, struct problem *p)
@@ -199,6 +198,6 @@ int paths_program(char out[PATH_MAX], const char *name, struct problem *p)
         if (runnable(out, installed[i], "", name))
             return 0;
     out[0] = '\0';
-    return problem_set(p, -ENOENT, "program %s not found in %s%s%s or %s: install vcons or set VCONS_LIBEXEC",
-                       name, asked != NULL ? asked : "", asked != NULL ? ", " : "", beside, HOST_LIBEXECDIR);
+    return problem_set(p, -ENOENT, "program %s not found in %s%s%s or %s: install vcons or set VCONS_LIBEXEC", name,
+                       asked != NULL ? asked : "", asked != NULL ? ", " : "", beside, HOST_LIBEXECDIR);
 }

@@ -49,8 +49,7 @@ int sock_listen(const char *path, int type, mode_t mode, struct problem *p)
     if (error != 0)
         return error;
     if (!cleared(path, &at, type))
-        return problem_set(p, -EADDRINUSE, "%s: in use: another program listens there, or it is no socket",
-                           path);
+        return problem_set(p, -EADDRINUSE, "%s: in use: another program listens there, or it is no socket", path);
     fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return problem_set(p, -errno, "%s: cannot make a socket: %s", path, strerror(errno));
@@ -153,10 +152,8 @@ ssize_t sock_recv_fds(int fd, void *bytes, size_t n, int *fds, unsigned max, uns
 {
     struct iovec iov = {.iov_base = bytes, .iov_len = n};
     union control control;
-    struct msghdr msg = {.msg_iov = &iov,
-                         .msg_iovlen = 1,
-                         .msg_control = control.bytes,
-                         .msg_controllen = sizeof control.bytes};
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
     bool fits = true;
     ssize_t got;
 

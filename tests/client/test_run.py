@@ -90,14 +90,12 @@ def terminal(place):
         screen.wait("status 137")
         screen.wait("vcons-vmm was killed by signal 9")
         assert screen.tty() == before
-        screen.command(f"clear; vcons run {path}; echo status $?")
-        screen.wait("tiny>")
+        run_again(screen, path)
         run = parent_of(vcons_vmm_pid(place))
         os.kill(run, signal.SIGTERM)
         screen.wait("status 0")
         assert screen.tty() == before
-        screen.command(f"clear; vcons run {path}; echo status $?")
-        screen.wait("tiny>")
+        run_again(screen, path)
         for _ in range(3):
             screen.key("C-a")
         screen.wait("Serial input to Xen")
@@ -114,6 +112,13 @@ def terminal(place):
         screen.wait("[vcons: left front/console]")
         vcons(place, "stop", "--all")
         wait_for(lambda: not alive(vmm), "the hypervisor to end")
+
+
+def run_again(screen, path):
+    screen.command("clear")
+    screen.wait_gone("tiny>")
+    screen.command(f"vcons run {path}; echo status $?")
+    screen.wait("tiny>")
 
 
 def vcons_vmm_pid(place):

@@ -81,8 +81,8 @@ static void domids(void **state)
 
 static void clear(void)
 {
-    static const char *const all[] = {"VCONS_RUNTIME_DIR", "VCONS_STATE_DIR", "VCONS_LOG_DIR",
-                                      "XDG_RUNTIME_DIR", "XDG_STATE_HOME"};
+    static const char *const all[] = {"VCONS_RUNTIME_DIR", "VCONS_STATE_DIR", "VCONS_LOG_DIR", "XDG_RUNTIME_DIR",
+                                      "XDG_STATE_HOME"};
 
     for (size_t i = 0; i < N_ROWS(all); i++)
         unsetenv(all[i]);
