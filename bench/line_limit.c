@@ -19,7 +19,7 @@
 struct line {
     struct vc_line_header *page;
     uint8_t *out;
-    uint32_t mask, cons;
+    uint32_t mask, cons, events;
     int log, room;
     struct line *next; /* in the list of those with something to do */
     bool listed;
@@ -49,12 +49,15 @@ static bool move(struct line *l)
     uint32_t part = n < l->mask + 1 - slot ? n : l->mask + 1 - slot;
     struct iovec spans[2] = {{l->out + slot, part}, {l->out, n - part}};
 
+    if (load(&l->page->out_event_prod) != l->events) {
+        l->events = load(&l->page->out_event_prod);
+        store(&l->page->out_event_cons, l->events);
+    }
     if (n == 0)
         return false;
     require(writev(l->log, spans, n > part ? 2 : 1) == (ssize_t)n);
     l->cons += n;
     store(&l->page->out_cons, l->cons);
-    store(&l->page->out_event_cons, load(&l->page->out_event_prod));
     if (load(&l->page->out_room_wait) != 0 && __atomic_exchange_n(&l->page->out_room_wait, 0, __ATOMIC_SEQ_CST) != 0)
         require(write(l->room, &(uint64_t){1}, 8) == 8);
     return true;
@@ -74,7 +77,7 @@ static void move_all(void)
             list(l);
         } else {
             store(&l->page->out_bytes_wait, 1);
-            if (load(&l->page->out_prod) != l->cons)
+            if (load(&l->page->out_prod) != l->cons || load(&l->page->out_event_prod) != l->events)
                 list(l);
         }
         l = next;
