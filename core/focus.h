@@ -14,7 +14,7 @@ void vc_focus_show(struct vc_focus *f, struct vc_focus_domain *d, const uint8_t 
 void vc_focus_push_partial(struct vc_focus *f, struct vc_focus_domain *d);
 /* d is gone: what waits in its line buffer, as a line. */
 void vc_focus_end_line(struct vc_focus *f, struct vc_focus_domain *d);
-/* The terminal has caught up: if the domain in focus has nothing more to say, this is the time to say what is missing. */
+/* The terminal is about to take: if it has caught up, say what is missing, for the domain may never write again. */
 void vc_focus_catch_up(struct vc_focus *f);
 /* The hypervisor's own text. */
 void vc_focus_say(struct vc_focus *f, const char *text);

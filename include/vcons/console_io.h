@@ -32,8 +32,10 @@ struct vc_console_io_env {
      * slices).
      */
     uint32_t (*out)(void *ctx, const uint8_t *bytes, uint32_t n);
-    /* Input: up to n bytes, the domain's own line first, then vc_focus_read; but none while vc_pvcons_unread. Asked anew for
-     * each chunk. */
+    /*
+     * Input: up to n bytes, the domain's own line first, then vc_focus_read; but none while vc_pvcons_unread. Asked
+     * anew for each chunk.
+     */
     uint32_t (*in)(void *ctx, uint8_t *bytes, uint32_t n);
     /* Between chunks. full: out took less than all, so wait for room, but not long. False: this vCPU has to
      * stop. */

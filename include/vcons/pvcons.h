@@ -92,8 +92,8 @@ void vc_pvcons_detach(struct vc_pvcons *c, bool for_good);
 enum vc_pvcons_served vc_pvcons_serve(struct vc_pvcons *c);
 /*
  * Whether input waits in the ring. It was typed before anything that env->in would give now, so while it does a
- * CONSOLEIO_read of this domain gets nothing: a guest may find its ring empty, then the flag at DISCONNECTED, and ask by
- * hypercall, and between these the backend has connected, put something in the ring, and disconnected.
+ * CONSOLEIO_read of this domain gets nothing: a guest may find its ring empty, then the flag at DISCONNECTED, and ask
+ * by hypercall, and between these the backend has connected, put something in the ring, and disconnected.
  */
 bool vc_pvcons_unread(const struct vc_pvcons *c);
 
