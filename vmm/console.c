@@ -17,11 +17,26 @@ static void open_line(struct console *c)
     c->outage = false;
 }
 
-int console_init(struct console *c, const struct console_env *env, void *ctx, int hold_ms, struct vmm_error *error)
+int console_kicks_init(struct console_kicks *kicks, struct vmm_error *error)
+{
+    pthread_mutex_init(&kicks->lock, NULL);
+    if (kicker_open(&kicks->kicker) != 0)
+        return vmm_fail(error, "no memory for kicks");
+    return 0;
+}
+
+void console_kicks_finish(struct console_kicks *kicks)
+{
+    kicker_close(&kicks->kicker);
+    pthread_mutex_destroy(&kicks->lock);
+}
+
+int console_init(struct console *c, const struct console_env *env, void *ctx, struct console_kicks *kicks, int hold_ms,
+                 struct vmm_error *error)
 {
     pthread_condattr_t monotonic;
 
-    *c = (struct console){.env = env, .ctx = ctx, .hold_ms = hold_ms};
+    *c = (struct console){.env = env, .ctx = ctx, .kicks = kicks, .hold_ms = hold_ms};
     if (line_memory_create(&c->memory, VC_LINE_OUT_DEFAULT, VC_LINE_IN_DEFAULT, error) != 0)
         return -1;
     open_line(c);
@@ -51,33 +66,40 @@ static int checked(struct console *c, int error)
     return error;
 }
 
-static void kick_if(struct console *c, bool kick, enum vc_link_fd fd)
+static void kick_now(struct console *c, enum vc_link_fd fd)
 {
-    if (kick)
-        line_kick(c->memory.fds[fd]);
+    pthread_mutex_lock(&c->kicks->lock);
+    kick(&c->kicks->kicker, c->memory.fds[fd]);
+    pthread_mutex_unlock(&c->kicks->lock);
+}
+
+static void kick_if(struct console *c, bool wanted, enum vc_link_fd fd)
+{
+    if (wanted)
+        kick_now(c, fd);
 }
 
 static uint32_t put(struct console *c, const void *bytes, uint32_t n)
 {
     uint32_t room, done = 0;
-    bool kick = false;
+    bool wanted = false;
 
     if (c->broken || n == 0 || checked(c, vc_source_room(&c->source, &room)) != VC_OK || room == 0)
         return 0; /* a full event ring is a full line, whatever room there is for bytes */
-    checked(c, vc_source_put(&c->source, bytes, n, &done, &kick));
-    kick_if(c, kick, VC_LINK_FD_OUT_BYTES);
+    checked(c, vc_source_put(&c->source, bytes, n, &done, &wanted));
+    kick_if(c, wanted, VC_LINK_FD_OUT_BYTES);
     return done;
 }
 
 static bool post(struct console *c, enum vc_line_event_kind kind, uint64_t value)
 {
-    bool kick = false;
+    bool wanted = false;
     int error;
 
     if (c->broken)
         return false;
-    error = checked(c, vc_source_post(&c->source, kind, value, &kick));
-    kick_if(c, kick, VC_LINK_FD_OUT_BYTES);
+    error = checked(c, vc_source_post(&c->source, kind, value, &wanted));
+    kick_if(c, wanted, VC_LINK_FD_OUT_BYTES);
     return error == VC_OK;
 }
 
@@ -265,23 +287,23 @@ bool console_delivered(const struct console *c)
 uint32_t console_get(struct console *c, void *bytes, uint32_t n)
 {
     uint32_t got = 0;
-    bool kick = false;
+    bool wanted = false;
 
     if (c->broken)
         return 0;
-    checked(c, vc_source_get(&c->source, bytes, n, &got, &kick));
-    kick_if(c, kick, VC_LINK_FD_IN_ROOM);
+    checked(c, vc_source_get(&c->source, bytes, n, &got, &wanted));
+    kick_if(c, wanted, VC_LINK_FD_IN_ROOM);
     return got;
 }
 
 bool console_event(struct console *c, struct vc_line_event *event)
 {
-    bool taken = false, kick = false;
+    bool taken = false, wanted = false;
 
     if (c->broken)
         return false;
-    checked(c, vc_source_event(&c->source, event, &taken, &kick));
-    kick_if(c, kick, VC_LINK_FD_IN_ROOM);
+    checked(c, vc_source_event(&c->source, event, &taken, &wanted));
+    kick_if(c, wanted, VC_LINK_FD_IN_ROOM);
     return taken && !c->broken;
 }
 
@@ -289,7 +311,7 @@ void console_attached(struct console *c)
 {
     c->served = true;
     c->outage = false;
-    line_kick(c->memory.fds[VC_LINK_FD_OUT_BYTES]);
+    kick_now(c, VC_LINK_FD_OUT_BYTES);
     vc_source_arm_bytes(&c->source);
     console_move(c);
 }

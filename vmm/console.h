@@ -25,6 +25,7 @@
 #ifndef VCONS_VMM_CONSOLE_H
 #define VCONS_VMM_CONSOLE_H
 #include "error.h"
+#include "host/kick.h"
 #include "line_memory.h"
 #include <pthread.h>
 #include <stdbool.h>
@@ -48,6 +49,13 @@ struct console_env {               /* ctx is the console's owner; both are calle
     void (*held)(void *ctx);
 };
 
+struct console_kicks {    /* the way to wake services that never waits; one for all consoles of a VMM */
+    pthread_mutex_t lock; /* a leaf */
+    struct kicker kicker;
+};
+int console_kicks_init(struct console_kicks *kicks, struct vmm_error *error);
+void console_kicks_finish(struct console_kicks *kicks);
+
 struct console_event { /* an event that could not be posted yet */
     uint64_t at;       /* stands before the tail's byte of this number */
     uint64_t value;
@@ -65,6 +73,7 @@ struct console {
     /* Constant after console_init. */
     const struct console_env *env;
     void *ctx;
+    struct console_kicks *kicks;
     int hold_ms;
 
     pthread_mutex_t lock;
@@ -84,8 +93,9 @@ struct console {
     uint64_t dropped; /* bytes of the guest's that no log will hold, ever */
 };
 
-/* A fresh line. hold_ms as in the configuration. env and ctx outlive it. */
-int console_init(struct console *c, const struct console_env *env, void *ctx, int hold_ms, struct vmm_error *error);
+/* A fresh line. hold_ms as in the configuration. env, ctx and kicks outlive it. */
+int console_init(struct console *c, const struct console_env *env, void *ctx, struct console_kicks *kicks, int hold_ms,
+                 struct vmm_error *error);
 void console_finish(struct console *c);
 
 /* [locked] Offer n bytes; how many were taken, 0..n. Never waits. Less than n: held; offer the rest after

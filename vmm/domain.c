@@ -71,7 +71,8 @@ struct domain *domain_create(struct vmm *vmm, const struct domain_config *config
     init_locks(d);
     uv_timer_init(&vmm->loop, &d->restart);
     d->restart.data = d;
-    if (init_events(d, error) != 0 || console_init(&d->console, &domain_console_env, d, config->hold_ms, error) != 0)
+    if (init_events(d, error) != 0 ||
+        console_init(&d->console, &domain_console_env, d, &vmm->kicks, config->hold_ms, error) != 0)
         goto destroy;
     if (pump_init(&d->pump, &vmm->loop, &d->console, door_work, d) != 0) {
         vmm_fail(error, "cannot watch the line of domain \"%s\"", config->name);

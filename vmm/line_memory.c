@@ -2,11 +2,11 @@
 #include "line_memory.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include <vcons/line.h>
 
@@ -79,25 +79,12 @@ int line_memory_replace(struct line_memory *m, uint32_t out_size, uint32_t in_si
     return 0;
 }
 
-/*
- * O_NONBLOCK is a property of the description that the service shares: it may have been cleared, and the
- * counter filled. A counter that cannot be written is a kick that is already pending, so ask first and leave
- * it.
- */
-void line_kick(int fd)
-{
-    struct pollfd p = {.fd = fd, .events = POLLOUT};
-    uint64_t one = 1;
-
-    if (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0 && write(fd, &one, sizeof one) < 0)
-        return; /* full in between: pending too */
-}
-
+/* O_NONBLOCK is a property of the description that the service shares, and may have been cleared: RWF_NOWAIT is ours. */
 void line_unkick(int fd)
 {
-    struct pollfd p = {.fd = fd, .events = POLLIN};
     uint64_t count;
+    struct iovec to = {&count, sizeof count};
 
-    if (poll(&p, 1, 0) == 1 && (p.revents & POLLIN) != 0 && read(fd, &count, sizeof count) < 0)
-        return; /* somebody else took it: then they are awake */
+    if (preadv2(fd, &to, 1, -1, RWF_NOWAIT) < 0)
+        return; /* none came, or somebody else took it */
 }

@@ -5,7 +5,7 @@
  * Spec:  wire/line.h, wire/link.h (enum vc_link_fd).
  * Owner: the caller, from line_memory_create to line_memory_destroy; a service that has the descriptors keeps its
  *        own.
- * Trust: the service shares everything here. A kick never waits for it, whatever it did to the descriptors.
+ * Trust: the service shares everything here. Kicking it is host/kick.h's matter.
  */
 #ifndef VCONS_VMM_LINE_MEMORY_H
 #define VCONS_VMM_LINE_MEMORY_H
@@ -26,9 +26,7 @@ int line_memory_create(struct line_memory *m, uint32_t out_size, uint32_t in_siz
 void line_memory_destroy(struct line_memory *m);
 /* A fresh line in place of m, under the same descriptor numbers. -1: m is as it was. */
 int line_memory_replace(struct line_memory *m, uint32_t out_size, uint32_t in_size, struct vmm_error *error);
-/* Wake whoever sleeps on this eventfd. */
-void line_kick(int fd);
-/* Take all kicks that came; never waits. */
+/* Take all kicks that came; never waits, whatever the service made of the descriptor. */
 void line_unkick(int fd);
 
 #endif

@@ -103,7 +103,7 @@ static int init_console(struct vmm *vmm, struct vmm_error *error)
     pthread_mutex_init(&vmm->focus_lock, NULL);
     vc_focus_init(&vmm->focus, &config);
     vc_focus_conswitch(&vmm->focus, vmm->config.conswitch);
-    if (console_init(&vmm->console, &console_env, vmm, 0, error) != 0)
+    if (console_init(&vmm->console, &console_env, vmm, &vmm->kicks, 0, error) != 0)
         return -1;
     if (pump_init(&vmm->pump, &vmm->loop, &vmm->console, console_work, vmm) != 0)
         return vmm_fail(error, "cannot watch the hypervisor's line");
@@ -284,7 +284,7 @@ int vmm_init(struct vmm *vmm, const char *link_path, struct vmm_error *error)
     uv_timer_init(&vmm->loop, &vmm->leave);
     vmm->leave.data = vmm;
     init_signals(vmm);
-    if (vmm_lock_name(vmm, error) != 0 || init_launcher(vmm, error) != 0)
+    if (vmm_lock_name(vmm, error) != 0 || init_launcher(vmm, error) != 0 || console_kicks_init(&vmm->kicks, error) != 0)
         return -1;
     if (init_console(vmm, error) != 0 || init_domains(vmm, error) != 0)
         return -1;
@@ -354,6 +354,7 @@ void vmm_finish(struct vmm *vmm)
         domain_free(vmm->domains[i]);
     free(vmm->domains);
     console_finish(&vmm->console);
+    console_kicks_finish(&vmm->kicks);
     uv_loop_close(&vmm->loop);
     pthread_mutex_destroy(&vmm->focus_lock);
     launcher_finish(&vmm->launcher);

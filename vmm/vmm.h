@@ -31,6 +31,7 @@ struct vmm {
     pthread_mutex_t focus_lock;
     uint8_t typed[VC_FOCUS_TYPED_BYTES], output[VC_FOCUS_OUTPUT_BYTES];
     struct console console; /* HYPERVISOR/console */
+    struct console_kicks kicks;
     struct pump pump;
     struct terminal terminal;
     struct menu {

@@ -16,6 +16,7 @@
 
 struct bench {
     struct console console;
+    struct console_kicks kicks;
     struct vc_sink sink;
     uint64_t now_ms;
     unsigned n_held;
@@ -45,7 +46,8 @@ static struct bench *open_bench(int hold_ms, bool served)
     struct bench *b = calloc(1, sizeof *b);
     struct vmm_error error;
 
-    assert_int_equal(console_init(&b->console, &env, b, hold_ms, &error), 0);
+    assert_int_equal(console_kicks_init(&b->kicks, &error), 0);
+    assert_int_equal(console_init(&b->console, &env, b, &b->kicks, hold_ms, &error), 0);
     assert_int_equal(vc_sink_open(&b->sink, b->console.memory.base, b->console.memory.bytes), VC_OK);
     b->now_ms = 5000;
     console_lock(&b->console);
@@ -58,6 +60,7 @@ static void close_bench(struct bench *b)
 {
     console_unlock(&b->console);
     console_finish(&b->console);
+    console_kicks_finish(&b->kicks);
     free(b);
 }
 

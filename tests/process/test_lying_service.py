@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: MIT
+"""A service that lies: on the link, in a line's memory, by its descriptors. The VMM says so once, guests go on, and the next
+honest service takes over."""
+import array
+import ctypes
+import fcntl
+import mmap
+import os
+import socket
+import struct
+
+from hypervisor import Hypervisor, domain, log_of
+from vcons import Place, wait_for
+
+HELLO, ADD, GONE, OK, REFUSED, CLAIM, TOKEN, STATE, REQUEST = range(1, 10)
+OUT_CONS, OUT_BYTES_WAIT, IN_PROD, OUT_EVENT_CONS, IN_EVENT_PROD = 128, 192, 320, 640, 704  # wire/line.h
+
+
+def hello(version=1):
+    return struct.pack("<IIII36s", HELLO, 52, version, os.getpid(), b"")
+
+
+def answer(kind, cookie, reason=0, text=b""):
+    return struct.pack("<IIII128s", kind, 144, cookie, reason, text)
+
+
+def token(cookie, holds, holder=b""):
+    return struct.pack("<IIII128s", TOKEN, 144, cookie, holds, holder)
+
+
+def request(serial, what, name):
+    return struct.pack("<IIII36s", REQUEST, 52, serial, what, name)
+
+
+class Service:
+    """Listens where vconsd would, and takes what a VMM offers."""
+
+    def __init__(self, place):
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if os.path.exists(place.link):
+            os.unlink(place.link)
+        self.listener.bind(place.link)
+        self.listener.listen(8)
+        self.listener.settimeout(20)
+        self.link = None
+        self.lines = {}
+
+    def accept(self):
+        if self.link:
+            self.link.close()
+        self.link, _ = self.listener.accept()
+        self.link.settimeout(20)
+        self.drop_lines()
+        assert struct.unpack_from("<II", self.link.recv(512)) == (HELLO, 52)
+
+    def drop_lines(self):
+        for _, memory, fds in self.lines.values():
+            memory.close()
+            for fd in fds:
+                os.close(fd)
+        self.lines = {}
+
+    def take(self, n, confirm=True):
+        """Greets, and takes n lines: cookie -> (names, memory, descriptors)."""
+        self.link.send(hello())
+        while len(self.lines) < n:
+            packet, rights, _, _ = self.link.recvmsg(512, socket.CMSG_SPACE(20))
+            if struct.unpack_from("<I", packet)[0] != ADD:
+                continue
+            fds = array.array("i")
+            fds.frombytes(rights[0][2])
+            cookie = struct.unpack_from("<I", packet, 8)[0]
+            names = [part.split(b"\0")[0].decode() for part in (packet[64:100], packet[100:136])]
+            self.lines[cookie] = ("/".join(names), mmap.mmap(fds[0], 0), list(fds))
+            if confirm:
+                self.link.send(answer(OK, cookie))
+        return self.lines
+
+    def gone(self):
+        """The VMM has closed the link."""
+        try:
+            while self.link.recv(512):
+                pass
+        except ConnectionError:
+            pass
+
+    def close(self, place):
+        self.drop_lines()
+        if self.link:
+            self.link.close()
+        self.listener.close()
+        os.unlink(place.link)
+
+
+def poke(memory, at, value):
+    ctypes.c_uint32.from_buffer(memory, at).value = value & 0xffffffff
+
+
+LINK_LIES = {
+    "nothing of a message": b"x",
+    "a length that is another": struct.pack("<II", HELLO, 51) + b"\0" * 44,
+    "no such type": struct.pack("<II", 77, 8),
+    "a second greeting": hello(),
+    "a version nobody has": hello(9),
+    "an answer nobody waits for": answer(OK, 1),
+    "a cookie that is none": answer(OK, 0xffffffff),
+    "a refusal without an end": answer(REFUSED, 1, 3, b"x" * 128),
+    "a token for a cookie that is none": token(99, 0),
+    "a holder without an end": token(1, 0, b"x" * 128),
+    "a request that is none": request(1, 9, b"web"),
+    "a domain's name without an end": request(1, 1, b"x" * 36),
+}
+
+
+def lies_on_the_link(place, service, h):
+    for what, packet in LINK_LIES.items():
+        service.accept()
+        if what != "a version nobody has":
+            service.take(3)
+        service.link.send(packet)
+        service.gone()
+        print("ok link:", what, flush=True)
+    service.accept()
+    service.take(3)
+    service.link.send(request(7, 1, b"nobody"))  # well formed, and refused
+    while True:
+        packet = service.link.recv(512)
+        if struct.unpack_from("<I", packet)[0] == REFUSED:
+            assert struct.unpack_from("<I", packet, 8)[0] == 7
+            break
+    service.link.send(token(1, 0, b"eve\x1b[2J"))  # who holds it may be anything
+    h.type("x")
+    h.expect("eve?[2J types to web now")
+    service.link.send(token(1, 1))
+
+
+def lies_in_memory(place, service, h):
+    lies = {"out taken that never was": (OUT_CONS, 1 << 31), "input beyond the ring": (IN_PROD, 1 << 20),
+            "events taken that never were": (OUT_EVENT_CONS, 12345), "input events beyond": (IN_EVENT_PROD, 12345)}
+    for what, (at, value) in lies.items():
+        service.accept()
+        name, memory, fds = service.take(3)[1]
+        before = bytes(memory[32:48])
+        poke(memory, at, value)
+        os.eventfd_write(fds[3], 1)  # IN_BYTES
+        h.type("echo go\r")
+        service.gone()
+        service.accept()
+        _, memory, _ = service.take(3)[1]
+        assert name == "web/hvc0" and bytes(memory[32:48]) != before, "a broken line is not offered again"
+        service.link.close()
+        service.link = None
+        print("ok memory:", what, flush=True)
+
+
+def lies_by_descriptors(place, service, h):
+    """Blocking and full event descriptors; seals that must hold."""
+    service.accept()
+    lines = service.take(3)
+    for _, memory, fds in lines.values():
+        for size in (0, 4096, 1 << 24):
+            try:
+                os.ftruncate(fds[0], size)
+                raise AssertionError(f"a line can be resized to {size}")
+            except PermissionError:
+                pass
+        for fd in fds[1:]:
+            fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) & ~os.O_NONBLOCK)
+        for i in (1, 4):  # OUT_BYTES and IN_ROOM: what the VMM writes
+            try:
+                os.eventfd_read(fds[i]) if i == 1 else None
+            except OSError:
+                pass
+            os.eventfd_write(fds[i], (1 << 64) - 2)
+        poke(memory, OUT_BYTES_WAIT, 1)
+    for i in range(20):
+        poke(lines[1][1], OUT_BYTES_WAIT, 1)
+        h.type(f"echo full-{i}\r")
+        h.expect(f"\nfull-{i}\r\n")
+    print("ok descriptors", flush=True)
+
+
+def main():
+    with Place() as place:
+        service = Service(place)
+        h = Hypervisor(place, domain("web", hold="0.1") + domain("db", hold="0.1"))
+        lies_on_the_link(place, service, h)
+        service.link.close()
+        service.link = None
+        lies_in_memory(place, service, h)
+        lies_by_descriptors(place, service, h)
+        service.close(place)
+        place.daemon("--private")
+        h.type("echo honest-again\r")
+        wait_for(lambda: h.read(0) and False or b"\r\nhonest-again\r\n" in log_of(place, "web/hvc0"), "an honest log")
+        assert h.quit() == 0
+        h.close()
+
+
+main()
