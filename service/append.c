@@ -16,7 +16,7 @@
 #define TURN_EVENTS    16u
 #define TURNS_A_LOOK   8u /* between two looks at who woke up: an echo waits behind half a MiB of floods at most */
 #define TURN_SLOW      (16u * 1024) /* ... while a round takes long: each console is served several times a second */
-#define ROUND_NS       UINT64_C(150000000)
+#define ROUND_NS       UINT64_C(400000000)
 #define SETTLE_NS      UINT64_C(10000000) /* after output: then the index vouches for the last of it */
 #define COPIED_BYTES   VIEWER_DIRECT_MAX
 #define FRUITLESS      64u                  /* kicks without work before a console is polled no more for a while */
@@ -197,7 +197,6 @@ static void settle_later(struct append *a, struct console *c)
 
 static void settle(struct append *a, struct console *c)
 {
-    c->append.unsettled = false;
     if (log_settle(&c->log, &a->now) && viewers_flow(c, APPENDED_TIME, NULL, 0, 0))
         tell(a, c, APPEND_OUTPUT);
 }
@@ -209,7 +208,9 @@ static void settle_all(struct append *a)
     a->unsettled = NULL;
     for (; c != NULL; c = next) {
         next = c->append.next_unsettled;
-        settle(a, c);
+        c->append.unsettled = false;
+        if (c->append.queue == QUEUE_NONE) /* else it speaks again: log_append marks the time */
+            settle(a, c);
     }
 }
 
@@ -265,7 +266,6 @@ static void move_bytes(struct append *a, struct console *c, struct vc_span spans
     memcpy(stored, spans, sizeof stored);
     done = log_append(&c->log, stored, &a->now); /* what the disk refuses is counted there as a gap */
     c->source->ops->commit(c->source, n);        /* models/append_kill.pml: append, then advance */
-    settle_later(a, c);
     note_output(a, c, n <= COPIED_BYTES ? &stored[0] : NULL, done, n);
 }
 
@@ -334,6 +334,7 @@ static bool fall_asleep(struct append *a, struct console *c)
 
     if (!c->source->ops->rest(c->source))
         return true;
+    settle_later(a, c);
     if (c->append.fruitless < FRUITLESS)
         return false;
     over = c->append.fruitless - FRUITLESS;
