@@ -30,6 +30,7 @@ struct attach {
     const char *name;            /* as the user gave it */
     int escape;                  /* the byte that opens the menu, or ATTACH_NO_ESCAPE */
     bool read_only, interactive; /* interactive: standard input is a terminal */
+    bool may_not_write;          /* read_only for want of a right */
     bool screen;                 /* standard output is one */
     struct conn conn;
     struct conn_attach place; /* its end: before it output is old */

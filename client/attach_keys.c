@@ -20,6 +20,11 @@ static void send_bytes(struct attach *a, const uint8_t *bytes, size_t n)
     }
 }
 
+static const char *why(const struct attach *a)
+{
+    return a->may_not_write ? ": you may look at this console, not type" : ", as you asked (--ro)";
+}
+
 /* Bytes for the guest. One notice tells why they go nowhere, not one for each key. */
 static void deliver(struct attach *a, const uint8_t *bytes, size_t n)
 {
@@ -29,7 +34,7 @@ static void deliver(struct attach *a, const uint8_t *bytes, size_t n)
         return;
     if (a->read_only || a->token == TOKEN_OTHERS) {
         if (!a->refusal_told && a->read_only)
-            attach_notice(a, "read only, as you asked (--ro)");
+            attach_notice(a, "read only%s", why(a));
         else if (!a->refusal_told)
             attach_notice_holder(a);
         a->refusal_told = true;
@@ -55,7 +60,7 @@ static void take_token(struct attach *a)
     uint8_t op = a->token == TOKEN_OTHERS ? VC_CONTROL_STEAL : VC_CONTROL_REQUEST;
 
     if (a->read_only)
-        attach_notice(a, "read only, as you asked: attach without --ro to write");
+        attach_notice(a, "read only%s", why(a));
     else if (a->token == TOKEN_MINE)
         attach_notice(a, "you write already");
     else if (!a->away)

@@ -61,18 +61,28 @@ static void greet(struct attach *a)
                       escape_name(a, name));
 }
 
-static int open_view(struct attach *a, json_t *from, struct problem *p)
+static int attach_view(struct attach *a, json_t *from, struct conn_attach *place, struct problem *p)
 {
     struct conn_view view = {
         .console = a->name, .follow = true, .marks = CONN_MARKS_STREAM, .write = a->read_only ? "no" : "free"};
+    int status = conn_attach(&a->conn, &view, json_incref(from), place, p);
+
+    if (status != EXIT_NOT_ALLOWED || a->read_only)
+        return status;
+    a->read_only = a->may_not_write = true; /* who may look shall */
+    view.write = "no";
+    return conn_attach(&a->conn, &view, json_incref(from), place, p);
+}
+
+static int open_view(struct attach *a, json_t *from, struct problem *p)
+{
     struct conn_attach place;
     int status = conn_try(&a->conn, a->options, p);
 
     a->token = TOKEN_UNKNOWN;
-    if (status != EXIT_DONE)
-        json_decref(from);
-    else
-        status = conn_attach(&a->conn, &view, from, &place, p);
+    if (status == EXIT_DONE)
+        status = attach_view(a, from, &place, p);
+    json_decref(from);
     if (status != EXIT_DONE) {
         conn_close(&a->conn);
         return status;

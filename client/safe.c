@@ -24,12 +24,17 @@ void safe_init(struct safe *s, enum safe_mode mode, bool utf8, bool colour)
 
 void safe_queries(struct safe *s, bool pass) { s->queries = pass; }
 
-static void put(struct safe *s, uint8_t c) { s->out[s->n++] = c; }
+static void put(struct safe *s, uint8_t c)
+{
+    s->out[s->n++] = c;
+    s->in_line = c != '\n';
+}
 
 static void put_bytes(struct safe *s, const void *bytes, size_t n)
 {
     memcpy(s->out + s->n, bytes, n);
     s->n += n;
+    s->in_line = true;
 }
 
 static void put_unknown(struct safe *s)
@@ -85,15 +90,20 @@ static void begin(struct safe *s, uint8_t introducer) /* 0: ESC alone so far */
 static void finish(struct safe *s)
 {
     uint32_t n = s->held;
+    bool in_line = s->in_line, passes;
     enum sequence_verdict verdict = SEQUENCE_DROP;
 
     s->state = GROUND;
     s->held = 0;
     if (n > 0 && n <= SAFE_CSI)
         verdict = sequence_judge(s->seq, n, &s->modes);
-    if (s->mode == SAFE_LOG ? s->colour && verdict == SEQUENCE_COLOUR
-                            : verdict >= SEQUENCE_PASS || (verdict == SEQUENCE_QUERY && s->seq_queries))
+    if (s->mode == SAFE_LOG)
+        passes = s->colour && verdict == SEQUENCE_COLOUR;
+    else
+        passes = verdict >= SEQUENCE_PASS || (verdict == SEQUENCE_QUERY && s->seq_queries);
+    if (passes)
         put_bytes(s, s->seq, n);
+    s->in_line = in_line; /* a colour is not something on the line */
 }
 
 static void ground_control(struct safe *s, uint8_t c)
@@ -108,9 +118,9 @@ static void ground_control(struct safe *s, uint8_t c)
         if (c == 0x0e)
             s->modes |= SEQUENCE_TOUCHED;
     } else if (c == CR) {
-        if (s->crs == SAFE_CSI)
+        if (s->crs == SAFE_CSI && s->in_line)
             put_visible(s, CR); /* no line ends with so many */
-        else
+        else if (s->crs < SAFE_CSI)
             s->crs++;
     } else if (c == TAB || c == LF) {
         put(s, c);
@@ -192,8 +202,8 @@ static void ground(struct safe *s, uint8_t c)
         put_unknown(s);
     }
     if (s->crs > 0 && c != CR) {
-        if (c == LF)
-            s->crs = 0; /* CR LF is how a serial line ends; CR alone would let a line overwrite itself */
+        if (c == LF || !s->in_line)
+            s->crs = 0; /* how a serial line ends, or nothing; elsewhere it would let a line overwrite itself */
         for (; s->crs > 0; s->crs--)
             put_visible(s, CR);
     }

@@ -36,6 +36,7 @@ struct safe { /* for the caller to place, not to read */
     bool bel_ends;        /* the string under way is an OSC */
     uint8_t character[4]; /* of UTF-8, begun; within a string, its last byte in [0] */
     uint8_t have, want;
+    bool in_line;       /* SAFE_LOG: something stands on the line already */
     uint32_t crs;       /* SAFE_LOG: carriage returns that wait for what follows */
     uint32_t swallowed; /* SAFE_LIVE: of the string under way */
     uint32_t modes;     /* what the terminal must be put back from, enum in safe.c */

@@ -20,6 +20,9 @@ static const struct {
     {"text", "ok \xc3\xa9 \xe2\x9c\x93\n", 0, "ok \xc3\xa9 \xe2\x9c\x93\n", NULL, "ok \xc3\xa9 \xe2\x9c\x93\n"},
     {"lines of a serial port", "a\r\nb\r\r\nc\r\n", 0, "a\nb\nc\n", NULL, "a\r\nb\r\r\nc\r\n"},
     {"a line that overwrites itself", "safe\rEVIL\n", 0, "safe^MEVIL\n", NULL, "safe\rEVIL\n"},
+    {"CR where nothing is to be overwritten", "\rx\n\r\x1b[?2004l\ry\n", 0, "x\ny\n", NULL, NULL},
+    {"CR between colours", "\x1b[1m\r\x1b[mb", 0, "b", "\x1b[1m\x1b[mb", NULL},
+    {"CR behind a colour", "a\x1b[m\rb", 0, "a^Mb", "a\x1b[m^Mb", NULL},
     {"colour", "\x1b[1;31mred\x1b[0m\n", 0, "red\n", "\x1b[1;31mred\x1b[0m\n", "\x1b[1;31mred\x1b[0m\n"},
     {"colour by C1",
      "\xc2\x9b"
