@@ -18,6 +18,7 @@
 #define TURN_SLOW      (16u * 1024) /* ... while a round takes long: each console is served several times a second */
 #define ROUND_NS       UINT64_C(400000000)
 #define SETTLE_NS      UINT64_C(10000000) /* after output: then the index vouches for the last of it */
+#define SETTLE_EACH_NS UINT64_C(1000000)   /* later for each that was due last time: a thousand records a second in all */
 #define COPIED_BYTES   VIEWER_DIRECT_MAX
 #define FRUITLESS      64u                  /* kicks without work before a console is polled no more for a while */
 #define REST_MIN_NS    UINT64_C(1000000)    /* 1 ms, doubled each time ... */
@@ -191,7 +192,7 @@ static void settle_later(struct append *a, struct console *c)
     c->append.unsettled = true;
     c->append.next_unsettled = a->unsettled;
     if (a->unsettled == NULL)
-        a->settle_mono = a->now.mono_ns + SETTLE_NS;
+        a->settle_mono = a->now.mono_ns + SETTLE_NS + a->n_settled * SETTLE_EACH_NS;
     a->unsettled = c;
 }
 
@@ -206,7 +207,8 @@ static void settle_all(struct append *a)
     struct console *next, *c = a->unsettled;
 
     a->unsettled = NULL;
-    for (; c != NULL; c = next) {
+    a->n_settled = 0;
+    for (; c != NULL; c = next, a->n_settled++) {
         next = c->append.next_unsettled;
         c->append.unsettled = false;
         if (c->append.queue == QUEUE_NONE) /* else it speaks again: log_append marks the time */

@@ -61,6 +61,7 @@ struct append {
     bool stopping;
     struct console *fresh, **fresh_last, *old, **old_last, *resting, *unsettled;
     uint64_t settle_mono;        /* when those are due */
+    uint64_t n_settled;          /* how many were, the last time */
     uint32_t n_active;           /* in either queue */
     struct kicker kicker;
     uv_async_t *async;           /* the control thread's: there is news */

@@ -39,7 +39,7 @@ uint32_t crc32c_plain(uint32_t crc, const void *bytes, size_t n)
 }
 
 #if defined __x86_64__
-#include <nmmintrin.h>
+#include <immintrin.h>
 
 /* The instruction takes 3 cycles but starts each cycle: three streams at once use it fully. */
 #define STREAM_BYTES 2048u
@@ -49,6 +49,7 @@ static pthread_once_t zeros_once = PTHREAD_ONCE_INIT;
 
 static void zeros_fill(void)
 {
+    pthread_once(&slices_once, slices_fill);
     for (int k = 0; k < 4; k++)
         for (uint32_t b = 0; b < 256; b++) {
             uint32_t crc = b << (8 * k);
@@ -57,12 +58,6 @@ static void zeros_fill(void)
                 crc = (crc >> 8) ^ slices[0][crc & 0xff];
             zeros[k][b] = crc;
         }
-}
-
-static void tables_fill(void)
-{
-    pthread_once(&slices_once, slices_fill);
-    zeros_fill();
 }
 
 static uint32_t shift(uint32_t crc)
@@ -78,10 +73,22 @@ static uint64_t load64(const uint8_t *p)
     return v;
 }
 
-__attribute__((target("sse4.2"))) static uint32_t crc32c_fast(uint32_t crc, const uint8_t *p, size_t n)
+/* crc here and below: the state, without the inversions at both ends. */
+__attribute__((target("sse4.2"))) static uint32_t tail(uint64_t crc, const uint8_t *p, size_t n)
 {
-    uint64_t a = ~crc;
+    for (; n >= 8; n -= 8, p += 8)
+        crc = _mm_crc32_u64(crc, load64(p));
+    for (; n > 0; n--, p++)
+        crc = _mm_crc32_u8((uint32_t)crc, *p);
+    return (uint32_t)crc;
+}
 
+__attribute__((target("sse4.2"))) static uint32_t crc32c_streams(uint32_t crc, const void *bytes, size_t n)
+{
+    const uint8_t *p = bytes;
+    uint64_t a = (uint32_t)~crc;
+
+    pthread_once(&zeros_once, zeros_fill);
     for (; n >= 3 * STREAM_BYTES; n -= 3 * STREAM_BYTES, p += 3 * STREAM_BYTES) {
         uint64_t b = 0, c = 0;
 
@@ -92,19 +99,93 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_fast(uint32_t crc, cons
         }
         a = shift(shift((uint32_t)a) ^ (uint32_t)b) ^ (uint32_t)c;
     }
-    for (; n >= 8; n -= 8, p += 8)
-        a = _mm_crc32_u64(a, load64(p));
-    for (; n > 0; n--, p++)
-        a = _mm_crc32_u8((uint32_t)a, *p);
-    return ~(uint32_t)a;
+    return ~tail(a, p, n);
 }
 
-uint32_t crc32c(uint32_t crc, const void *bytes, size_t n)
+/*
+ * Folding, after Gopal et al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ Instruction" (Intel, 2009): 16
+ * bytes that stand d bytes before others are multiplied by x^(8d) and added to these. In the reversed order of bits a
+ * carry-less product of 64 by 32 bits comes out 33 bits too high, so the factors are x^(8d + 64 - 33) for the first 8
+ * bytes, which weigh x^64 more, and x^(8d - 33) for the others.
+ */
+#define WIDE_BYTES 256u
+
+static __m128i fold_256, fold_64, fold_16; /* the two factors for d = 256, 64, 16 */
+static pthread_once_t folds_once = PTHREAD_ONCE_INIT;
+
+static uint32_t power(unsigned n) /* x^n modulo the polynomial, bits reversed */
 {
-    if (!__builtin_cpu_supports("sse4.2"))
-        return crc32c_plain(crc, bytes, n);
-    pthread_once(&zeros_once, tables_fill);
-    return crc32c_fast(crc, bytes, n);
+    uint32_t value = UINT32_C(1) << 31;
+
+    while (n-- > 0)
+        value = (value >> 1) ^ ((value & 1) != 0 ? POLYNOMIAL : 0);
+    return value;
+}
+
+static __m128i factors(unsigned d) { return _mm_set_epi64x(power(8 * d - 33), power(8 * d + 31)); }
+
+static void folds_fill(void)
+{
+    fold_256 = factors(256);
+    fold_64 = factors(64);
+    fold_16 = factors(16);
+}
+
+#define WIDE __attribute__((target("sse4.2,pclmul,avx512f,avx512dq,vpclmulqdq")))
+
+WIDE static __m512i fold(__m512i x, __m512i k, __m512i onto)
+{
+    __m512i first = _mm512_clmulepi64_epi128(x, k, 0x00), second = _mm512_clmulepi64_epi128(x, k, 0x11);
+
+    return _mm512_xor_si512(_mm512_xor_si512(first, second), onto);
+}
+
+WIDE static __m128i fold_small(__m128i x, __m128i k, __m128i onto)
+{
+    return _mm_xor_si128(_mm_xor_si128(_mm_clmulepi64_si128(x, k, 0x00), _mm_clmulepi64_si128(x, k, 0x11)), onto);
+}
+
+/* 64 bytes into a crc: one of 16 bytes that are congruent to them. */
+WIDE static uint32_t reduce(__m512i x)
+{
+    __m128i y = _mm512_extracti64x2_epi64(x, 0);
+
+    y = fold_small(y, fold_16, _mm512_extracti64x2_epi64(x, 1));
+    y = fold_small(y, fold_16, _mm512_extracti64x2_epi64(x, 2));
+    y = fold_small(y, fold_16, _mm512_extracti64x2_epi64(x, 3));
+    return (uint32_t)_mm_crc32_u64(_mm_crc32_u64(0, (uint64_t)_mm_extract_epi64(y, 0)),
+                                   (uint64_t)_mm_extract_epi64(y, 1));
+}
+
+WIDE static uint32_t crc32c_wide(uint32_t crc, const void *bytes, size_t n)
+{
+    const uint8_t *p = bytes;
+    __m512i x[4], k;
+
+    if (n < WIDE_BYTES)
+        return ~tail((uint32_t)~crc, p, n);
+    pthread_once(&folds_once, folds_fill);
+    for (int i = 0; i < 4; i++)
+        x[i] = _mm512_loadu_si512(p + 64 * i);
+    x[0] = _mm512_xor_si512(x[0], _mm512_zextsi128_si512(_mm_cvtsi32_si128((int)~crc)));
+    k = _mm512_broadcast_i64x2(fold_256);
+    for (p += WIDE_BYTES, n -= WIDE_BYTES; n >= WIDE_BYTES; p += WIDE_BYTES, n -= WIDE_BYTES)
+        for (int i = 0; i < 4; i++)
+            x[i] = fold(x[i], k, _mm512_loadu_si512(p + 64 * i));
+    k = _mm512_broadcast_i64x2(fold_64);
+    return ~tail(reduce(fold(fold(fold(x[0], k, x[1]), k, x[2]), k, x[3])), p, n);
+}
+
+unsigned crc32c_ways(crc32c_way *ways[CRC32C_WAYS])
+{
+    unsigned n = 0;
+
+    if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("vpclmulqdq"))
+        ways[n++] = crc32c_wide;
+    if (__builtin_cpu_supports("sse4.2"))
+        ways[n++] = crc32c_streams;
+    ways[n++] = crc32c_plain;
+    return n;
 }
 
 #elif defined __aarch64__
@@ -113,8 +194,10 @@ uint32_t crc32c(uint32_t crc, const void *bytes, size_t n)
 
 #define HAVE_CRC32 (1ul << 7) /* HWCAP_CRC32, Linux arch/arm64 uapi asm/hwcap.h */
 
-__attribute__((target("+crc"))) static uint32_t crc32c_fast(uint32_t crc, const uint8_t *p, size_t n)
+__attribute__((target("+crc"))) static uint32_t crc32c_arm(uint32_t crc, const void *bytes, size_t n)
 {
+    const uint8_t *p = bytes;
+
     crc = ~crc;
     for (; n >= 8; n -= 8, p += 8) {
         uint64_t v;
@@ -127,13 +210,39 @@ __attribute__((target("+crc"))) static uint32_t crc32c_fast(uint32_t crc, const 
     return ~crc;
 }
 
-uint32_t crc32c(uint32_t crc, const void *bytes, size_t n)
+unsigned crc32c_ways(crc32c_way *ways[CRC32C_WAYS])
 {
-    return (getauxval(AT_HWCAP) & HAVE_CRC32) != 0 ? crc32c_fast(crc, bytes, n) : crc32c_plain(crc, bytes, n);
+    unsigned n = 0;
+
+    if ((getauxval(AT_HWCAP) & HAVE_CRC32) != 0)
+        ways[n++] = crc32c_arm;
+    ways[n++] = crc32c_plain;
+    return n;
 }
 
 #else
 
-uint32_t crc32c(uint32_t crc, const void *bytes, size_t n) { return crc32c_plain(crc, bytes, n); }
+unsigned crc32c_ways(crc32c_way *ways[CRC32C_WAYS])
+{
+    ways[0] = crc32c_plain;
+    return 1;
+}
 
 #endif
+
+static crc32c_way *best;
+static pthread_once_t best_once = PTHREAD_ONCE_INIT;
+
+static void choose(void)
+{
+    crc32c_way *ways[CRC32C_WAYS];
+
+    (void)crc32c_ways(ways);
+    best = ways[0];
+}
+
+uint32_t crc32c(uint32_t crc, const void *bytes, size_t n)
+{
+    pthread_once(&best_once, choose);
+    return best(crc, bytes, n);
+}

@@ -14,7 +14,11 @@
 
 /* Go on from crc, 0 at the beginning: crc32c(crc32c(0, a), b) is that of a followed by b. */
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t n);
-/* The same without the machine's instruction: what other machines run, and the tests compare with. */
+typedef uint32_t crc32c_way(uint32_t crc, const void *bytes, size_t n);
+#define CRC32C_WAYS 3u
+/* Every way that this machine can take, best first, the last with no special instruction; for tests. How many. */
+unsigned crc32c_ways(crc32c_way *ways[CRC32C_WAYS]);
+/* The last of these: what other machines run. */
 uint32_t crc32c_plain(uint32_t crc, const void *bytes, size_t n);
 
 #endif

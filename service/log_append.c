@@ -145,12 +145,6 @@ static void account_bytes(struct log *l, const uint8_t *p, uint64_t n, struct vc
     }
 }
 
-/* How long a console that never rests goes without a time mark: so that all together write about a thousand a second. */
-static uint64_t mark_ns(const struct log *l)
-{
-    return LOG_MARK_NS + LOG_MARK_EACH_NS * __atomic_load_n(&l->store->n_logs, __ATOMIC_RELAXED);
-}
-
 /* The records of one write, in one write; a mark lost here means that the next byte opens a new segment. */
 static void index_bytes(struct log *l, const struct iovec *iov, uint64_t n, const struct log_time *now)
 {
@@ -160,7 +154,7 @@ static void index_bytes(struct log *l, const struct iovec *iov, uint64_t n, cons
 
     account_bytes(l, iov[0].iov_base, first, r, &n_records, now);
     account_bytes(l, iov[1].iov_base, n - first, r, &n_records, now);
-    if (n_records > 0 || now->mono_ns - l->marked_mono >= mark_ns(l)) {
+    if (n_records > 0 || now->mono_ns - l->marked_mono >= LOG_MARK_NS + log_share_ns(l)) {
         r[n_records++] = log_record(l, VC_INDEX_TIME, l->crc, now);
         l->marked_offset = l->length;
         l->marked_mono = now->mono_ns;

@@ -14,8 +14,7 @@
 
 #define NS_PER_S          UINT64_C(1000000000)
 #define LOG_RETRY_NS      NS_PER_S
-#define LOG_MARK_NS       (NS_PER_S / 10) /* of a console that never rests: log_settle marks those that do */
-#define LOG_MARK_EACH_NS  (NS_PER_S / 1000)
+#define LOG_MARK_NS       (NS_PER_S / 10)     /* of a console that never rests: log_settle marks those that do */
 #define LOG_ROOM_BYTES    4096u               /* preallocated in the index for what is said about a full disk */
 #define LOG_SEGMENT_FLOOR (64u * 1024)        /* no sharing makes segments smaller */
 #define LOG_CHUNK_BYTES   (256u * 1024)       /* written by one call, so that its records fit on the stack */
@@ -27,6 +26,12 @@
 static inline uint64_t load64(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
 static inline void store64(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
 static inline void add64(uint64_t *p, uint64_t v) { (void)__atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
+
+/* What each console does now and then is done less often the more there are: a thousand times a second by all of them. */
+static inline uint64_t log_share_ns(const struct log *l)
+{
+    return NS_PER_S / 1000 * __atomic_load_n(&l->store->n_logs, __ATOMIC_RELAXED);
+}
 
 /* log_store.c */
 enum log_tell_kind { LOG_TELL_FAIL, LOG_TELL_AGAIN, LOG_TELL_FILES };

@@ -170,7 +170,7 @@ static int anew(struct log *l, const struct log_time *now)
 
 int log_check_linked(struct log *l, const struct log_time *now)
 {
-    if (now->mono_ns - l->checked_mono < NS_PER_S)
+    if (now->mono_ns - l->checked_mono < NS_PER_S + log_share_ns(l))
         return 0;
     l->checked_mono = now->mono_ns;
     if (!linked(l->log_fd))
