@@ -67,6 +67,9 @@ static int64_t get_param(struct world *w, uint64_t address)
     return take(&w->in, 1) % 8 == 0 ? -XEN_EINVAL : 0;
 }
 
+/* The self-test's own wild pointers. */
+static bool nowhere(uint64_t address) { return address > UINT64_MAX - 4096; }
+
 static int64_t hypercall(void *ctx, uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
 {
     struct world *w = ctx;
@@ -75,6 +78,8 @@ static int64_t hypercall(void *ctx, uint64_t nr, uint64_t a0, uint64_t a1, uint6
         longjmp(w->end, 1);
     if (take(&w->in, 1) % 2 == 0)
         scribble(w);
+    if (nowhere(a1) || nowhere(a2))
+        return answer(w, -XEN_EFAULT);
     switch (nr) {
     case XEN_console_io: return console_io(w, a0, a1, a2);
     case XEN_hvm_op: return get_param(w, a1);

@@ -72,6 +72,33 @@ static bool wild_pointer_is_a_fault(struct tiny_console *c)
     return call(c, XEN_event_channel_op, EVTCHNOP_send, UINT64_MAX - 1, 0, -XEN_EFAULT);
 }
 
+static bool write_from_nowhere_is_a_fault(struct tiny_console *c)
+{
+    return call(c, XEN_console_io, CONSOLEIO_write, 4096, UINT64_MAX - 9, -XEN_EFAULT);
+}
+
+static bool read_of_2_gib_is_refused(struct tiny_console *c)
+{
+    return call(c, XEN_console_io, CONSOLEIO_read, UINT64_C(1) << 31, guest_address(c->line), -XEN_E2BIG);
+}
+
+static bool poll_of_129_ports_is_refused(struct tiny_console *c)
+{
+    return hypercall_poll(c->hvc->platform, NULL, 129, 0) == -XEN_EINVAL;
+}
+
+static bool poll_of_ports_nowhere_is_a_fault(struct tiny_console *c)
+{
+    struct sched_poll poll = {.ports = UINT64_MAX - 7, .nr_ports = 128, .timeout = 1};
+
+    return call(c, XEN_sched_op, SCHEDOP_poll, guest_address(&poll), 0, -XEN_EFAULT);
+}
+
+static bool parameter_nowhere_is_a_fault(struct tiny_console *c)
+{
+    return call(c, XEN_hvm_op, HVMOP_get_param, UINT64_MAX, 0, -XEN_EFAULT);
+}
+
 static bool send_on_port_0_is_refused(struct tiny_console *c)
 {
     return hypercall_notify(c->hvc->platform, 0) == -XEN_EINVAL;
@@ -107,6 +134,11 @@ static const struct {
     {"unknown console_io is refused", unknown_console_io_is_refused, true},
     {"write of nothing is taken", write_of_nothing_is_taken, true},
     {"wild pointer is a fault", wild_pointer_is_a_fault, true},
+    {"write from nowhere is a fault", write_from_nowhere_is_a_fault, true},
+    {"read of 2 GiB is refused", read_of_2_gib_is_refused, true},
+    {"poll of 129 ports is refused", poll_of_129_ports_is_refused, true},
+    {"poll of ports nowhere is a fault", poll_of_ports_nowhere_is_a_fault, true},
+    {"parameter nowhere is a fault", parameter_nowhere_is_a_fault, true},
     {"send on port 0 is refused", send_on_port_0_is_refused, true},
     {"parameter out of range is refused", parameter_out_of_range_is_refused, true},
     {"console parameters hold", console_parameters_hold, true},

@@ -16,7 +16,9 @@ ANSWERED = (b'tiny> echo a\r\na\r\n'
             b'tiny> poweroff\r\n') % (len(RAW), len(RAW), zlib.crc32(RAW))
 SELFTEST = ['copies are exact', 'CRC of 123456789', 'spew counts past 99', 'time goes on', 'unknown hypercall is refused',
             'unknown console_io is refused', 'write of nothing is taken', 'wild pointer is a fault',
-            'send on port 0 is refused', 'parameter out of range is refused', 'console parameters hold', 'ring is legal']
+            'write from nowhere is a fault', 'read of 2 GiB is refused', 'poll of 129 ports is refused',
+            'poll of ports nowhere is a fault', 'parameter nowhere is a fault', 'send on port 0 is refused',
+            'parameter out of range is refused', 'console parameters hold', 'ring is legal']
 SELFTEST_OK = ''.join(f'ok {what}\r\n' for what in SELFTEST).encode() + b'selftest: %d ok, 0 failed\r\n' % len(SELFTEST)
 
 
