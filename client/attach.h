@@ -34,6 +34,7 @@ struct attach {
     bool screen;                 /* standard output is one */
     struct conn conn;
     struct conn_attach place; /* its end: before it output is old */
+    uint64_t opened_ns;       /* when; marks from before are history */
     uint64_t offset;          /* the next byte of the log that is not shown yet */
     struct tty tty;
     struct sink sink;

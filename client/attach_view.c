@@ -97,7 +97,7 @@ static bool show_mark(struct attach *a, const struct frame *f)
     value = le64toh(r.value);
     if (le16toh(r.kind) == VC_INDEX_GAP)
         value == UINT64_MAX ? attach_notice(a, "bytes dropped") : attach_notice(a, "%" PRIu64 " bytes dropped", value);
-    if (le64toh(r.offset) < a->place.end)
+    if (le64toh(r.realtime_ns) < a->opened_ns)
         return true; /* of the rest only what happens now */
     switch (le16toh(r.kind)) {
     case VC_INDEX_BOOT: attach_notice(a, "boot %" PRIu64, value); break;

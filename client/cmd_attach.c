@@ -80,6 +80,7 @@ static int open_view(struct attach *a, json_t *from, struct problem *p)
     int status = conn_try(&a->conn, a->options, p);
 
     a->token = TOKEN_UNKNOWN;
+    a->opened_ns = when_now();
     if (status == EXIT_DONE)
         status = attach_view(a, from, &place, p);
     json_decref(from);

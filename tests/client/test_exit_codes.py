@@ -159,6 +159,45 @@ def ends(place, feeder):
     check(place, 0, None, "log", "-f", "p0")
 
 
+def others():
+    """Another user: 4 where the socket, or the console's rule, does not let them; a reader may attach and not type."""
+    if os.geteuid() != 0:
+        print("not root: what other users may do is not tried")
+        return
+    with Place() as place:
+        conf = os.path.join(place.root, "vconsd.conf")
+        with open(conf, "w") as f:
+            f.write('access "p0/*" { read = "nogroup" }\n')
+        for d in (place.root, place.run):
+            os.chmod(d, 0o755)
+        place.daemon("--system", "--config", conf)
+        feeder = place.feeder("-n", "2", "--prefix", "p")
+        feeder.expect("served", 2)
+
+        def nobody(*argv):
+            return subprocess.run([program("vcons"), *argv], env=place.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, timeout=60, user=65534, group=65534, extra_groups=[])
+        r = nobody("ls")
+        if r.returncode == 126 or b"cannot execute" in r.stderr:
+            return
+        assert r.returncode == 0 and b"p0/hvc0" in r.stdout and b"p1" not in r.stdout, r
+        for status, argv in ((0, ["log", "p0"]), (3, ["log", "p1"]), (4, ["send", "p0", "x"]), (4, ["stop", "p0"]), (4, ["stop", "--all"])):
+            r = nobody(*argv)
+            assert r.returncode == status, (argv, r)
+        v = subprocess.Popen([program("vcons"), "attach", "p0"], env=place.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, user=65534, group=65534, extra_groups=[])
+        v.stdin.write(b"typed")
+        v.stdin.flush()
+        line = v.stderr.readline()
+        assert b"you may look at this console, not type" in line, line
+        v.terminate()
+        v.communicate(timeout=20)
+        assert v.returncode == 143, v.returncode
+        os.chmod(place.run, 0o700)
+        r = nobody("ls")
+        assert r.returncode == 4 and b"your user may not use it" in r.stderr, r
+
+
 with Place() as place:
     usage(place)
     files(place)
@@ -170,3 +209,4 @@ with Place() as place:
     names(place)
     sends(place, feeder)
     ends(place, feeder)
+others()
