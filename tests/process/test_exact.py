@@ -4,7 +4,6 @@ wrote; no gap, nothing twice. Both ways out of a guest, the PV ring and console_
 import os
 import random
 import signal
-import sys
 import time
 
 from hypervisor import Hypervisor, domain, log_of
@@ -56,4 +55,4 @@ def main():
         h.close()
 
 
-sys.exit(main())
+main()
