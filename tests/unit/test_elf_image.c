@@ -66,7 +66,8 @@ static const char *parse(struct elf *elf, const struct image *i, size_t n_bytes)
     uint8_t *bytes = calloc(1, FILE_BYTES), *file = malloc(n_bytes); /* as large as it says, for the sanitizer */
     const char *why;
 
-    assert_true(bytes != NULL && file != NULL);
+    if (bytes == NULL || file == NULL)
+        abort();
     memcpy(bytes, i, offsetof(struct image, notes));
     memcpy(bytes + NOTES, i->notes, sizeof i->notes);
     memset(bytes + CODE, 0x90, CODE_BYTES);
