@@ -62,7 +62,8 @@ static const struct access_rule *rule_of(const struct service *s, const char *do
     return NULL;
 }
 
-struct access access_of(const struct service *s, const struct access_peer *peer, const char *domain, const char *console)
+struct access access_of(const struct service *s, const struct access_peer *peer, const char *domain,
+                        const char *console)
 {
     const struct access_rule *rule = rule_of(s, domain, console);
     bool own = peer->uid == 0 || peer->uid == s->own.uid;

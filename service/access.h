@@ -25,8 +25,8 @@ struct access_peer {
     uint32_t n_groups;
     gid_t groups[ACCESS_GROUPS];
 };
-struct access_rule { /* "access" blocks of vconsd.conf; the first whose pattern fits counts */
-    char pattern[80]; /* fnmatch, of DOMAIN/CONSOLE */
+struct access_rule {   /* "access" blocks of vconsd.conf; the first whose pattern fits counts */
+    char pattern[80];  /* fnmatch, of DOMAIN/CONSOLE */
     gid_t read, write; /* (gid_t)-1: no group */
     bool send_break;   /* writers may send breaks */
 };
@@ -39,7 +39,8 @@ struct service;
 void access_own_find(struct access_own *own);
 /* 0 or a negative errno. */
 int access_peer_find(int fd, struct access_peer *peer);
-struct access access_of(const struct service *s, const struct access_peer *peer, const char *domain, const char *console);
+struct access access_of(const struct service *s, const struct access_peer *peer, const char *domain,
+                        const char *console);
 /* "user (pid 123)" */
 void access_who(const struct service *s, const struct access_peer *peer, char *who, uint32_t bytes);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "append.h"
+#include "append_private.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -18,10 +18,9 @@
 #define TURN_SLOW      (16u * 1024) /* ... while a round takes long: each console is served several times a second */
 #define ROUND_NS       UINT64_C(400000000)
 #define SETTLE_NS      UINT64_C(10000000) /* after output: then the index vouches for the last of it */
-#define SETTLE_EACH_NS UINT64_C(1000000)   /* later for each that was due last time: a thousand records a second in all */
-#define COPIED_BYTES   VIEWER_DIRECT_MAX
-#define FRUITLESS      64u                  /* kicks without work before a console is polled no more for a while */
-#define REST_MIN_NS    UINT64_C(1000000)    /* 1 ms, doubled each time ... */
+#define SETTLE_EACH_NS UINT64_C(1000000) /* later for each that was due last time: a thousand records a second in all */
+#define FRUITLESS      64u               /* kicks without work before a console is polled no more for a while */
+#define REST_MIN_NS    UINT64_C(1000000) /* 1 ms, doubled each time ... */
 #define REST_MAX_NS    UINT64_C(128000000)  /* ... up to here */
 #define BROKEN_NS      UINT64_C(1000000000) /* a broken source is tried again once a second (design §2) */
 #define DRAIN_EVENTS   64u
@@ -88,32 +87,6 @@ static void wake_up(struct append *a, struct console *c)
         enqueue(a, c, QUEUE_FRESH);
 }
 
-/* News for the control thread. */
-
-static void tell(struct append *a, struct console *c, uint32_t news)
-{
-    if (__atomic_fetch_or(&c->append.news, news, __ATOMIC_SEQ_CST) != 0)
-        return; /* in the list already: append_collect takes the set, then looks no more */
-    pthread_mutex_lock(&a->lock);
-    c->append.next_news = a->news;
-    a->news = c;
-    pthread_mutex_unlock(&a->lock);
-    uv_async_send(a->async);
-}
-
-struct console *append_collect(struct append *a, uint32_t *news)
-{
-    struct console *c;
-
-    pthread_mutex_lock(&a->lock);
-    c = a->news;
-    if (c != NULL)
-        a->news = c->append.next_news;
-    pthread_mutex_unlock(&a->lock);
-    *news = c != NULL ? __atomic_exchange_n(&c->append.news, 0, __ATOMIC_SEQ_CST) : 0;
-    return c;
-}
-
 /* Polling and resting. */
 
 static void poll_source(struct append *a, struct console *c, bool on)
@@ -155,7 +128,7 @@ static void break_source(struct append *a, struct console *c)
         log_mark(&c->log, VC_INDEX_BROKEN, BROKEN_BY_PEER, 0, &a->now);
     __atomic_store_n(&c->append.broken, 1, __ATOMIC_SEQ_CST);
     if (viewers_flow(c, APPENDED_MARK, NULL, 0, 0))
-        tell(a, c, APPEND_OUTPUT);
+        append_tell(a, c, APPEND_OUTPUT);
     rest_until(a, c, BROKEN_NS);
 }
 
@@ -199,7 +172,7 @@ static void settle_later(struct append *a, struct console *c)
 static void settle(struct append *a, struct console *c)
 {
     if (log_settle(&c->log, &a->now) && viewers_flow(c, APPENDED_TIME, NULL, 0, 0))
-        tell(a, c, APPEND_OUTPUT);
+        append_tell(a, c, APPEND_OUTPUT);
 }
 
 static void settle_all(struct append *a)
@@ -228,105 +201,11 @@ static void unsettle(struct append *a, struct console *c)
     c->append.unsettled = false;
 }
 
-/* Moving bytes. */
-
-static uint32_t clip(struct vc_span spans[2], uint32_t n)
-{
-    if (spans[0].n > n)
-        spans[0].n = n;
-    if (spans[1].n > n - spans[0].n)
-        spans[1].n = n - spans[0].n;
-    return spans[0].n + spans[1].n;
-}
-
-/* Few bytes are copied first: viewers are sent what was stored, whatever the peer does to its memory meanwhile. */
-static void copy(uint8_t *to, struct vc_span spans[2])
-{
-    memcpy(to, spans[0].bytes, spans[0].n);
-    memcpy(to + spans[0].n, spans[1].bytes, spans[1].n);
-    spans[0] = (struct vc_span){to, spans[0].n + spans[1].n};
-    spans[1].n = 0;
-}
-
-static void note_output(struct append *a, struct console *c, const struct vc_span *stored, uint32_t n, uint32_t total)
-{
-    bool small = total <= COPIED_BYTES && n == total;
-
-    __atomic_store_n(&c->append.written, a->now.real_ns, __ATOMIC_RELAXED);
-    if (viewers_flow(c, APPENDED_BYTES, small ? stored->bytes : NULL, n, c->log.length))
-        tell(a, c, APPEND_OUTPUT);
-}
-
-static void move_bytes(struct append *a, struct console *c, struct vc_span spans[2], uint32_t n)
-{
-    uint8_t small[COPIED_BYTES];
-    struct vc_span stored[2];
-    uint32_t done;
-
-    if (n <= COPIED_BYTES)
-        copy(small, spans);
-    memcpy(stored, spans, sizeof stored);
-    done = log_append(&c->log, stored, &a->now); /* what the disk refuses is counted there as a gap */
-    c->source->ops->commit(c->source, n);        /* models/append_kill.pml: append, then advance */
-    note_output(a, c, n <= COPIED_BYTES ? &stored[0] : NULL, done, n);
-}
-
-/* The event that is due, into the index; then, and only then, it is done. */
-static int move_event(struct append *a, struct console *c, bool *due)
-{
-    struct source_event event;
-    int error;
-
-    *due = false;
-    if (c->source->ops->event == NULL)
-        return VC_OK;
-    error = c->source->ops->event(c->source, &event, due);
-    if (error || !*due)
-        return error;
-    log_mark(&c->log, event.kind, event.value, event.event, &a->now);
-    c->source->ops->event_done(c->source);
-    if (viewers_flow(c, APPENDED_MARK, NULL, 0, 0))
-        tell(a, c, APPEND_OUTPUT);
-    return VC_OK;
-}
-
-/* Up to bytes and events; how many bytes moved into *moved. VC_OK: more may be there. VC_ENOSPC: nothing is left. */
-static int move(struct append *a, struct console *c, uint32_t bytes, uint32_t events, uint32_t *moved)
-{
-    struct vc_span spans[2];
-    uint32_t n;
-    bool due, sated = false;
-    int error;
-
-    *moved = 0;
-    while (*moved < bytes && events > 0) {
-        error = c->source->ops->peek(c->source, spans, &n);
-        if (error)
-            return error;
-        if (n > 0 && sated)
-            return VC_OK; /* came while we wrote: for the next turn, or who refills fastest would get most */
-        if (n > 0) {
-            n = clip(spans, bytes - *moved < n ? bytes - *moved : n);
-            move_bytes(a, c, spans, n);
-            *moved += n;
-            sated = true;
-            continue;
-        }
-        error = move_event(a, c, &due);
-        if (error || !due)
-            return error ? error : VC_ENOSPC;
-        events--;
-        sated = false;
-        c->append.fruitless = 0;
-    }
-    return VC_OK;
-}
-
 static void source_ended(struct append *a, struct console *c)
 {
     c->append.ended = true;
     poll_source(a, c, false);
-    tell(a, c, APPEND_ENDED);
+    append_tell(a, c, APPEND_ENDED);
 }
 
 /* Nothing is left: sleep, or rest if it has kicked for nothing again and again. True: something came just now. */
@@ -358,7 +237,7 @@ static void take_turn(struct append *a, struct console *c)
 {
     enum append_queue was = (enum append_queue)c->append.queue;
     uint32_t moved;
-    int error = move(a, c, turn_bytes(a, c), TURN_EVENTS, &moved);
+    int error = append_move(a, c, turn_bytes(a, c), TURN_EVENTS, &moved);
 
     c->append.queue = QUEUE_NONE;
     c->append.fruitless = moved > 0 ? 0 : c->append.fruitless + 1;
@@ -374,24 +253,6 @@ static void take_turn(struct append *a, struct console *c)
 
 /* Commands from the control thread. */
 
-static void push_command(struct append *a, struct console *c, bool *command)
-{
-    uint64_t one = 1;
-
-    pthread_mutex_lock(&a->lock);
-    if (!c->append.command_add && !c->append.command_remove && !c->append.command_sync) {
-        c->append.next_command = a->commands;
-        a->commands = c;
-    }
-    *command = true;
-    pthread_mutex_unlock(&a->lock);
-    (void)!write(a->wake, &one, sizeof one); /* ours alone: it is neither full nor blocking */
-}
-
-void append_add(struct append *a, struct console *c) { push_command(a, c, &c->append.command_add); }
-void append_remove(struct append *a, struct console *c) { push_command(a, c, &c->append.command_remove); }
-void append_sync(struct append *a, struct console *c) { push_command(a, c, &c->append.command_sync); }
-
 static void add(struct append *a, struct console *c)
 {
     c->append.ended = false;
@@ -406,7 +267,7 @@ static void drain(struct append *a, struct console *c)
 {
     uint32_t left = c->source->holds, moved;
 
-    while (left > 0 && move(a, c, left < TURN_BYTES ? left : TURN_BYTES, DRAIN_EVENTS, &moved) == VC_OK) {
+    while (left > 0 && append_move(a, c, left < TURN_BYTES ? left : TURN_BYTES, DRAIN_EVENTS, &moved) == VC_OK) {
         left -= moved;
         if (moved == 0)
             break;
@@ -424,14 +285,14 @@ static void remove_now(struct append *a, struct console *c)
     log_mark(&c->log, VC_INDEX_DETACH, 0, 0, &a->now);
     log_settle(&c->log, &a->now);
     viewers_flow(c, APPENDED_MARK, NULL, 0, 0);
-    tell(a, c, APPEND_REMOVED | APPEND_OUTPUT);
+    append_tell(a, c, APPEND_REMOVED | APPEND_OUTPUT);
 }
 
 static void sync_now(struct append *a, struct console *c)
 {
     if (!c->append.broken && !c->append.ended)
         drain(a, c);
-    tell(a, c, APPEND_SYNCED);
+    append_tell(a, c, APPEND_SYNCED);
 }
 
 static bool obey_one(struct append *a)

@@ -27,44 +27,44 @@
 struct append;
 struct console;
 
-enum append_news {        /* what the append thread has to tell about a console */
-    APPEND_OUTPUT = 1,  /* viewers that are behind have something to read */
-    APPEND_REMOVED = 2, /* the source is ours again: drained, detached in the log */
-    APPEND_ENDED = 4,   /* the source has ended by itself: remove it */
-    APPEND_SYNCED = 8,  /* what was there at append_sync is in the log */
+enum append_news {                     /* what the append thread has to tell about a console */
+                   APPEND_OUTPUT = 1,  /* viewers that are behind have something to read */
+                   APPEND_REMOVED = 2, /* the source is ours again: drained, detached in the log */
+                   APPEND_ENDED = 4,   /* the source has ended by itself: remove it */
+                   APPEND_SYNCED = 8,  /* what was there at append_sync is in the log */
 };
 
 enum append_queue { QUEUE_NONE, QUEUE_FRESH, QUEUE_OLD };
 
-struct append_entry { /* in each console */
+struct append_entry {             /* in each console */
     struct console *next;         /* in the queue that holds it */
     struct console *next_command; /* guarded by append->lock, as is news_next */
     struct console *next_news;
     struct console *next_resting;
     struct console *next_unsettled;
-    uint64_t turn_mono;  /* of its last turn */
-    uint64_t wake_mono;  /* while resting: when to look again */
-    uint64_t written;    /* atomic: mono_ns of the last bytes, for `ls` */
-    uint32_t news;       /* atomic set of enum append_news not yet collected */
-    uint32_t fruitless;  /* kicks in a row that brought nothing */
-    uint8_t queue;       /* enum append_queue */
+    uint64_t turn_mono; /* of its last turn */
+    uint64_t wake_mono; /* while resting: when to look again */
+    uint64_t written;   /* atomic: mono_ns of the last bytes, for `ls` */
+    uint32_t news;      /* atomic set of enum append_news not yet collected */
+    uint32_t fruitless; /* kicks in a row that brought nothing */
+    uint8_t queue;      /* enum append_queue */
     bool polled, resting, ended, slow, unsettled;
     bool command_add, command_remove, command_sync; /* guarded by append->lock */
-    uint32_t broken;     /* atomic: 1 while its peer breaks the protocol */
+    uint32_t broken;                                /* atomic: 1 while its peer breaks the protocol */
 };
 
 struct append {
     pthread_t thread;
-    int epoll, wake;             /* wake: an eventfd, ours alone */
-    pthread_mutex_t lock;        /* of the two lists; held for moments, never with another */
+    int epoll, wake;      /* wake: an eventfd, ours alone */
+    pthread_mutex_t lock; /* of the two lists; held for moments, never with another */
     struct console *commands, *news;
     bool stopping;
     struct console *fresh, **fresh_last, *old, **old_last, *resting, *unsettled;
-    uint64_t settle_mono;        /* when those are due */
-    uint64_t n_settled;          /* how many were, the last time */
-    uint32_t n_active;           /* in either queue */
+    uint64_t settle_mono; /* when those are due */
+    uint64_t n_settled;   /* how many were, the last time */
+    uint32_t n_active;    /* in either queue */
     struct kicker kicker;
-    uv_async_t *async;           /* the control thread's: there is news */
+    uv_async_t *async; /* the control thread's: there is news */
     struct log_time now;
 };
 

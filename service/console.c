@@ -133,8 +133,10 @@ int console_open(struct console *c)
 
 const char *console_state(const struct console *c)
 {
-    static const char *const names[] = {
-        [VC_LINK_RUNNING] = "running", [VC_LINK_OFF] = "off", [VC_LINK_CRASHED] = "crashed", [VC_LINK_PAUSED] = "paused"};
+    static const char *const names[] = {[VC_LINK_RUNNING] = "running",
+                                        [VC_LINK_OFF] = "off",
+                                        [VC_LINK_CRASHED] = "crashed",
+                                        [VC_LINK_PAUSED] = "paused"};
 
     if (c->source == NULL && !c->gone)
         return "away";

@@ -25,7 +25,7 @@ struct link;
 struct service;
 struct viewer;
 
-struct origin { /* what a source says about its console */
+struct origin {        /* what a source says about its console */
     struct link *link; /* NULL: no hypervisor's */
     uint32_t cookie, kind, domid, boot;
     uid_t uid;
@@ -50,9 +50,9 @@ struct console {
     uint64_t dropped; /* as it says too */
     uint64_t refused; /* bytes typed by those without the token */
     struct token token;
-    struct watch room;             /* source->room_fd, while the writer waits for room */
-    struct watch raw, raw_ro;      /* listening sockets */
-    struct viewer *viewers;        /* guarded by live, as are the members viewer.h names */
+    struct watch room;        /* source->room_fd, while the writer waits for room */
+    struct watch raw, raw_ro; /* listening sockets */
+    struct viewer *viewers;   /* guarded by live, as are the members viewer.h names */
     uint32_t n_viewers;
     pthread_mutex_t live;
     struct append_entry append;

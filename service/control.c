@@ -58,8 +58,8 @@ static void hand_over(struct control *k)
 /* False: k is gone. */
 static bool send_answer(struct control *k)
 {
-    ssize_t n = send(k->watch.fd, k->answer + k->answer_done, k->answer_n - k->answer_done,
-                     MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t n =
+        send(k->watch.fd, k->answer + k->answer_done, k->answer_n - k->answer_done, MSG_DONTWAIT | MSG_NOSIGNAL);
 
     if (n < 0 && errno != EAGAIN && errno != EINTR) {
         if (k->viewer != NULL)
@@ -102,7 +102,7 @@ static bool answer(struct control *k, json_t *value)
 
 /* In. */
 
-static bool obey(struct control *k, const char *line, size_t n)
+static void obey(struct control *k, const char *line, size_t n)
 {
     json_error_t error;
     json_t *request = json_loadb(line, n, JSON_REJECT_DUPLICATES, &error);
@@ -111,9 +111,9 @@ static bool obey(struct control *k, const char *line, size_t n)
 
     json_decref(request);
     if (reply != NULL)
-        return answer(k, reply);
-    watch_set(&k->service->watches, &k->watch, 0); /* somebody else is asked: nothing is read until the answer */
-    return true;
+        answer(k, reply);
+    else
+        watch_set(&k->service->watches, &k->watch, 0); /* somebody else is asked: nothing is read until the answer */
 }
 
 /* Keep what may be the beginning of a request. False: k is gone. */
@@ -132,35 +132,33 @@ static bool keep(struct control *k, const char *bytes, size_t n)
     return true;
 }
 
-/* One request, if it is whole, and not a byte more: what follows an attach is the viewer's. False: nothing more to do. */
-static bool read_request(struct control *k)
+/* One request, if it is whole, and not a byte more: what follows an attach is the viewer's. */
+static void read_request(struct control *k)
 {
     static char bytes[VC_CONTROL_LINE_MAX];
     ssize_t n = recv(k->watch.fd, bytes, sizeof bytes, MSG_DONTWAIT | MSG_PEEK);
     const char *end = n > 0 ? memchr(bytes, '\n', (size_t)n) : NULL;
     char *line;
     size_t line_n;
-    bool alive;
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return false;
+        return;
     if (n > 0)
         n = recv(k->watch.fd, bytes, end != NULL ? (size_t)(end + 1 - bytes) : (size_t)n, MSG_DONTWAIT);
     if (n <= 0) {
         control_end(k, true);
-        return false;
+        return;
     }
     if (!keep(k, bytes, (size_t)n))
-        return false;
+        return;
     if (end == NULL)
-        return true;
+        return;
     line = k->line;
     line_n = k->line_n;
     k->line = NULL;
     k->line_n = 0;
-    alive = obey(k, line, line_n);
+    obey(k, line, line_n);
     free(line);
-    return alive;
 }
 
 static void ready(struct watch *w, uint32_t events)
@@ -178,7 +176,7 @@ static void ready(struct watch *w, uint32_t events)
             control_end(k, true);
         return;
     }
-    (void)read_request(k); /* one for each turn: the others have theirs, the rest is reported again */
+    read_request(k); /* one for each turn: the others have theirs, the rest is reported again */
 }
 
 /* Answers of hypervisors. */

@@ -52,16 +52,16 @@ static json_t *hello(struct control *k, const json_t *request)
     if (json_integer_value(json_object_get(request, "version")) != VC_CONTROL_VERSION)
         return control_error(id, VC_CONTROL_E_VERSION, "this service speaks version %d", VC_CONTROL_VERSION);
     k->greeted = true;
-    return control_ok(id, json_pack("{s:i, s:i, s:s}", "version", VC_CONTROL_VERSION, "pid", (int)getpid(),
-                                    "program", PROGRAM));
+    return control_ok(
+        id, json_pack("{s:i, s:i, s:s}", "version", VC_CONTROL_VERSION, "pid", (int)getpid(), "program", PROGRAM));
 }
 
 static const char *door_of(const struct console *c)
 {
     static const char *const names[] = {
-        [VC_LINK_XEN] = "xen",       [VC_LINK_CONSOLE_IO] = "console_io", [VC_LINK_COMMAND] = "command",
-        [VC_LINK_TERMINAL] = "terminal", [VC_LINK_PL011] = "pl011",       [VC_LINK_SBSA] = "sbsa",
-        [VC_LINK_16550] = "16550",   [VC_LINK_VIRTIO] = "virtio",         [VC_LINK_FEEDER] = "feeder",
+        [VC_LINK_XEN] = "xen",           [VC_LINK_CONSOLE_IO] = "console_io", [VC_LINK_COMMAND] = "command",
+        [VC_LINK_TERMINAL] = "terminal", [VC_LINK_PL011] = "pl011",           [VC_LINK_SBSA] = "sbsa",
+        [VC_LINK_16550] = "16550",       [VC_LINK_VIRTIO] = "virtio",         [VC_LINK_FEEDER] = "feeder",
     };
     uint32_t kind = c->origin.kind;
 
@@ -103,13 +103,12 @@ static json_t *describe(struct console *c)
                   c->log.console, "domid", (int)c->origin.domid, "hypervisor",
                   c->link != NULL ? link_name(c->link) : "", "engine", c->origin.engine, "door", door_of(c), "state",
                   console_state(c));
-    json_object_update_new(
-        o, json_pack("{s:I, s:I, s:i, s:i, s:I, s:b}", "bytes", (json_int_t)status.length, "dropped",
-                     (json_int_t)c->dropped, "boots", (int)status.boot, "viewers", (int)c->n_viewers, "refused",
-                     (json_int_t)c->refused, "broken", (int)__atomic_load_n(&c->append.broken, __ATOMIC_SEQ_CST)));
+    json_object_update_new(o, json_pack("{s:I, s:I, s:i, s:i, s:I, s:b}", "bytes", (json_int_t)status.length, "dropped",
+                                        (json_int_t)c->dropped, "boots", (int)status.boot, "viewers", (int)c->n_viewers,
+                                        "refused", (json_int_t)c->refused, "broken",
+                                        (int)__atomic_load_n(&c->append.broken, __ATOMIC_SEQ_CST)));
     json_object_set_new(o, "writer", who[0] != '\0' ? json_string(who) : json_null());
-    json_object_set_new(o, "writer_since",
-                        who[0] != '\0' ? json_real((double)c->token.since_ns / 1e9) : json_null());
+    json_object_set_new(o, "writer_since", who[0] != '\0' ? json_real((double)c->token.since_ns / 1e9) : json_null());
     json_object_set_new(o, "last_output", written != 0 ? json_real((double)written / 1e9) : json_null());
     json_object_set_new(o, "source", c->source != NULL ? json_string(c->source->ops->type) : json_null());
     json_object_set_new(o, "log", json_string(log));
@@ -206,8 +205,11 @@ static bool from_object(const json_t *from, struct log_from *out)
     static const struct {
         const char *key;
         enum log_from_kind kind;
-    } keys[] = {{"offset", LOG_FROM_OFFSET}, {"tail", LOG_FROM_TAIL}, {"lines", LOG_FROM_LINES},
-                {"time_ns", LOG_FROM_TIME},  {"boot", LOG_FROM_BOOT}};
+    } keys[] = {{"offset", LOG_FROM_OFFSET},
+                {"tail", LOG_FROM_TAIL},
+                {"lines", LOG_FROM_LINES},
+                {"time_ns", LOG_FROM_TIME},
+                {"boot", LOG_FROM_BOOT}};
 
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         const json_t *value = json_object_get(from, keys[i].key);
@@ -248,8 +250,11 @@ static json_t *attach_to(struct control *k, const json_t *request, struct consol
     const json_t *id = json_object_get(request, "id");
     const char *write = text_of(request, "write");
     char who[TOKEN_WHO_BYTES], name[NAME_FULL_BYTES];
-    struct viewer_wish wish = {.kinds = kinds_of(json_object_get(request, "marks")), .frames = true,
-                               .may_write = may->write, .may_break = may->send_break, .who = who};
+    struct viewer_wish wish = {.kinds = kinds_of(json_object_get(request, "marks")),
+                               .frames = true,
+                               .may_write = may->write,
+                               .may_break = may->send_break,
+                               .who = who};
     struct log_status log;
     struct log_from from;
     int error;
@@ -270,8 +275,9 @@ static json_t *attach_to(struct control *k, const json_t *request, struct consol
     if (may->write && write != NULL && strcmp(write, "no") != 0)
         k->viewer->refused = !token_request(c, k->viewer, strcmp(write, "steal") == 0);
     snprintf(name, sizeof name, "%s/%s", c->log.domain, c->log.console);
-    return control_ok(id, json_pack("{s:s, s:s, s:I, s:I, s:I}", "console", name, "state", console_state(c), "start", (json_int_t)log.oldest, "offset",
-                                    (json_int_t)wish.offset, "end", (json_int_t)log.length));
+    return control_ok(id, json_pack("{s:s, s:s, s:I, s:I, s:I}", "console", name, "state", console_state(c), "start",
+                                    (json_int_t)log.oldest, "offset", (json_int_t)wish.offset, "end",
+                                    (json_int_t)log.length));
 }
 
 json_t *control_attach(struct control *k)

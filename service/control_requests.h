@@ -39,7 +39,7 @@ struct control {
     } asked[CONTROL_ASKED];
     uint32_t n_asked;
     json_t *asked_id;
-    json_t *attaching; /* an attach whose console is being brought up to date ... */
+    json_t *attaching;             /* an attach whose console is being brought up to date ... */
     const struct console *syncing; /* ... this one */
     bool asked_failed;
     char asked_text[VC_LINK_TEXT_BYTES];
@@ -50,6 +50,7 @@ json_t *control_request(struct control *k, const json_t *request);
 /* The rest of an attach, k->attaching, once its console is up to date. */
 json_t *control_attach(struct control *k);
 json_t *control_ok(const json_t *id, json_t *value); /* takes value */
-json_t *control_error(const json_t *id, const char *code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+json_t *control_error(const json_t *id, const char *code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

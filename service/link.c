@@ -205,8 +205,14 @@ static uint32_t check_add(struct link *l, const struct vc_link_add *add, unsigne
 
 static struct origin origin_of(struct link *l, const struct vc_link_add *add)
 {
-    struct origin o = {.link = l, .cookie = add->cookie, .kind = add->kind, .domid = add->domid, .boot = add->boot,
-                       .uid = l->uid, .pid = l->pid, .first = add->first == 1};
+    struct origin o = {.link = l,
+                       .cookie = add->cookie,
+                       .kind = add->kind,
+                       .domid = add->domid,
+                       .boot = add->boot,
+                       .uid = l->uid,
+                       .pid = l->pid,
+                       .first = add->first == 1};
 
     memcpy(o.uuid, add->uuid, sizeof o.uuid);
     snprintf(o.engine, sizeof o.engine, "%.*s", (int)sizeof o.engine - 1, add->engine);

@@ -21,7 +21,8 @@
 static const char usage[] =
     "vconsd [--system | --user] [--config FILE] [--check] [--foreground] [--linger SECONDS | --private]\n"
     "\n"
-    "The console service: takes consoles from hypervisors and sockets, stores every byte, serves any number of viewers.\n"
+    "The console service: takes consoles from hypervisors and sockets, stores every byte, serves any number of "
+    "viewers.\n"
     "  --check       read the configuration, say what is wrong with it, and end\n"
     "  --foreground  stay in the foreground; without it the command returns when the service answers\n"
     "  --linger S    end S seconds after the last console and viewer went\n"
@@ -38,10 +39,11 @@ struct options {
 /* What is needed after set-up, beyond what every program of ours may do: host/sandbox.c. */
 static const char *const syscalls[] = {
     /* loop, watches, kicks */
-    "epoll_wait", "epoll_pwait", "epoll_ctl", "io_submit", "io_getevents", "io_destroy", "poll", "ppoll", "timerfd_settime",
+    "epoll_wait", "epoll_pwait", "epoll_ctl", "io_submit", "io_getevents", "io_destroy", "poll", "ppoll",
+    "timerfd_settime",
     /* clients and hypervisors */
-    "accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "sendfile", "getsockopt", "socket", "bind", "listen", "connect",
-    "shutdown", "fchmod", "chmod", "fcntl", "fstatfs", "kill", "dup", "dup3",
+    "accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "sendfile", "getsockopt", "socket", "bind", "listen",
+    "connect", "shutdown", "fchmod", "chmod", "fcntl", "fstatfs", "kill", "dup", "dup3",
     /* logs, raw sockets */
     "openat", "mkdir", "mkdirat", "unlink", "unlinkat", "renameat", "renameat2", "symlinkat", "ftruncate", "fallocate",
     "pread64", "pwrite64", "preadv", "pwritev", "statfs", "getdents64", "lstat", "stat", "statx", "fdatasync", "fsync",

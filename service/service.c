@@ -13,7 +13,7 @@
 #include "link.h"
 #include "viewer.h"
 
-#define RETURN_MS 2000 /* hypervisors dial again within 10 ms: long enough for busy ones */
+#define RETURN_MS       2000  /* hypervisors dial again within 10 ms: long enough for busy ones */
 #define FIRST_CLIENT_MS 30000 /* a service that ends by itself waits so long for somebody to come at all */
 
 void service_clocks(struct log_time *now)

@@ -6,8 +6,10 @@
  *     link.c        hypervisors: link.sock, wire/link.h          source.h    what a console's bytes come from
  *     console.c     the registry: names, states, attach, detach  source_line.c, source_socket.c   two kinds of it
  *     append.c      the append thread: source -> log -> commit   log.c …     the log store (log.h)
+ *     append_move.c, append_news.c: its inner part, its talk with the control thread
  *     viewer.c      cursors into the log, live or behind         token.c     who may write
- *     control.c     control.sock: JSON, then frames              raw.c       consoles/DOMAIN/CONSOLE.sock
+ *     viewer_send.c, viewer_input.c: what goes out to one and comes in
+ *     control.c     control.sock: reading and answering          raw.c       consoles/DOMAIN/CONSOLE.sock
  *     access.c      who may read and write what                  watch.c     many descriptors on one uv loop
  *     service.c     beginning and end of all of it               tidier.c    the thread that deletes old segments
  *     connector.c   sockets of vconsd.conf: connect, again
@@ -41,7 +43,7 @@ struct control;
 
 struct service {
     uv_loop_t loop;
-    uv_async_t news;    /* from the append thread */
+    uv_async_t news; /* from the append thread */
     uv_signal_t term, interrupt, hangup;
     uv_timer_t linger;
     uv_timer_t returning; /* while it runs, hypervisors of an earlier service may still come back */
@@ -59,9 +61,9 @@ struct service {
     struct link *links;
     struct control *controls;
     uint32_t n_links, n_controls, n_viewers;
-    uint32_t next_serial;  /* of requests over links */
-    int64_t linger_s;      /* end this long after the last line and viewer; -1: never */
-    bool had_link;         /* a private service waits for its first, then leaves with the last */
+    uint32_t next_serial; /* of requests over links */
+    int64_t linger_s;     /* end this long after the last line and viewer; -1: never */
+    bool had_link;        /* a private service waits for its first, then leaves with the last */
     bool stopping;
     bool said_full;        /* that descriptors are used up */
     int lock_fd, spare_fd; /* spare: to turn clients away when there are no more */

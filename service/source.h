@@ -23,9 +23,9 @@
 
 struct source;
 
-struct source_event {    /* something that has a place in the stream and is no byte: becomes one index record */
-    uint16_t kind;       /* enum vc_index_kind */
-    uint16_t event;      /* low 16 bits of its sequence + 1; 0 where the source does not number them */
+struct source_event { /* something that has a place in the stream and is no byte: becomes one index record */
+    uint16_t kind;    /* enum vc_index_kind */
+    uint16_t event;   /* low 16 bits of its sequence + 1; 0 where the source does not number them */
     uint64_t value;
 };
 
@@ -35,8 +35,8 @@ struct source_ops {
     /* control, before the append thread has it; each may be null. */
 
     int (*resume)(struct source *s, uint32_t cons, uint16_t event); /* go on there; VC_EPEER: that is not in it */
-    bool (*used)(const struct source *s); /* whether somebody took bytes or events before */
-    void (*greet)(struct source *s);      /* wake the peer: it may wait for a service that is no more */
+    bool (*used)(const struct source *s);                           /* whether somebody took bytes or events before */
+    void (*greet)(struct source *s); /* wake the peer: it may wait for a service that is no more */
 
     /* append: what the guest wrote. */
 
@@ -47,9 +47,9 @@ struct source_ops {
     /* The event that stands right here, if any; it stays until event_done. Null: this source has none. */
     int (*event)(struct source *s, struct source_event *event, bool *due);
     void (*event_done)(struct source *s);
-    bool (*rest)(struct source *s);           /* about to sleep: true if there is indeed nothing left */
+    bool (*rest)(struct source *s);            /* about to sleep: true if there is indeed nothing left */
     uint32_t (*index)(const struct source *s); /* line index of the next byte to peek; 0 where there are none */
-    int (*revive)(struct source *s);          /* after VC_EPEER: VC_OK if it can be used again, from where it now stands */
+    int (*revive)(struct source *s); /* after VC_EPEER: VC_OK if it can be used again, from where it now stands */
 
     /* control: what is typed to it. */
 
@@ -62,10 +62,10 @@ struct source_ops {
 
 struct source { /* first member of each kind's own struct */
     const struct source_ops *ops;
-    int bytes_fd, room_fd;                 /* polled for bytes by append, for room by control; -1: none */
-    uint32_t bytes_events, room_events;    /* what to poll them for, EPOLL… without EPOLLET */
-    uint32_t holds;                        /* bytes the peer can have written and not been relieved of */
-    uint8_t line_id[16];                   /* zero where the source has no line */
+    int bytes_fd, room_fd;              /* polled for bytes by append, for room by control; -1: none */
+    uint32_t bytes_events, room_events; /* what to poll them for, EPOLL… without EPOLLET */
+    uint32_t holds;                     /* bytes the peer can have written and not been relieved of */
+    uint8_t line_id[16];                /* zero where the source has no line */
 };
 
 #endif

@@ -40,8 +40,8 @@ static void line_commit(struct source *s, uint32_t n)
 static uint16_t index_kind(uint32_t kind)
 {
     static const uint16_t kinds[] = {
-        [VC_LINE_BOOT] = VC_INDEX_BOOT,     [VC_LINE_RESET] = VC_INDEX_RESET, [VC_LINE_GAP] = VC_INDEX_GAP,
-        [VC_LINE_RESIZE] = VC_INDEX_RESIZE, [VC_LINE_BREAK] = VC_INDEX_BREAK, [VC_LINE_OPEN] = VC_INDEX_OPEN,
+        [VC_LINE_BOOT] = VC_INDEX_BOOT,     [VC_LINE_RESET] = VC_INDEX_RESET,   [VC_LINE_GAP] = VC_INDEX_GAP,
+        [VC_LINE_RESIZE] = VC_INDEX_RESIZE, [VC_LINE_BREAK] = VC_INDEX_BREAK,   [VC_LINE_OPEN] = VC_INDEX_OPEN,
         [VC_LINE_CLOSE] = VC_INDEX_CLOSE,   [VC_LINE_BROKEN] = VC_INDEX_BROKEN, [VC_LINE_RESTORE] = VC_INDEX_RESTORE};
 
     return kind < sizeof kinds / sizeof kinds[0] ? kinds[kind] : 0;
@@ -119,8 +119,7 @@ static int line_post(struct source *s, enum vc_index_kind kind, uint64_t value)
 {
     struct line *l = line_of(s);
     bool wake = false;
-    int error =
-        vc_sink_post(&l->in, kind == VC_INDEX_RESIZE ? VC_LINE_RESIZE : VC_LINE_BREAK, value, &wake);
+    int error = vc_sink_post(&l->in, kind == VC_INDEX_RESIZE ? VC_LINE_RESIZE : VC_LINE_BREAK, value, &wake);
 
     if (wake)
         kick(l->control, l->in_bytes);

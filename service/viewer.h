@@ -42,14 +42,14 @@ struct viewer {
     uint8_t small_n, small_done, sync_n, end_reason;
     uint8_t small[VIEWER_SMALL]; /* what stands before the frame's output */
     uint8_t sync[16];
-    bool frames;    /* control protocol; else raw bytes */
+    bool frames;       /* control protocol; else raw bytes */
     bool marks, times; /* wants marks; time marks as well */
     bool may_write, may_break;
-    bool refused;   /* told so by the next token frame */
-    bool blocked;   /* not read: its line has no room */
-    bool deaf;      /* its way in has ended */
-    bool stuck;     /* its socket is full */
-    bool closing;   /* after the END frame */
+    bool refused; /* told so by the next token frame */
+    bool blocked; /* not read: its line has no room */
+    bool deaf;    /* its way in has ended */
+    bool stuck;   /* its socket is full */
+    bool closing; /* after the END frame */
     uint8_t head_have;
     uint8_t head[sizeof(struct vc_control_frame)];
     uint32_t in_left; /* of the frame that comes in */

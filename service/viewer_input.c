@@ -12,10 +12,7 @@
 #define FEW    64u /* bytes: what a person types, not what a program sends */
 #define ROUNDS 16u /* of one client before the others have their turn */
 
-static enum input failed(ssize_t n)
-{
-    return n < 0 && (errno == EAGAIN || errno == EINTR) ? INPUT_MORE : INPUT_END;
-}
+static enum input failed(ssize_t n) { return n < 0 && (errno == EAGAIN || errno == EINTR) ? INPUT_MORE : INPUT_END; }
 
 static uint32_t room_of(struct console *c)
 {

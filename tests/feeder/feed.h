@@ -17,7 +17,7 @@
 
 #define FEED_WIDTH_MIN 20u
 #define FEED_WIDTH_MAX 4096u
-#define FEED_INPUT 4096u
+#define FEED_INPUT     4096u
 
 struct feed {
     struct vc_source source;
@@ -28,8 +28,8 @@ struct feed {
     uint64_t position, target; /* bytes of the stream written, and to write */
     uint64_t got;              /* bytes of input taken */
     bool echo, served, runnable;
-    struct feed *next;           /* in the run queue */
-    uint8_t input[FEED_INPUT];   /* the newest input, at got % FEED_INPUT */
+    struct feed *next;         /* in the run queue */
+    uint8_t input[FEED_INPUT]; /* the newest input, at got % FEED_INPUT */
 };
 
 /* Fresh memory of these sizes, sealed, with its four event descriptors; exits with a message when it cannot. */

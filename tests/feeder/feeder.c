@@ -305,10 +305,10 @@ static int check(const struct feeder *r, const char *logs, char **totals, int n_
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"link", 1, NULL, 'l'},  {"name", 1, NULL, 'N'},  {"prefix", 1, NULL, 'p'}, {"lines", 1, NULL, 'L'},
-        {"width", 1, NULL, 'w'}, {"go", 0, NULL, 'g'},    {"echo", 0, NULL, 'e'},   {"out", 1, NULL, 'o'},
-        {"in", 1, NULL, 'i'},    {"check", 1, NULL, 'c'}, {"help", 0, NULL, 'h'},  {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"link", 1, NULL, 'l'},  {"name", 1, NULL, 'N'},  {"prefix", 1, NULL, 'p'},
+                                            {"lines", 1, NULL, 'L'}, {"width", 1, NULL, 'w'}, {"go", 0, NULL, 'g'},
+                                            {"echo", 0, NULL, 'e'},  {"out", 1, NULL, 'o'},   {"in", 1, NULL, 'i'},
+                                            {"check", 1, NULL, 'c'}, {"help", 0, NULL, 'h'},  {NULL, 0, NULL, 0}};
     struct feeder r = {.n = 1, .width = 80, .link = {.name = "feeder", .prefix = "f"}};
     uint32_t out_size = VC_LINE_OUT_DEFAULT, in_size = VC_LINE_IN_DEFAULT;
     uint64_t lines = 0;

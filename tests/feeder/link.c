@@ -77,8 +77,13 @@ void link_dial(struct feeder_link *l)
 /* One ADD with its descriptors; false: the socket is full for now, or gone. */
 static bool offer(struct feeder_link *l, struct feed *f)
 {
-    struct vc_link_add add = {.head = {VC_LINK_ADD, sizeof add}, .cookie = f->number, .kind = VC_LINK_FEEDER,
-                              .geometry = VC_LINK_GEOMETRY_LINE, .domid = f->number + 1, .boot = 1, .first = 1};
+    struct vc_link_add add = {.head = {VC_LINK_ADD, sizeof add},
+                              .cookie = f->number,
+                              .kind = VC_LINK_FEEDER,
+                              .geometry = VC_LINK_GEOMETRY_LINE,
+                              .domid = f->number + 1,
+                              .boot = 1,
+                              .first = 1};
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof f->fds)] = {0};
     struct iovec iov = {&add, sizeof add};
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};

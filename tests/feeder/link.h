@@ -15,12 +15,12 @@ struct feeder_link {
     struct feed *feeds;
     uint32_t n_feeds, n_asked, n_served; /* of this connection: ADDs sent, OKs come */
     int epoll, socket, inotify;          /* socket -1: not connected */
-    bool greeted, paused; /* paused: not to dial until link_resume */
+    bool greeted, paused;                /* paused: not to dial until link_resume */
 };
 
 /* Watch the socket's directory and make the first attempt. What happens is printed: see feeder.c's usage. */
 void link_open(struct feeder_link *l);
-void link_dial(struct feeder_link *l); /* if there is no connection, try one */
+void link_dial(struct feeder_link *l);                   /* if there is no connection, try one */
 void link_ready(struct feeder_link *l, uint32_t events); /* the socket polled ready */
 void link_drop(struct feeder_link *l);
 void link_send(struct feeder_link *l, const void *packet, uint32_t bytes); /* silently nothing if not connected */

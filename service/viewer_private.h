@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * viewer_private.h: between the files of a viewer: life and input here, what goes out in viewer_send.c.
+ *
+ * Owner, Lock: as viewer.h. Who calls has taken the viewer out of the append thread's hands, but for viewer_send_direct.
+ */
+#ifndef VCONS_SERVICE_VIEWER_PRIVATE_H
+#define VCONS_SERVICE_VIEWER_PRIVATE_H
+#include "viewer.h"
+
+enum pending { PENDING_TOKEN = 1, PENDING_SYNC = 2, PENDING_END = 4 };
+
+enum viewer_step { STEP_ON, STEP_STUCK, STEP_LIVE, STEP_DEAD };
+
+/* Send the next piece of whatever comes next. ON: there may be more. STUCK: the socket is full. LIVE: all is sent, and the
+ * append thread shares the viewer from here on. DEAD: the client is gone, or the stream has ended. */
+enum viewer_step viewer_step(struct viewer *v);
+enum viewer_step viewer_send_small(struct viewer *v); /* what stands in v->small, and nothing else */
+void viewer_small_end(struct viewer *v);              /* put the END frame there */
+/* (append, under the live lock) n bytes that stand at offset in the log, to a viewer who is live. True: it has all of them. */
+bool viewer_send_direct(struct viewer *v, const void *bytes, uint32_t n, uint64_t offset);
+
+#endif
