@@ -236,7 +236,8 @@ int link_first(struct link *l, struct vmm_error *error)
     dial(l);
     /* One that was there and went, as in a restart, is expected back; where none listens nobody waits. */
     while ((l->fd >= 0 || l->up_since_ms > 0) && !all_answered(l) && vmm_now_ms() < deadline)
-        uv_run(&l->vmm->loop, UV_RUN_NOWAIT) == 0 ? (void)0 : (void)uv_sleep(1);
+        if (uv_run(&l->vmm->loop, UV_RUN_NOWAIT) != 0)
+            uv_sleep(1);
     return l->refusal[0] != '\0' ? vmm_fail(error, "%s", l->refusal) : 0;
 }
 

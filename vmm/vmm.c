@@ -87,7 +87,8 @@ static void console_work(void *ctx)
 static int init_console(struct vmm *vmm, struct vmm_error *error)
 {
     static struct vc_focus_env env;
-    bool cooked = vmm->config.on_terminal && terminal_open(&vmm->terminal, vmm);
+    /* Without a terminal of its own it is seen by viewers, whose terminals are raw. */
+    bool cooked = !vmm->config.on_terminal || terminal_open(&vmm->terminal, vmm);
     struct vc_focus_config config = {.env = &env,
                                      .ctx = vmm,
                                      .lock = &vmm->focus_lock,

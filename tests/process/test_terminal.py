@@ -4,7 +4,7 @@ import re
 import signal
 
 from hypervisor import SWITCH, Hypervisor, domain, log_of
-from vcons import Place, wait_for
+from vcons import IN, Control, Place, wait_for
 
 THREE = domain("web") + domain("db") + domain("io", console=("con", "console_io"))
 
@@ -132,6 +132,30 @@ def detached(place, how):
     return h
 
 
+def viewer_comes_back(place):
+    """The hypervisor's console is a console like any other: whoever attaches to it sees and types as at the terminal."""
+    h = detached(place, "z")
+    with Control(place.control) as c:
+        c.attach("test/console", start="start", write="free")
+        seen = bytearray()
+
+        def expect(what):
+            while what not in seen:
+                seen.extend(c.out()[1])
+            del seen[:seen.index(what) + len(what)]
+        expect(b"domains go on")
+        c.send(IN, SWITCH)
+        expect(b"*** Serial input to DOM1")
+        c.send(IN, b"echo from-afar\r")
+        expect(b"\nfrom-afar\r\n")
+        c.send(IN, SWITCH + b"d")
+        expect(b"d1 = web: running")
+        c.send(IN, b"qy")
+        expect(b"d1 (web) is stopped")
+    assert h.wait() == 0
+    h.close()
+
+
 def leaves_by_signal(place):
     for how in ("z", "hup"):
         h = detached(place, how)
@@ -157,7 +181,7 @@ def stopped_terminal_stops_nobody(place):
 
 def main():
     for test in (focus_goes_round, unread_input_stays, others_are_prefixed_and_whole, partial_line_comes_with_the_focus,
-                 keys_of_the_hypervisor, leaves_by_signal, stopped_terminal_stops_nobody):
+                 keys_of_the_hypervisor, viewer_comes_back, leaves_by_signal, stopped_terminal_stops_nobody):
         with Place() as place:
             place.daemon("--private")
             test(place)
