@@ -16,8 +16,8 @@ static const char *const calls[] = {
     "memfd_create", "ftruncate", "fallocate", "fcntl", "dup3", "dup", "io_submit", "io_getevents", "io_destroy",
     "preadv2", "pread64", "pwrite64",
     /* the link, the launchers */
-    "socket", "connect", "sendmsg", "recvmsg", "sendto", "recvfrom", "getsockopt", "setsockopt", "shutdown",
-    "inotify_add_watch", "inotify_rm_watch", "pidfd_send_signal", "wait4", "waitid",
+    "socket", "socketpair", "connect", "sendmsg", "recvmsg", "sendto", "recvfrom", "getsockopt", "setsockopt",
+    "shutdown", "inotify_add_watch", "inotify_rm_watch", "pidfd_send_signal", "wait4", "waitid",
     /* the terminal, KVM */
     "ioctl",
     /* a domain's kernel and ramdisk; the directory of programs, and its end */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Real guests on KVM, hold = forever, the service killed again and again: each log is, byte for byte, what the guest wrote.
-Then the ways a run ends: a crash beside one that goes on, reboots, a reset by key."""
+Then the ways a run ends: a crash beside one that goes on, reboots, a reset after the end."""
 import os
 import signal
 import subprocess
@@ -77,7 +77,7 @@ def a_crash_is_its_own():
         assert lines(500) in place.log_bytes("good/hvc0")
 
 
-def reboots_and_reset():
+def reboots():
     with Place() as place:
         place.daemon("--private", "--linger", "1000")
         h = Hypervisor(place, on_kvm("again", "reboot", on_reboot="restart") + on_kvm("still"))
@@ -95,9 +95,24 @@ def reboots_and_reset():
         h.close()
 
 
+def again_after_its_end():
+    """A domain that is off gives everything back, and a reset makes it anew: with the sandbox on since the first start."""
+    with Place() as place:
+        place.daemon("--private", "--linger", "1000")
+        h = Hypervisor(place, on_kvm("off", "echo up; poweroff") + on_kvm("still"))
+        for runs in range(1, 4):
+            wait_for(lambda: h.read(0.01) and log_of(place, "off/hvc0").count(b"\nup\r\n") == runs
+                     and h.shown.count(b"(off) powered off") == runs, f"run {runs}")
+            subprocess.run([program("vcons"), "reset", "off"], env=place.env, check=True, timeout=20)
+        h.process.send_signal(signal.SIGTERM)
+        assert h.wait() == 0
+        h.close()
+
+
 os.umask(0o077)
 need_kvm()
 exact()
 a_crash_is_its_own()
-reboots_and_reset()
+reboots()
+again_after_its_end()
 sys.exit(0)

@@ -130,7 +130,20 @@ def one_viewers_size(place):
     h.close()
 
 
-for test in (prints_exactly, ends_are_told, orphans_go, typed_text_arrives, environment, one_viewers_size):
+def starts_again(place):
+    """After a crash, and by reset after its end: with the sandbox on since the first start."""
+    place.daemon("--private", "--linger", "1000")
+    h = Hypervisor(place, shell("again", "echo run; exit 7", on_crash="restart") + shell("once", "echo once") + shell("cat", "cat"))
+    wait_for(lambda: h.read(0.01) and log_of(place, "again/hvc0").count(b"run\r\n") >= 4, "four runs")
+    wait_for(lambda: h.read(0.01) and b"(once) powered off" in h.shown, "the end of once")
+    subprocess.run([program("vcons"), "reset", "once"], env=place.env, check=True, timeout=20)
+    wait_for(lambda: h.read(0.01) and log_of(place, "once/hvc0").count(b"once\r\n") == 2, "its second run")
+    h.process.send_signal(signal.SIGTERM)
+    assert h.wait() in (0, 1)
+    h.close()
+
+
+for test in (prints_exactly, ends_are_told, orphans_go, typed_text_arrives, environment, one_viewers_size, starts_again):
     with Place() as fresh:
         test(fresh)
         print("ok", test.__name__, flush=True)
