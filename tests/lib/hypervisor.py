@@ -108,9 +108,13 @@ def run(place, config, *args, **kw):
     return p.returncode, shown
 
 
-def log_of(place, name):
-    """The raw log of a console; empty before there is one."""
+def log_of(place, name, last=None):
+    """The raw log of a console, or its last bytes; empty before there is one."""
     try:
-        return place.log_bytes(name)
+        if last is None:
+            return place.log_bytes(name)
+        with open(os.path.join(place.log, name, "current.log"), "rb") as f:
+            f.seek(max(0, os.fstat(f.fileno()).st_size - last))
+            return f.read()
     except FileNotFoundError:
         return b""

@@ -156,6 +156,25 @@ def viewer_comes_back(place):
     h.close()
 
 
+def a_viewer_takes_the_keyboard(place):
+    """One writes at a time: while a viewer has the token, keys of the terminal are refused, and it is said who has it."""
+    h = Hypervisor(place, domain("web") + domain("db"))
+    h.expect("tiny> ")
+    with Control(place.control) as c:
+        wait_for(lambda: (c.ls()["web/hvc0"]["writer"] or "").startswith("terminal"), "the terminal's claim")
+    with Control(place.control) as c:
+        c.attach("web/hvc0", start="now", write="steal")
+        wait_for(lambda: h.type("x") or h.read(0.1) and b"types to web now" in h.shown, "the notice")
+        h.expect("not sent: ")
+        h.type("echo refused\r")
+        c.send(IN, b"echo viewer\r")
+        h.expect("\nviewer\r\n")
+        assert b"echo refused" not in h.shown
+    wait_for(lambda: h.type("echo mine\r") or h.read(0.1) and b"\nmine\r\n" in h.shown, "the keyboard back")
+    assert h.quit() == 0
+    h.close()
+
+
 def leaves_by_signal(place):
     for how in ("z", "hup"):
         h = detached(place, how)
@@ -181,7 +200,8 @@ def stopped_terminal_stops_nobody(place):
 
 def main():
     for test in (focus_goes_round, unread_input_stays, others_are_prefixed_and_whole, partial_line_comes_with_the_focus,
-                 keys_of_the_hypervisor, viewer_comes_back, leaves_by_signal, stopped_terminal_stops_nobody):
+                 keys_of_the_hypervisor, viewer_comes_back, a_viewer_takes_the_keyboard,
+                 leaves_by_signal, stopped_terminal_stops_nobody):
         with Place() as place:
             place.daemon("--private")
             test(place)
