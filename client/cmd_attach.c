@@ -218,6 +218,7 @@ static int attach(struct attach *a, json_t *from)
     signals = signals_open();
     a->interactive = tty_save(&a->tty, STDIN_FILENO);
     a->screen = isatty(STDOUT_FILENO) != 0;
+    a->tty.keep_output = !a->screen;
     safe_init(&a->safe, a->screen ? SAFE_LIVE : SAFE_LOG, tty_utf8() || !a->screen, false);
     sink_open(&a->sink, STDOUT_FILENO);
     greet(a);

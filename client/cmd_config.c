@@ -10,16 +10,28 @@
 #include "host/config.h"
 #include "host/paths.h"
 
-/* A file of domains has a block of one, or one of the hypervisor, at its top; the service's file never has. */
-static bool is_domains(const char *text)
+static bool has_word(const char *text, const char *const *words)
 {
     size_t at = 0;
     char word[64];
 
     while (config_word(text, &at, word))
-        if (strcmp(word, "domain") == 0 || strcmp(word, "hypervisor") == 0)
-            return true;
+        for (size_t i = 0; words[i] != NULL; i++)
+            if (strcmp(word, words[i]) == 0)
+                return true;
     return false;
+}
+
+/* By the words at its top; where every one of them is misspelt, by its name. */
+static bool is_domains(const char *path, const char *text)
+{
+    static const char *const domains[] = {"domain", "hypervisor", NULL};
+    static const char *const service[] = {"segment_size", "console_size", "total_size", "access", "socket", NULL};
+    const char *base = strrchr(path, '/');
+
+    if (has_word(text, domains) || has_word(text, service))
+        return has_word(text, domains);
+    return strncmp(base != NULL ? base + 1 : path, "vconsd", 6) != 0;
 }
 
 static int run_checker(const char *path, bool domains)
@@ -56,7 +68,7 @@ static int run(struct options *options, int argc, char **argv)
         message("%s", p.text);
         return EXIT_USAGE;
     }
-    domains = is_domains(text);
+    domains = is_domains(argv[optind + 1], text);
     free(text);
     return run_checker(argv[optind + 1], domains);
 }

@@ -138,6 +138,22 @@ static void one_round(struct send *s)
         read_input(s);
 }
 
+/* Whether somebody is there to read. */
+static int check_state(const struct send *s, const struct conn_attach *place)
+{
+    if (strcmp(place->state, "off") == 0 || strcmp(place->state, "crashed") == 0) {
+        message("%s: its domain is %s: vcons reset boots it if its hypervisor still runs", place->console,
+                place->state);
+        return EXIT_ENDED;
+    }
+    if (strcmp(place->state, "away") == 0 && s->timeout_s <= 0) { /* with one, it may come back in time */
+        message("%s: its hypervisor or socket is away: nothing takes what is sent; --timeout S waits for it",
+                place->console);
+        return EXIT_FAILED;
+    }
+    return EXIT_DONE;
+}
+
 static int send_it(struct send *s, struct options *options)
 {
     struct conn_view view = {.console = s->name, .follow = true, .write = s->steal ? "steal" : "free"};
@@ -154,11 +170,10 @@ static int send_it(struct send *s, struct options *options)
         conn_close(&s->conn);
         return status;
     }
-    if (strcmp(place.state, "away") == 0 && s->timeout_s <= 0) { /* with one, it may come back in time */
-        message("%s: its hypervisor or socket is away: nothing takes what is sent; --timeout S waits for it",
-                place.console);
+    status = check_state(s, &place);
+    if (status != EXIT_DONE) {
         conn_close(&s->conn);
-        return EXIT_FAILED;
+        return status;
     }
     if (s->text != NULL) {
         send_bytes(s, s->text, strlen(s->text));

@@ -43,6 +43,8 @@ void tty_raw(struct tty *t)
     if (!t->saved)
         return;
     cfmakeraw(&raw);
+    if (t->keep_output)
+        raw.c_oflag = t->before.c_oflag;
     raw.c_cc[VMIN] = 1;
     raw.c_cc[VTIME] = 0;
     if (tcsetattr(t->fd, TCSADRAIN, &raw) == 0)

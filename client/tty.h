@@ -17,6 +17,7 @@
 struct tty {
     int fd;
     bool saved, raw;
+    bool keep_output; /* raw keys only: what is written to the terminal is for people, with plain newlines */
     struct termios before;
 };
 

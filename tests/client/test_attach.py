@@ -96,6 +96,18 @@ def signals(screen):
         screen.wait_gone("here")
 
 
+def colours(screen):
+    """On a terminal, and not with NO_COLOR."""
+    screen.command("clear; vcons ls")
+    screen.wait("p0/hvc0")
+    assert "\x1b[32mrunning" in screen.tmux("capture-pane", "-p", "-e"), screen.tmux("capture-pane", "-p", "-e")
+    screen.command("clear; NO_COLOR=1 vcons ls; echo done")
+    screen.wait("\ndone")
+    assert "\x1b" not in screen.tmux("capture-pane", "-p", "-e")
+    screen.command("clear")
+    screen.wait_gone("p0/hvc0")
+
+
 def stolen(place, feeder, one, two):
     attach(one)
     one.type("first")
@@ -189,6 +201,7 @@ with Place() as place:
         other_escapes(one)
         signals(one)
         read_only(feeder, one)
+        colours(one)
         daemon = service_returns(place, feeder, daemon, one)
         with Screen(place) as two:
             stolen(place, feeder, one, two)

@@ -61,6 +61,15 @@ def files(place):
             f.write(data)
         check(place, 2, f"{path}", "run", path)
         check(place, 2, says, "config", "check", path)
+    for says, name, data in [("'domian': expected one of hypervisor, domain", "it.conf", b'domian "a" { }'),
+                             ("'sokcet': expected one of segment_size", "vconsd.conf", b'sokcet "a/b" { }'),
+                             ("'sokcet': expected one of segment_size", "it.conf", b'sokcet "a/b" { }\ntotal_size = "1G"\n'),
+                             ("'memroy'", "it.conf", b'domain "a" {\n memroy = 3\n}')]:
+        path = os.path.join(place.root, name)
+        with open(path, "wb") as f:
+            f.write(data)
+        r = run(place, "config", "check", path)
+        assert r.returncode == 2 and path.encode() + b":" in r.stderr and says in r.stderr.decode(), r
     check(place, 2, "this is a directory", "config", "check", place.root)
     check(place, 2, "No such file", "run", path + "x")
     assert not os.listdir(place.run), "something was started"
@@ -155,7 +164,7 @@ def ends(place, feeder):
     feeder.ask("gone", 0)
     assert viewer.wait(20) == 6, viewer.stderr.read()
     assert b"has ended" in viewer.stderr.read()
-    check(place, 6, "ended", "send", "p0", "x")
+    check(place, 6, "is off", "send", "p0", "x")
     check(place, 0, None, "log", "-f", "p0")
 
 
