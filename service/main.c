@@ -46,6 +46,7 @@ static const char *const syscalls[] = {
     "connect", "shutdown", "fchmod", "chmod", "fcntl", "fstatfs", "kill", "dup", "dup3",
     /* logs, raw sockets */
     "openat", "mkdir", "mkdirat", "unlink", "unlinkat", "renameat", "renameat2", "symlinkat", "ftruncate", "fallocate",
+    "sysinfo", /* glibc's qsort, for the names of more than a hundred segments */
     "pread64", "pwrite64", "preadv", "pwritev", "statfs", "getdents64", "lstat", "stat", "statx", "fdatasync", "fsync",
     "readlinkat", "utimensat", "getuid", "geteuid", "ioctl", "sched_getaffinity", "madvise", "membarrier", NULL};
 
