@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* T15, driver and door in one process: the connection flag goes to and fro under a spew and under typing, from another
- * thread; the log is what the guest wrote, the guest reads what was typed. */
+ * thread; the log is what the guest wrote, the guest reads what was typed. 10,000 toggles; VCONS_LONG=1: a million. */
 #include "guest_machine.h"
 #include "hvc.h"
 #include "random.h"
@@ -13,12 +13,12 @@
 #include <string.h>
 #include <vcons/atomic.h>
 
-#define TOGGLES   10000u
 #define CONSOLE   0x100u /* frame */
-#define TYPED_MAX (TOGGLES * 8u)
+#define TYPED_MAX 80000u
 
 struct shared {
     struct machine machine;
+    uint32_t toggles;
     uint32_t done;  /* the backend has toggled enough */
     uint32_t lines; /* the guest has written */
     uint8_t typed[TYPED_MAX];
@@ -49,7 +49,7 @@ static void *toggle(void *arg)
     struct shared *s = arg;
     uint64_t seed = 15;
 
-    for (uint32_t i = 0; i < TOGGLES; i++) {
+    for (uint32_t i = 0; i < s->toggles; i++) {
         uint32_t lines = vc_load_seq(&s->lines) + random_below(&seed, 3);
 
         stir(s, &seed);
@@ -120,6 +120,7 @@ static void run(struct shared *s, bool clock)
     uint64_t lines;
 
     memset(s, 0, sizeof *s);
+    s->toggles = getenv("VCONS_LONG") != NULL ? 1000000 : 10000;
     for (uint32_t i = 0; i < TYPED_MAX; i++)
         s->typed[i] = typed_byte(i);
     machine_init(&s->machine, page, CONSOLE, false);
