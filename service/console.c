@@ -94,7 +94,7 @@ struct console *console_get(struct service *s, const char *domain, const char *c
 
     if (c != NULL)
         return c;
-    c = calloc(1, sizeof *c);
+    c = s->registry.n < CONSOLES_MAX ? calloc(1, sizeof *c) : NULL;
     if (c == NULL)
         return NULL;
     c->service = s;
@@ -238,6 +238,8 @@ static void removed(struct console *c)
         }
         free(later);
     }
+    if (c->source == NULL)
+        viewers_orphans(c);
     if (c->gone && c->source == NULL)
         viewers_end(c);
     service_idle_check(c->service);

@@ -59,6 +59,7 @@ struct console {
 };
 
 #define CONSOLE_BUCKETS 1024u
+#define CONSOLES_MAX    65536u /* with those of which only a log is left */
 struct registry {
     struct console *first, **last;
     struct console *buckets[CONSOLE_BUCKETS];
@@ -73,7 +74,7 @@ void registry_close(struct service *s);
 struct console *console_find(struct service *s, const char *domain, const char *console);
 /* What a person may call it: DOMAIN/CONSOLE, DOMAIN for its first console, a domain id. NULL: none. */
 struct console *console_resolve(struct service *s, const char *name);
-/* Find or make. NULL: out of memory. */
+/* Find or make. NULL: out of memory, or there are CONSOLES_MAX. */
 struct console *console_get(struct service *s, const char *domain, const char *console);
 /* Open its log if it is not. 0 or a negative errno. */
 int console_open(struct console *c);

@@ -128,6 +128,17 @@ void viewers_end(struct console *c)
     }
 }
 
+void viewers_orphans(struct console *c)
+{
+    struct viewer *next;
+
+    for (struct viewer *v = c->viewers; v != NULL; v = next) {
+        next = v->next;
+        if (v->orphan)
+            viewer_destroy(v);
+    }
+}
+
 void viewers_drop(struct console *c)
 {
     while (c->viewers != NULL) {
@@ -167,8 +178,14 @@ static void read_input(struct viewer *v)
 static void ready(struct watch *w, uint32_t events)
 {
     struct viewer *v = viewer_of(w);
+    bool over = (events & (EPOLLHUP | EPOLLERR)) != 0;
 
-    if ((events & EPOLLERR) || ((events & EPOLLHUP) && (v->blocked || v->deaf))) {
+    if (over && v->blocked) {
+        v->orphan = true; /* what it typed is not lost because it left: viewer_room */
+        watch_end(&v->console->service->watches, &v->watch);
+        return;
+    }
+    if (over && v->deaf) {
         viewer_destroy(v);
         return;
     }
@@ -176,12 +193,12 @@ static void ready(struct watch *w, uint32_t events)
         v->deaf = true; /* what it wrote before is still read when there is room */
         update_watch(v);
     }
-    if (events & EPOLLOUT) {
+    if ((events & EPOLLOUT) && !over) {
         v->stuck = false;
         pump(v); /* v may be gone: its input, if any, is reported again */
         return;
     }
-    if (!v->blocked && !v->deaf && (events & (EPOLLIN | EPOLLHUP)))
+    if (!v->blocked && !v->deaf && (over || (events & EPOLLIN)))
         read_input(v);
 }
 
@@ -193,7 +210,7 @@ void viewer_room(struct console *c)
         next = v->next;
         if (!v->blocked)
             continue;
-        v->blocked = v->deaf = false;
+        v->blocked = v->deaf = v->orphan = false;
         read_input(v);
     }
 }

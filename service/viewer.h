@@ -48,6 +48,7 @@ struct viewer {
     bool refused; /* told so by the next token frame */
     bool blocked; /* not read: its line has no room */
     bool deaf;    /* its way in has ended */
+    bool orphan;  /* its client is gone, and what it typed before still waits for room: not polled */
     bool stuck;   /* its socket is full */
     bool closing; /* after the END frame */
     uint8_t head_have;
@@ -75,6 +76,7 @@ void viewer_room(struct console *c);        /* the line has room: read its write
 void viewers_pump(struct console *c);       /* those who are behind may have something to read */
 void viewers_tell_token(struct console *c); /* it changed hands */
 void viewers_end(struct console *c);        /* the console is gone for good: after the last byte, END */
+void viewers_orphans(struct console *c);    /* its line is gone: nothing can be typed any more by those who left */
 void viewers_drop(struct console *c);       /* at once */
 
 enum appended { APPENDED_BYTES, APPENDED_MARK, APPENDED_TIME };

@@ -121,6 +121,28 @@ def blocked(place):
         a.close()
 
 
+def leaves(place):
+    """Who types more than the line takes, and leaves: it is all delivered as the guest reads."""
+    with vcons.Guest(place, "busy") as guest:
+        path = os.path.join(place.run, "consoles/busy/hvc0.sock")
+        text = bytes(i * 11 % 253 for i in range(20000))
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(path)
+            s.sendall(text)
+        got = b""
+        while len(got) < len(text):
+            got += vcons.wait_for(lambda: guest.take_in(1000), "the rest")
+        assert got == text
+        with vcons.Control(place.control) as c:
+            vcons.wait_for(lambda: c.ls()["busy/hvc0"]["viewers"] == 0, "its end")
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(path)
+            s.sendall(text)
+        vcons.wait_for(lambda: guest.in_used() == 4096, "a full line")
+    with vcons.Control(place.control) as c:  # the guest has gone: what waited for it goes, too
+        vcons.wait_for(lambda: c.ls()["busy/hvc0"]["viewers"] == 0, "the end of what waits")
+
+
 def raw_sockets(place, feeder):
     base = os.path.join(place.run, "consoles/f1/hvc0")
     writer, late, reader = (socket.socket(socket.AF_UNIX) for _ in range(3))
@@ -162,6 +184,7 @@ def main():
         flow(place, echo)
         raw_sockets(place, feeder)
         blocked(place)
+        leaves(place)
         assert vcons.stop(daemon) == 0
     return 0
 
