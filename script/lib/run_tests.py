@@ -81,6 +81,8 @@ def run(flavour, tests, env):
     if os.path.exists(log):
         os.unlink(log)
     command = ['meson', 'test', '-C', path, '--no-rebuild', '--num-processes', str(os.cpu_count() or 1)]
+    if 'VCONS_LONG' in env:
+        command += ['--timeout-multiplier', '60']
     subprocess.run(command + sorted({test['name'] for test in tests}), env=env, stdout=subprocess.PIPE,
                    stderr=subprocess.STDOUT)
     if not os.path.exists(log):
