@@ -214,7 +214,7 @@ static int ask(struct conn *c, json_t *request, json_t **ok, struct problem *p)
     if (json_integer_value(json_object_get(answer, "id")) != c->id && code == NULL) {
         problem_set(p, 0, "%s: an answer to something else", c->path);
     } else if (code != NULL) {
-        problem_set(p, 0, "%s%s", text != NULL ? text : code, advice(code));
+        problem_set(p, 0, "%s (service at %s)%s", text != NULL ? text : code, c->path, advice(code));
         status = status_of(code);
     } else if (json_is_object(result)) {
         *ok = json_incref(result);
