@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 #include "config_value.h"
-#include "engine.h"
 #include "host/config.h"
 #include "host/name.h"
 #include <errno.h>

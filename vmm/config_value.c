@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "config_value.h"
 #include "boot.h"
-#include "engine.h"
 #include "host/name.h"
 #include <ctype.h>
 #include <errno.h>

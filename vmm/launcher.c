@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "launcher.h"
 #include "engine.h"
-#include "host/message.h"
 #include "host/sock.h"
 #include <errno.h>
 #include <fcntl.h>

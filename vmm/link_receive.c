@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/message.h"
-#include "host/name.h"
 #include "host/sock.h"
 #include "link_private.h"
 #include "vmm.h"

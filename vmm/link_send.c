@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "host/message.h"
 #include "host/sock.h"
 #include "link_private.h"
 #include "vmm.h"

@@ -10,17 +10,13 @@
 
 void vmm_print(struct vmm *vmm, const char *format, ...)
 {
-    char text[640];
+    char words[512], text[sizeof words + 16];
     va_list args;
-    int n = snprintf(text, sizeof text, "(vcons) ");
 
     va_start(args, format);
-    vsnprintf(text + n, sizeof text - (size_t)n - 1, format, args);
+    vsnprintf(words, sizeof words, format, args);
     va_end(args);
-    for (; text[n] != '\0'; n++)
-        ;
-    text[n] = '\n';
-    text[n + 1] = '\0';
+    snprintf(text, sizeof text, "(vcons) %s\n", words);
     vc_focus_print(&vmm->focus, text);
 }
 

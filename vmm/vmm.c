@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm.h"
 #include "domain_private.h"
-#include "host/message.h"
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -228,6 +227,8 @@ void vmm_domain_off(struct vmm *vmm)
     vmm->leaving = true;
     hold = longest_hold(vmm);
     vmm->leave_deadline_ms = hold == UINT64_MAX ? UINT64_MAX : vmm_now_ms() + hold;
+    if (hold > CONFIG_HOLD_DEFAULT_MS && !all_delivered(vmm))
+        vmm_print(vmm, "waiting for the console service to take what is left; q leaves without");
     uv_timer_start(&vmm->leave, leave_look, 0, 5);
 }
 
