@@ -42,7 +42,7 @@ uint32_t crc32c_plain(uint32_t crc, const void *bytes, size_t n)
 #include <immintrin.h>
 
 /* The instruction takes 3 cycles but starts each cycle: three streams at once use it fully. */
-#define STREAM_BYTES 2048u
+#define STREAM_BYTES ((size_t)2048)
 
 static uint32_t zeros[4][256]; /* zeros[k]: what STREAM_BYTES zero bytes make of byte k of a crc */
 static pthread_once_t zeros_once = PTHREAD_ONCE_INIT;
@@ -54,7 +54,7 @@ static void zeros_fill(void)
         for (uint32_t b = 0; b < 256; b++) {
             uint32_t crc = b << (8 * k);
 
-            for (uint32_t i = 0; i < STREAM_BYTES; i++)
+            for (size_t i = 0; i < STREAM_BYTES; i++)
                 crc = (crc >> 8) ^ slices[0][crc & 0xff];
             zeros[k][b] = crc;
         }
@@ -92,7 +92,7 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_streams(uint32_t crc, c
     for (; n >= 3 * STREAM_BYTES; n -= 3 * STREAM_BYTES, p += 3 * STREAM_BYTES) {
         uint64_t b = 0, c = 0;
 
-        for (uint32_t i = 0; i < STREAM_BYTES; i += 8) {
+        for (size_t i = 0; i < STREAM_BYTES; i += 8) {
             a = _mm_crc32_u64(a, load64(p + i));
             b = _mm_crc32_u64(b, load64(p + STREAM_BYTES + i));
             c = _mm_crc32_u64(c, load64(p + 2 * STREAM_BYTES + i));
@@ -108,7 +108,7 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_streams(uint32_t crc, c
  * carry-less product of 64 by 32 bits comes out 33 bits too high, so the factors are x^(8d + 64 - 33) for the first 8
  * bytes, which weigh x^64 more, and x^(8d - 33) for the others.
  */
-#define WIDE_BYTES 256u
+#define WIDE_BYTES ((size_t)256)
 
 static __m128i fold_256, fold_64, fold_16; /* the two factors for d = 256, 64, 16 */
 static pthread_once_t folds_once = PTHREAD_ONCE_INIT;
@@ -165,12 +165,12 @@ WIDE static uint32_t crc32c_wide(uint32_t crc, const void *bytes, size_t n)
     if (n < WIDE_BYTES)
         return ~tail((uint32_t)~crc, p, n);
     pthread_once(&folds_once, folds_fill);
-    for (int i = 0; i < 4; i++)
+    for (size_t i = 0; i < 4; i++)
         x[i] = _mm512_loadu_si512(p + 64 * i);
     x[0] = _mm512_xor_si512(x[0], _mm512_zextsi128_si512(_mm_cvtsi32_si128((int)~crc)));
     k = _mm512_broadcast_i64x2(fold_256);
     for (p += WIDE_BYTES, n -= WIDE_BYTES; n >= WIDE_BYTES; p += WIDE_BYTES, n -= WIDE_BYTES)
-        for (int i = 0; i < 4; i++)
+        for (size_t i = 0; i < 4; i++)
             x[i] = fold(x[i], k, _mm512_loadu_si512(p + 64 * i));
     k = _mm512_broadcast_i64x2(fold_64);
     return ~tail(reduce(fold(fold(fold(x[0], k, x[1]), k, x[2]), k, x[3])), p, n);

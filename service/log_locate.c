@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #define LOOK_BACK_BYTES (UINT64_C(16) << 20) /* for lines: a log may be one long line */
-#define BLOCK_BYTES     (64u * 1024)
+#define BLOCK_BYTES     UINT64_C(65536)
 #define BATCH           256u
 
 /* Read [offset, offset + n) from over the segments; what is lost there leaves fewer. */

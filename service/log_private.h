@@ -15,9 +15,9 @@
 #define NS_PER_S          UINT64_C(1000000000)
 #define LOG_RETRY_NS      NS_PER_S
 #define LOG_MARK_NS       (NS_PER_S / 10)     /* of a console that never rests: log_settle marks those that do */
-#define LOG_ROOM_BYTES    4096u               /* preallocated in the index for what is said about a full disk */
-#define LOG_SEGMENT_FLOOR (64u * 1024)        /* no sharing makes segments smaller */
-#define LOG_CHUNK_BYTES   (256u * 1024)       /* written by one call, so that its records fit on the stack */
+#define LOG_ROOM_BYTES    UINT64_C(4096)      /* preallocated in the index for what is said about a full disk */
+#define LOG_SEGMENT_FLOOR UINT64_C(65536)     /* no sharing makes segments smaller */
+#define LOG_CHUNK_BYTES   UINT64_C(262144)    /* written by one call, so that its records fit on the stack */
 #define LOG_FILE_NAME     32u                 /* 20 digits, suffix, NUL */
 #define LOG_OFFSET_MAX    (UINT64_C(1) << 62) /* of a segment: no sum of an offset and a file's length wraps */
 #define LOG_SEGMENTS_MAX  65536u              /* of one console; more were not made by us */

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define VC_INDEX_RECORD_BYTES 64u
-#define VC_INDEX_CRC_BLOCK (64u * 1024) /* a CRC record closes each whole block of this size of a segment */
+#define VC_INDEX_CRC_BLOCK 65536u /* a CRC record closes each whole block of this size of a segment */
 
 enum vc_index_kind {
     VC_INDEX_TIME = 1,   /* bytes up to offset were stored by now; value is the CRC32C of those behind the last block */
