@@ -5,8 +5,10 @@
  */
 #include "log_lab.h"
 #include <errno.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
 static const uint8_t line_a[16] = "line a", line_b[16] = "line b";
 
@@ -15,7 +17,9 @@ static struct {
     int error;        /* each write fails with it, if not 0 */
     bool also_index;  /* also those of the index */
     unsigned short_n; /* not 0: no write takes more than this many bytes */
-    long countdown;   /* > 0: the call that counts it down to 0 fails with ENOSPC */
+    long death; /* > 0: the call that counts it down to 0 is the process's last: before it, or if after, behind it */
+    bool after;
+    long countdown; /* > 0: the call that counts it down to 0 fails with ENOSPC */
 } fault;
 
 ssize_t __real_pwritev64(int fd, const struct iovec *iov, int n, off_t at);
@@ -27,8 +31,23 @@ int __wrap_openat64(int dir, const char *path, int flags, mode_t mode);
 int __real_renameat(int a, const char *from, int b, const char *to);
 int __wrap_renameat(int a, const char *from, int b, const char *to);
 
+/* As kill -9 just before a system call. */
+static void die_before(void)
+{
+    if (fault.death > 0 && !fault.after && --fault.death == 0)
+        _exit(0);
+}
+
+/* As kill -9 just behind it. */
+static void die_after(void)
+{
+    if (fault.death > 0 && fault.after && --fault.death == 0)
+        _exit(0);
+}
+
 static bool fails(bool index)
 {
+    die_before();
     if (fault.countdown > 0 && --fault.countdown == 0) {
         errno = ENOSPC;
         return true;
@@ -43,8 +62,12 @@ ssize_t __wrap_pwritev64(int fd, const struct iovec *iov, int n, off_t at)
 
     if (fails(false))
         return -1;
-    if (fault.short_n == 0)
-        return __real_pwritev64(fd, iov, n, at);
+    if (fault.short_n == 0) {
+        ssize_t done = __real_pwritev64(fd, iov, n, at);
+
+        die_after();
+        return done;
+    }
     if (part.iov_len == 0)
         part = iov[1];
     part.iov_len = part.iov_len < fault.short_n ? part.iov_len : fault.short_n;
@@ -53,17 +76,29 @@ ssize_t __wrap_pwritev64(int fd, const struct iovec *iov, int n, off_t at)
 
 ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t n, off_t at)
 {
-    return fails(true) ? -1 : __real_pwrite64(fd, bytes, n, at);
+    ssize_t done = fails(true) ? -1 : __real_pwrite64(fd, bytes, n, at);
+
+    die_after();
+    return done;
 }
 
 int __wrap_openat64(int dir, const char *path, int flags, mode_t mode)
 {
-    return (flags & O_CREAT) != 0 && fails(true) ? -1 : __real_openat64(dir, path, flags, mode);
+    int fd;
+
+    if ((flags & O_CREAT) == 0)
+        return __real_openat64(dir, path, flags, mode);
+    fd = fails(true) ? -1 : __real_openat64(dir, path, flags, mode);
+    die_after();
+    return fd;
 }
 
 int __wrap_renameat(int a, const char *from, int b, const char *to)
 {
-    return fails(true) ? -1 : __real_renameat(a, from, b, to);
+    int error = fails(true) ? -1 : __real_renameat(a, from, b, to);
+
+    die_after();
+    return error;
 }
 
 /* A guest that never stops: its bytes are the pattern by its own count, whatever becomes of them. */
@@ -395,6 +430,76 @@ static void any_single_failure(void **state)
     }
 }
 
+struct progress { /* what the one who dies had been told */
+    uint64_t stored;
+    uint16_t events;
+    bool attached, done;
+};
+
+/* Opens, attaches, appends over several segments, marks: until it dies or is through. */
+static void live(struct lab *lab, struct progress *p)
+{
+    struct guest g = {0};
+
+    lab_store(lab);
+    lab_open(lab);
+    if (log_attach(&lab->log, line_a, 0, &lab->now) == 0)
+        p->attached = true;
+    for (int i = 0; i < 30; i++) {
+        guest_prints(lab, &g, 600);
+        p->stored = g.stored;
+        if (i % 4 == 3 && log_mark(&lab->log, VC_INDEX_BOOT, 1, (uint16_t)(p->events + 1), &lab->now) == 0)
+            p->events++;
+        lab_tick(lab, 70 * MS);
+    }
+    p->done = true;
+    _exit(0);
+}
+
+/* T1 in small: a death before and behind each system call loses nothing that was acknowledged, and doubles nothing. */
+static void death_at_every_step(void **state)
+{
+    struct progress *p = mmap(NULL, sizeof *p, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    long steps[2] = {0};
+
+    (void)state;
+    assert_true(p != MAP_FAILED);
+    for (int after = 0; after < 2; after++)
+        for (bool done = false; !done; steps[after]++) {
+            struct log_limits limits = {.segment_bytes = 4096};
+            struct log_point point;
+            struct lab lab;
+            pid_t child;
+
+            lab_begin(&lab, &limits);
+            lab_kill(&lab);
+            *p = (struct progress){0};
+            child = fork();
+            assert_true(child >= 0);
+            if (child == 0) {
+                fault.death = steps[after] + 1;
+                fault.after = after == 1;
+                live(&lab, p);
+            }
+            assert_int_equal(waitpid(child, NULL, 0), child);
+            lab_store(&lab);
+            lab_open(&lab);
+            assert_true(lab.log.length >= p->stored && lab.log.length <= p->stored + 600);
+            lab_expect_pattern(&lab.log, 0, lab.log.length);
+            if (log_resume(&lab.log, line_a, &point)) {
+                assert_int_equal(point.cons, (uint32_t)lab.log.length);
+                assert_true(point.event == p->events || point.event == p->events + 1);
+                assert_int_equal(point.boot, point.event);
+            } else if (p->attached || lab.log.length > 0) {
+                fail_msg("death %s step %ld: the line is forgotten", after == 1 ? "behind" : "before", steps[after]);
+            }
+            done = p->done;
+            lab_end(&lab);
+        }
+    assert_true(steps[0] > 60 && steps[1] == steps[0]);
+    munmap(p, sizeof *p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +509,7 @@ int main(void)
         cmocka_unit_test(errors_are_told_apart),
         cmocka_unit_test(a_lost_record_is_made_up_for),
         cmocka_unit_test(short_writes_lose_nothing),
+        cmocka_unit_test(death_at_every_step),
         cmocka_unit_test(any_single_failure),
     };
 
