@@ -215,7 +215,8 @@ int service_start(struct service *s, struct problem *p)
     if (error == 0 && (error = sockets_start(s)) != 0)
         return problem_set(p, error, "sockets: %s", strerror(-error));
     service_idle_check(s);
-    uv_timer_start(&s->returning, returned, RETURN_MS, 0);
+    if (s->registry.n > 0)
+        uv_timer_start(&s->returning, returned, RETURN_MS, 0);
     return error;
 }
 

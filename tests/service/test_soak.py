@@ -59,7 +59,7 @@ def quiet(place, daemon, feeder):
         vcons.wait_for(lambda: [c["bytes"] for n, c in sorted(control.ls().items())] ==
                        [sent[int(n[1:-5])] for n in sorted(control.ls())], "the last byte")
         vcons.wait_for(lambda: all(c["viewers"] == 0 for c in control.ls().values()), "viewers gone")
-    return own_kib(daemon.pid), descriptors(daemon.pid)
+        return own_kib(daemon.pid), descriptors(daemon.pid)
 
 
 def main():
