@@ -127,7 +127,6 @@ int console_open(struct console *c)
     memcpy(c->log.domain, domain, sizeof domain);
     memcpy(c->log.console, console, sizeof console);
     c->log_open = error == 0;
-    c->append.written = error == 0 ? log_stored_ns(&c->log) : 0;
     return error;
 }
 

@@ -95,6 +95,8 @@ static json_t *describe(struct console *c)
     json_t *o;
 
     status_of(c, &status);
+    if (written == 0)
+        written = status.opened_ns; /* before this service */
     token_who(c, who);
     snprintf(name, sizeof name, "%s/%s", c->log.domain, c->log.console);
     (void)paths_format(log, "%s/%s", s->paths.log, name);

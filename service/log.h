@@ -115,6 +115,7 @@ struct log { /* for the caller to place and zero, not to read; well below 1 KiB 
     bool recovered;  /* what the directory held is known */
     bool rotate;     /* the index misses a record: go on in a new segment */
     uint8_t line_id[16];
+    uint64_t stored_ns;             /* by the newest segment's file, at open */
     uint64_t oldest;                /* atomic: first offset that is kept */
     uint64_t bytes;                 /* atomic: of all files of this console */
     _Alignas(64) uint32_t view_seq; /* odd while the view changes */
@@ -176,9 +177,8 @@ struct log_status {
     uint64_t length, oldest; /* the history kept is [oldest, length) */
     uint64_t bytes;          /* on disk, with indices */
     uint32_t boot;
+    uint64_t opened_ns; /* CLOCK_REALTIME of the last byte stored before the log was opened, by its file; 0: none */
 };
-/* When the last byte was stored, CLOCK_REALTIME, as the newest segment's file says; 0: none is known. Right after log_open. */
-uint64_t log_stored_ns(const struct log *l);
 void log_view_get(const struct log *l, struct log_view *view);
 void log_status_get(const struct log *l, struct log_status *status);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -46,7 +47,7 @@ void log_status_get(const struct log *l, struct log_status *status)
     struct log_view view;
 
     log_view_get(l, &view);
-    *status = (struct log_status){view.length, load64(&l->oldest), load64(&l->bytes), view.boot};
+    *status = (struct log_status){view.length, load64(&l->oldest), load64(&l->bytes), view.boot, l->stored_ns};
     if (status->oldest > status->length)
         status->oldest = status->length; /* files were replaced between the two looks */
 }
@@ -95,6 +96,18 @@ static void mark_cut(struct log *l, uint64_t lost, const struct log_time *now)
         l->marks_lost++;
 }
 
+/* When the newest segment was last written; 0 for a log that is empty. */
+static uint64_t stored_ns(const struct log *l, int dir)
+{
+    char name[LOG_FILE_NAME];
+    struct stat st;
+
+    log_file_name(name, l->segment, ".log");
+    if (l->length == 0 || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return 0;
+    return (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
+}
+
 static int open_files(struct log *l, const struct log_time *now)
 {
     uint64_t lost = 0;
@@ -105,6 +118,7 @@ static int open_files(struct log *l, const struct log_time *now)
     error = l->writes ? log_recover(l, dir, &lost) : log_recover_view(l, dir);
     if (l->writes && is_disk(error))
         (void)log_recover_view(l, dir); /* what is there can at least be read */
+    l->stored_ns = stored_ns(l, dir);
     close(dir);
     if (error == 0 && l->writes && l->log_fd < 0)
         error = log_rotate(l, now);
@@ -149,13 +163,4 @@ void log_close(struct log *l, const struct log_time *now)
         __atomic_fetch_sub(&l->store->n_failing, 1, __ATOMIC_RELAXED);
     leave(l);
     log_files_close(l);
-}
-
-uint64_t log_stored_ns(const struct log *l)
-{
-    struct stat st;
-
-    if (l->length == 0 || l->log_fd < 0 || fstat(l->log_fd, &st) != 0)
-        return 0;
-    return (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
 }
