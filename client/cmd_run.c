@@ -57,7 +57,8 @@ static pid_t spawn_in_front(char *const argv[], int keep_fd)
     pid_t pid = fork();
 
     if (pid == 0) {
-        fcntl(keep_fd, F_SETFD, 0);
+        if (keep_fd >= 0)
+            fcntl(keep_fd, F_SETFD, 0);
         signals_reset();
         execv(argv[0], argv);
         message("%s: %s", argv[0], strerror(errno));
@@ -188,10 +189,34 @@ static int check_file(const char *path)
     return 0;
 }
 
+/* The hypervisor looks at its arguments and file: what is wrong with them is told before anything starts. */
+static int check_domains(const struct run *r)
+{
+    char program[PATH_MAX], *argv[ARGUMENTS_MAX + 8] = {program, "--check"};
+    struct problem p;
+    int state;
+    pid_t pid;
+
+    if (paths_program(program, "vcons-vmm", &p) != 0) {
+        message("%s", p.text);
+        return EXIT_FAILED;
+    }
+    for (size_t i = 0; r->arguments[i] != NULL && i < ARGUMENTS_MAX; i++)
+        argv[i + 2] = r->arguments[i];
+    pid = spawn_in_front(argv, -1);
+    if (pid < 0 || waitpid(pid, &state, 0) != pid || !WIFEXITED(state)) {
+        message("%s --check: %s", program, pid < 0 ? strerror(-pid) : "it was killed");
+        return EXIT_FAILED;
+    }
+    return WEXITSTATUS(state);
+}
+
 static int run_all(struct run *r)
 {
-    int status;
+    int status = check_domains(r);
 
+    if (status != EXIT_DONE)
+        return status;
     r->signals = signals_open();
     tty_save(&r->tty, STDIN_FILENO);
     if (r->private && (status = run_private_make(r)) != 0)

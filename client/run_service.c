@@ -231,7 +231,7 @@ void run_private_end(struct run *r, bool keep_logs)
     }
     if (r->private_dir[0] == '\0')
         return;
-    if (!keep_logs || access(r->paths.log, F_OK) != 0) {
+    if (!keep_logs || rmdir(r->paths.log) == 0 || access(r->paths.log, F_OK) != 0) { /* rmdir: there are none */
         nftw(r->private_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
         return;
     }

@@ -39,13 +39,13 @@ def pid_in(text, word):
 
 def statuses(place):
     """The hypervisor's exit status is passed on; one run finds the service of the one before."""
+    _, err = vcons(place, "run", config(place, "wrong", ("c", "memroy = 3")), status=2)
+    assert "memroy" in err and len(err.splitlines()) == 1 and not os.listdir(place.run), err
     _, err = vcons(place, "run", config(place, "ok", ("a", 'cmdline = "spew 3; poweroff"')))
     assert "started the console service (pid" in err and place.control in err and place.log in err, err
     service = pid_in(err, "service")
     _, err = vcons(place, "run", config(place, "bad", ("b", 'cmdline = "crash" on_crash = destroy')), status=1)
     assert "using the console service at " + place.control in err, err
-    _, err = vcons(place, "run", config(place, "wrong", ("c", "memroy = 3")), status=2)
-    assert "memroy" in err, err
     _, err = vcons(place, "run", "-k", "tiny", "-a", "poweroff", "--engine", "process")
     out, _ = vcons(place, "log", "a")
     assert out.splitlines()[-3:] == ["%d %s" % (i, out.splitlines()[-3 + i][2:]) for i in range(3)], out
