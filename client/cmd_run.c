@@ -158,7 +158,7 @@ static int start_vmm(struct run *r)
     snprintf(number, sizeof number, "%d", told[1]);
     setenv("VCONS_RUN_FD", number, 1);
     length = run_length(file);
-    r->vmm = r->detach ? run_spawn(r, argv, file, told[1]) : spawn_in_front(argv, told[1]);
+    r->vmm = r->detach ? run_spawn(argv, file, told[1]) : spawn_in_front(argv, told[1]);
     close(told[1]);
     if (r->vmm < 0) {
         message("%s: %s", program, strerror(-r->vmm));

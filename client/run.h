@@ -37,7 +37,7 @@ void run_private_end(struct run *r, bool keep_logs);
 /* Find a live service or start one. 0 or an exit code, with a message. */
 int run_service(struct run *r);
 /* Start program (one of ours) with argv[1..], input from /dev/null and errors at the end of file; its pid or -errno. */
-pid_t run_spawn(const struct run *r, char *const argv[], const char *file, int keep_fd);
+pid_t run_spawn(char *const argv[], const char *file, int keep_fd);
 /* What was added to the file since it had this length, on standard error. */
 void run_tell(const char *file, off_t length);
 off_t run_length(const char *file);

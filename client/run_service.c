@@ -39,7 +39,7 @@ void run_tell(const char *file, off_t length)
     close(fd);
 }
 
-pid_t run_spawn(const struct run *r, char *const argv[], const char *file, int keep_fd)
+pid_t run_spawn(char *const argv[], const char *file, int keep_fd)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     int errors = open(file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -58,7 +58,6 @@ pid_t run_spawn(const struct run *r, char *const argv[], const char *file, int k
         message("%s: %s", argv[0], strerror(errno));
         _exit(EXIT_FAILED);
     }
-    (void)r;
     if (null >= 0)
         close(null);
     if (errors >= 0)
@@ -120,7 +119,7 @@ static int start_service(struct run *r, const struct options *options)
 {
     char program[PATH_MAX], file[PATH_MAX];
     char *argv[6] = {program, "--foreground"};
-    int n = 2, status;
+    int n = 2;
     struct problem p;
     off_t length;
 
@@ -139,14 +138,13 @@ static int start_service(struct run *r, const struct options *options)
     if (paths_format(file, "%s/vconsd.err", r->paths.state) != 0)
         return EXIT_FAILED;
     length = run_length(file);
-    r->service = run_spawn(r, argv, file, -1);
+    r->service = run_spawn(argv, file, -1);
     if (r->service < 0) {
         message("%s: %s", file, strerror(-r->service));
         r->service = 0;
         return EXIT_FAILED;
     }
-    status = wait_for_service(r, options, file, length);
-    return status;
+    return wait_for_service(r, options, file, length);
 }
 
 int run_service(struct run *r)
