@@ -16,7 +16,7 @@
 #define VCONS_VMM_BOOT_H
 #include "memory.h"
 
-#define BOOT_AREA_BYTES  (64u * 1024)
+#define BOOT_AREA_BYTES  65536u
 #define BOOT_CMDLINE_MAX 4095u
 
 /* Where the console page lies in RAM of this size. */

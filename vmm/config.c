@@ -107,7 +107,7 @@ static int take_console(cfg_t *cfg, cfg_t *domain, struct domain_config *d)
     if (!name_ok(cfg_title(console)))
         return config_error(cfg, "console name \"%s\": expected 1 to 32 of A-Z a-z 0-9 . _ -, a letter or digit first",
                             cfg_title(console));
-    strcpy(d->console.name, cfg_title(console));
+    snprintf(d->console.name, sizeof d->console.name, "%s", cfg_title(console));
     if (cfg_getstr(console, "type") != NULL)
         config_console_type(&d->console, cfg_getstr(console, "type"), &error);
     return 0;

@@ -18,7 +18,7 @@ static void name_from_file(char name[CONFIG_NAME_BYTES], const char *file)
     n = strcspn(base, ".");
     snprintf(name, CONFIG_NAME_BYTES, "%.*s", (int)(n < CONFIG_NAME_BYTES ? n : CONFIG_NAME_BYTES - 1), base);
     if (!name_ok(name))
-        strcpy(name, "vcons");
+        snprintf(name, CONFIG_NAME_BYTES, "vcons");
 }
 
 void config_defaults(struct vmm_config *config, const char *file)
@@ -55,7 +55,7 @@ struct domain_config *config_domain_add(struct vmm_config *config, const char *n
                                 .hold_ms = CONFIG_HOLD_DEFAULT_MS,
                                 .on_reboot = ACTION_RESTART,
                                 .console = {.name = "hvc0", .door = DOOR_XEN}};
-    strcpy(d->name, name);
+    snprintf(d->name, sizeof d->name, "%s", name);
     return d;
 }
 

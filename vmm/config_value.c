@@ -40,7 +40,7 @@ static int take_name(const char *what, char to[CONFIG_NAME_BYTES], const char *v
 {
     if (!name_ok(value))
         return vmm_fail(error, "%s \"%s\": " NAME_EXPECTED, what, value);
-    strcpy(to, value);
+    snprintf(to, CONFIG_NAME_BYTES, "%s", value);
     return 0;
 }
 

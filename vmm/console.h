@@ -34,7 +34,7 @@
 #include <vcons/line.h>
 #include <vcons/wire/link.h>
 
-#define CONSOLE_TAIL_BYTES   (256u * 1024)
+#define CONSOLE_TAIL_BYTES   262144u
 #define CONSOLE_TAIL_EVENTS  32u
 #define CONSOLE_HOLD_FOREVER (-1)
 

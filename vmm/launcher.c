@@ -122,7 +122,7 @@ static bool serve(struct launching *l)
 {
     struct request request;
     struct answer answer = {0};
-    int fds[LAUNCH_FDS_MAX], out[2];
+    int fds[LAUNCH_FDS_MAX], out[2] = {-1, -1};
     unsigned n_fds;
     ssize_t n = sock_recv_fds(l->fd, &request, sizeof request, fds, LAUNCH_FDS_MAX, &n_fds);
 

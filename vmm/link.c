@@ -132,7 +132,7 @@ static int connect_now(const char *path)
 
     if (fd < 0)
         return -errno;
-    strcpy(address.sun_path, path);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
         return fd;
     error = -errno;
@@ -199,7 +199,7 @@ static void watch_directory(struct link *l)
 
     if (l->watching)
         return;
-    strcpy(directory, l->path);
+    memcpy(directory, l->path, sizeof directory);
     l->watching = inotify_add_watch(l->watch_fd, dirname(directory), IN_CREATE | IN_MOVED_TO | IN_ATTRIB) >= 0;
 }
 
@@ -208,7 +208,7 @@ int link_init(struct link *l, struct vmm *vmm, const char *path, struct vmm_erro
     *l = (struct link){.vmm = vmm, .fd = -1, .n_consoles = (uint32_t)vmm->n_domains + 1};
     if (strlen(path) >= sizeof l->path)
         return vmm_fail(error, "%s: too long for a socket: expected at most %zu bytes", path, sizeof l->path - 1);
-    strcpy(l->path, path);
+    snprintf(l->path, sizeof l->path, "%s", path);
     l->consoles = calloc(l->n_consoles, sizeof *l->consoles);
     l->watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (l->consoles == NULL || l->watch_fd < 0 || uv_poll_init(&vmm->loop, &l->watch, l->watch_fd) != 0)

@@ -64,7 +64,7 @@ static void reset_number(struct vmm *vmm, uint8_t key)
 {
     if (isdigit(key) && vmm->menu.number < 100000) {
         vmm->menu.number = vmm->menu.number * 10 + (uint32_t)(key - '0');
-        if (vmm->menu.number * 10 <= vmm->n_domains)
+        if ((size_t)vmm->menu.number * 10 <= vmm->n_domains)
             return; /* it may go on; Enter ends it */
     } else if (key != '\r' && key != '\n') {
         vmm->menu.number = 0;

@@ -236,7 +236,7 @@ void vmm_domain_off(struct vmm *vmm)
 
 static int init_domains(struct vmm *vmm, struct vmm_error *error)
 {
-    vmm->domains = calloc(vmm->config.n_domains, sizeof *vmm->domains);
+    vmm->domains = calloc(vmm->config.n_domains, sizeof(struct domain *));
     if (vmm->domains == NULL)
         return vmm_fail(error, "no memory");
     for (size_t i = 0; i < vmm->config.n_domains; i++) {

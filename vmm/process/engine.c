@@ -63,15 +63,16 @@ static int check(const struct domain_config *config, struct vmm_error *error)
 
 static int make_pages(struct engine *e, struct vmm_error *error)
 {
+    void *page;
+
     e->pages_fd = memfd_create("vcons-calls", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (e->pages_fd < 0 || ftruncate(e->pages_fd, VC_CALL_PAGE_BYTES) != 0 ||
         fcntl(e->pages_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
         return vmm_fail(error, "memory for the call page: %s", strerror(errno));
-    e->page = mmap(NULL, VC_CALL_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, e->pages_fd, 0);
-    if (e->page == MAP_FAILED) {
-        e->page = NULL;
+    page = mmap(NULL, VC_CALL_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, e->pages_fd, 0);
+    if (page == MAP_FAILED)
         return vmm_fail(error, "memory for the call page: %s", strerror(errno));
-    }
+    e->page = page;
     return 0;
 }
 
