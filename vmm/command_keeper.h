@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KEEPER_MAX_BYTES (64u * 1024) /* arguments and names of one command, all together */
+#define KEEPER_MAX_BYTES 0x10000u /* arguments and names of one command, all together */
 
 enum keeper_kind {
     /* To the keeper. */

@@ -134,8 +134,8 @@ int cpu_enter_at(struct kvm_cpu *c, uint32_t entry, uint32_t start_info, struct 
 void cpu_fill_hypercall_page(uint8_t page[CPU_PAGE_BYTES])
 {
     memset(page, 0xcc, CPU_PAGE_BYTES); /* int3 */
-    for (uint32_t stub = 0; stub < CPU_PAGE_BYTES / 32; stub++) {
-        uint32_t nr = stub == VC_CALL_TIME_STUB ? VC_CALL_TIME : stub;
+    for (size_t stub = 0; stub < CPU_PAGE_BYTES / 32; stub++) {
+        uint32_t nr = stub == VC_CALL_TIME_STUB ? VC_CALL_TIME : (uint32_t)stub;
         uint8_t *at = page + stub * 32;
 
         at[0] = 0xb8; /* mov $nr, %eax */
@@ -154,7 +154,7 @@ static int get_registers(struct kvm_cpu *c, struct kvm_regs *regs, struct kvm_sr
         *sregs = c->run->s.regs.sregs;
         return 0;
     }
-    return ioctl(c->fd, KVM_GET_REGS, regs) < 0 || ioctl(c->fd, KVM_GET_SREGS, sregs) < 0 ? -errno : 0;
+    return ioctl(c->fd, KVM_GET_REGS, regs) < 0 || ioctl(c->fd, KVM_GET_SREGS, sregs) < 0 ? -EIO : 0;
 }
 
 static int set_registers(struct kvm_cpu *c, const struct kvm_regs *regs)
