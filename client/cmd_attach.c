@@ -27,7 +27,7 @@ static bool parse_escape(const char *text, int *escape)
     else if (n == 2 && text[0] == '^' && text[1] >= '@' && text[1] < 0x7f)
         *escape = text[1] & 0x1f;
     else if (n == 1 && (unsigned char)text[0] < 0x80)
-        *escape = text[0];
+        *escape = (unsigned char)text[0];
     else
         return false;
     return true;
