@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "host/message.h"
@@ -17,6 +18,9 @@
 #include "service.h"
 
 #define SYSTEM_CONFIG "/etc/vcons/vconsd.conf"
+#define LOCK_PAUSE_MS 5u
+#define LOCK_GRACE_MS 50u   /* a killed one may look alive for a moment */
+#define LOCK_WAIT_MS  2000u /* its memory may be large */
 
 static const char usage[] =
     "vconsd [--system | --user] [--config FILE] [--check] [--foreground] [--linger SECONDS | --private]\n"
@@ -93,6 +97,49 @@ static int load_config(struct service *s, const struct options *o, struct proble
     return service_config_load(&s->config, path != NULL ? path : SYSTEM_CONFIG, p);
 }
 
+/* Text of a small file, "" if there is none. */
+static void read_text(int fd, char *text, size_t bytes)
+{
+    ssize_t n = fd >= 0 ? pread(fd, text, bytes - 1, 0) : 0;
+
+    text[n > 0 ? n : 0] = '\0';
+}
+
+/* Gone, a zombie, or killed: what it holds will be free as soon as the last of its threads has ended. */
+static bool is_dying(pid_t pid)
+{
+    char path[64], text[2048];
+    const char *state, *killed;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return kill(pid, 0) != 0 && errno == ESRCH;
+    read_text(fd, text, sizeof text);
+    close(fd);
+    state = strstr(text, "\nState:\t");
+    killed = strstr(text, "\nSigPnd:\t");
+    if (state != NULL && strchr("ZXx", state[8]) != NULL)
+        return true;
+    return killed != NULL && (strtoull(killed + 9, NULL, 16) & 1ull << (SIGKILL - 1)) != 0;
+}
+
+/* Right after a kill -9 the dead one's last thread may still hold the lock: that one is waited for, bounded. */
+static bool try_lock(int fd, char pid[32])
+{
+    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+
+    for (unsigned ms = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; ms += LOCK_PAUSE_MS) {
+        read_text(fd, pid, 32);
+        pid[strcspn(pid, "\n")] = '\0';
+        if (ms >= LOCK_WAIT_MS || (ms >= LOCK_GRACE_MS && !is_dying((pid_t)strtol(pid, NULL, 10))))
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
 /* One service on one directory: two would both consume the same lines. The lock goes with the process. */
 static int lock_state(struct service *s, struct problem *p)
 {
@@ -104,12 +151,9 @@ static int lock_state(struct service *s, struct problem *p)
     s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (s->lock_fd < 0)
         return problem_set(p, -errno, "%s: %s", path, strerror(errno));
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        n = pread(s->lock_fd, pid, sizeof pid - 1, 0);
-        pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
+    if (!try_lock(s->lock_fd, pid))
         return problem_set(p, -EBUSY, "%s: a service runs here already, as pid %s", s->paths.state,
                            pid[0] != '\0' ? pid : "?");
-    }
     n = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
     if (ftruncate(s->lock_fd, 0) != 0 || pwrite(s->lock_fd, pid, (size_t)n, 0) != n)
         message("%s: %s", path, strerror(errno)); /* a full disk: the lock itself holds */

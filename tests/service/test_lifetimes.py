@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Beginning and end of vconsd: one for each directory, TERM within a second and nothing lost by it (R50), leaving by itself,
 the background, wrong configurations, and what a dead one leaves behind."""
+import fcntl
 import os
 import signal
 import subprocess
@@ -31,6 +32,29 @@ def one_of_each(place):
     with open(place.control) as f:
         assert f.read() == "mine"  # what is no socket is not ours to remove
     os.unlink(place.control)
+
+
+def dying(place):
+    """The lock of a service that was just killed, still held by the last of its threads, is waited for; a live one's is not."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait(vcons.WAIT_S)
+    with open(os.path.join(place.state, "vconsd.lock"), "w") as f:
+        f.write(f"{dead.pid}\n")
+        f.flush()
+        fcntl.flock(f, fcntl.LOCK_EX)
+        daemon = place.daemon(ready=False)
+        try:
+            status = daemon.wait(0.4)
+        except subprocess.TimeoutExpired:
+            status = None
+        assert status is None, f"left with {status} although nobody lives there"
+    vcons.wait_for(lambda: place.answers(daemon), "vconsd")
+    assert vcons.stop(daemon) == 0
+    with open(os.path.join(place.state, "vconsd.lock"), "w") as f:  # for ever held: refused in the end
+        f.write(f"{dead.pid}\n")
+        f.flush()
+        fcntl.flock(f, fcntl.LOCK_EX)
+        assert run(place, "--foreground").returncode == 1
 
 
 def term(place):
@@ -139,7 +163,7 @@ def long_paths(place):
 
 
 def main():
-    for case in (one_of_each, term, by_itself, background, configurations, long_paths):
+    for case in (one_of_each, dying, term, by_itself, background, configurations, long_paths):
         with vcons.Place() as place:
             case(place)
     return 0
