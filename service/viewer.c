@@ -54,6 +54,12 @@ static void viewer_destroy(struct viewer *v)
     service_idle_check(c->service);
 }
 
+/* Its client takes no more. What it typed before it left, or still types, is not lost by that. */
+static bool still_typing(const struct viewer *v)
+{
+    return v->mute && !(v->pending & PENDING_END) && !v->closing && (v->blocked || !v->deaf);
+}
+
 /* Send while the socket takes it. v may be gone afterwards. */
 static void pump(struct viewer *v)
 {
@@ -63,8 +69,14 @@ static void pump(struct viewer *v)
     take_back(v);
     limit = v->cursor.offset + PUMP_BYTES;
     do {
-        s = viewer_step(v);
+        s = v->mute ? STEP_DEAD : viewer_step(v);
     } while (s == STEP_ON && v->cursor.offset < limit);
+    if (s == STEP_DEAD && still_typing(v)) {
+        v->pending = 0;
+        v->stuck = false;
+        update_watch(v);
+        return;
+    }
     if (s == STEP_DEAD) {
         viewer_destroy(v);
         return;
@@ -106,6 +118,10 @@ void viewers_tell_token(struct console *c)
 {
     /* Sent by the loop, not here: whoever changes the token may stand in the middle of a viewer of this list. */
     for (struct viewer *v = c->viewers; v != NULL; v = v->next) {
+        if (v->blocked && c->token.holder != v) { /* refused from here on: it need not wait, or stay if it left */
+            v->blocked = v->deaf = v->orphan = false;
+            update_watch(v);
+        }
         if (!v->frames)
             continue;
         v->pending |= PENDING_TOKEN;

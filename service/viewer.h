@@ -50,6 +50,7 @@ struct viewer {
     bool deaf;    /* its way in has ended */
     bool orphan;  /* its client is gone, and what it typed before still waits for room: not polled */
     bool stuck;   /* its socket is full */
+    bool mute;    /* its client takes no more, but what it typed is still read */
     bool closing; /* after the END frame */
     uint8_t head_have;
     uint8_t head[sizeof(struct vc_control_frame)];

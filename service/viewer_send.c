@@ -118,8 +118,10 @@ static bool send_both(struct viewer *v, const void *bytes, uint32_t n, uint32_t 
 
     *taken = 0;
     *stuck = sent < (ssize_t)(head + n);
+    if (sent < 0 && !would_block())
+        v->mute = true;
     if (sent < 0)
-        return would_block();
+        return !v->mute;
     if ((size_t)sent < head)
         head = (size_t)sent;
     v->small_done = (uint8_t)(v->small_done + head);

@@ -2,6 +2,7 @@
 """The write token: taken when free, refused with who holds it, stolen, released, given back to the terminal; nothing typed
 is dropped or overtaken while the line is full; raw sockets."""
 import os
+import signal
 import socket
 import sys
 
@@ -143,6 +144,47 @@ def leaves(place):
         vcons.wait_for(lambda: c.ls()["busy/hvc0"]["viewers"] == 0, "the end of what waits")
 
 
+def deaf(place, daemon):
+    """Who takes no more output may still type; who types and leaves while output fails has typed it all the same."""
+    with vcons.Guest(place, "deaf") as guest, vcons.Control(place.control) as c:
+        path = os.path.join(place.run, "consoles/deaf/hvc0.sock")
+        with socket.socket(socket.AF_UNIX) as s:  # as `socat -u - UNIX:…`
+            s.connect(path)
+            vcons.wait_for(lambda: c.ls()["deaf/hvc0"]["viewers"] == 1, "a viewer")
+            s.shutdown(socket.SHUT_RD)
+            for i in range(5):
+                guest.write(b"nobody hears this")
+                vcons.wait_for(lambda: c.ls()["deaf/hvc0"]["bytes"] == 17 * (i + 1), "output")
+            s.sendall(b"typed")
+            assert vcons.wait_for(lambda: guest.take_in(100), "what was typed") == b"typed"
+        vcons.wait_for(lambda: c.ls()["deaf/hvc0"]["viewers"] == 0, "its end")
+        for i in range(60):
+            text = b"%03d" % i * 100
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(path)
+                vcons.wait_for(lambda: c.ls()["deaf/hvc0"]["viewers"] == 1, "a viewer")
+                daemon.send_signal(signal.SIGSTOP)
+                s.sendall(text)
+            guest.write(b"into a closed socket")
+            daemon.send_signal(signal.SIGCONT)
+            assert vcons.wait_for(lambda: guest.take_in(4096), f"what was typed, {i}") == text
+            vcons.wait_for(lambda: c.ls()["deaf/hvc0"]["viewers"] == 0, "its end")
+
+
+def robbed(place):
+    """Whoever left while the line was full, and lost the token then, holds nothing back: its descriptor goes at once."""
+    with vcons.Guest(place, "slow") as guest, vcons.Control(place.control) as c:
+        for _ in range(5):
+            with vcons.Control(place.control) as a:
+                a.attach("slow", "now", write="steal")
+                for i in range(4):
+                    a.send(vcons.IN, b"t" * 4096)
+        vcons.wait_for(lambda: guest.in_used() == 4096, "a full line")
+        with vcons.Control(place.control) as a:
+            a.attach("slow", "now", write="steal")
+            vcons.wait_for(lambda: c.ls()["slow/hvc0"]["viewers"] == 1, "the thief alone")
+
+
 def raw_sockets(place, feeder):
     base = os.path.join(place.run, "consoles/f1/hvc0")
     writer, late, reader = (socket.socket(socket.AF_UNIX) for _ in range(3))
@@ -185,6 +227,8 @@ def main():
         raw_sockets(place, feeder)
         blocked(place)
         leaves(place)
+        deaf(place, daemon)
+        robbed(place)
         assert vcons.stop(daemon) == 0
     return 0
 
