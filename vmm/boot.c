@@ -35,27 +35,27 @@ static int read_all(int fd, uint8_t *to, uint64_t n)
 
 /* The ramdisk directly below the boot area; where it lies into module. */
 static int place_ramdisk(struct guest_memory *m, const char *path, struct hvm_modlist_entry *module,
-                         struct vmm_error *error)
+                         struct problem *problem)
 {
     uint64_t top = m->bytes - BOOT_AREA_BYTES, lowest = VC_CALL_LOAD + VC_CALL_LOAD_BYTES, size;
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC), result = 0;
 
     if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        vmm_fail(error, "ramdisk %s: %s", path, fd < 0 ? strerror(errno) : "not a regular file");
+        problem_set(problem, -1, "ramdisk %s: %s", path, fd < 0 ? strerror(errno) : "not a regular file");
         result = -1;
         goto close_fd;
     }
     size = ((uint64_t)st.st_size + 4095) & ~UINT64_C(4095);
     if (size > top || top - size < lowest) {
-        result = vmm_fail(error, "ramdisk %s: %lld bytes do not fit into memory of %llu MiB", path,
-                          (long long)st.st_size, (unsigned long long)(m->bytes >> 20));
+        result = problem_set(problem, -1, "ramdisk %s: %lld bytes do not fit into memory of %llu MiB", path,
+                             (long long)st.st_size, (unsigned long long)(m->bytes >> 20));
         goto close_fd;
     }
     *module = (struct hvm_modlist_entry){.paddr = top - size, .size = (uint64_t)st.st_size};
     result = read_all(fd, m->base + module->paddr, module->size);
     if (result != 0)
-        result = vmm_fail(error, "ramdisk %s: %s", path, strerror(-result));
+        result = problem_set(problem, -1, "ramdisk %s: %s", path, strerror(-result));
 close_fd:
     if (fd >= 0)
         close(fd);
@@ -82,12 +82,12 @@ static void fill_area(struct boot_area *area, uint64_t at, uint64_t bytes, const
 }
 
 int boot_write(struct guest_memory *m, const char *cmdline, const char *ramdisk, uint64_t *start_info,
-               struct vmm_error *error)
+               struct problem *problem)
 {
     uint64_t at = m->bytes - BOOT_AREA_BYTES;
     struct boot_area area = {0};
 
-    if (ramdisk != NULL && place_ramdisk(m, ramdisk, &area.module, error) != 0)
+    if (ramdisk != NULL && place_ramdisk(m, ramdisk, &area.module, problem) != 0)
         return -1;
     fill_area(&area, at, m->bytes, cmdline);
     memory_write(m, at, &area, sizeof area);
@@ -95,22 +95,22 @@ int boot_write(struct guest_memory *m, const char *cmdline, const char *ramdisk,
     return 0;
 }
 
-int boot_kernel_path(const char *kernel, const char *program, char *path, size_t path_bytes, struct vmm_error *error)
+int boot_kernel_path(const char *kernel, const char *program, char *path, size_t path_bytes, struct problem *problem)
 {
     char found[PATH_MAX];
-    struct problem problem;
+    struct problem why;
 
     if (strchr(kernel, '/') != NULL) {
         snprintf(found, sizeof found, "%s", kernel);
         if (access(found, R_OK) != 0)
-            return vmm_fail(error, "kernel %s: %s", kernel, strerror(errno));
+            return problem_set(problem, -1, "kernel %s: %s", kernel, strerror(errno));
     } else if (strcmp(kernel, "tiny") != 0) {
-        return vmm_fail(error, "kernel \"%s\": no such bundled kernel; there is \"tiny\", and a path has a '/'",
-                        kernel);
-    } else if (paths_program(found, program, &problem) != 0) {
-        return vmm_fail(error, "kernel \"tiny\": %s", problem.text);
+        return problem_set(problem, -1,
+                           "kernel \"%s\": no such bundled kernel; there is \"tiny\", and a path has a '/'", kernel);
+    } else if (paths_program(found, program, &why) != 0) {
+        return problem_set(problem, -1, "kernel \"tiny\": %s", why.text);
     }
     if ((size_t)snprintf(path, path_bytes, "%s", found) >= path_bytes)
-        return vmm_fail(error, "kernel %s: path is too long", kernel);
+        return problem_set(problem, -1, "kernel %s: path is too long", kernel);
     return 0;
 }

@@ -24,12 +24,12 @@ static inline uint64_t boot_console_gpa(const struct guest_memory *m) { return m
 /* Write the boot area, and read the file ramdisk into RAM (NULL: none). *start_info is its guest physical
  * address. */
 int boot_write(struct guest_memory *m, const char *cmdline, const char *ramdisk, uint64_t *start_info,
-               struct vmm_error *error);
+               struct problem *problem);
 /*
  * The file of a kernel: one with a '/' is taken as it is (the configuration already made it relative to its
  * own place); a bare word is bundled: for "tiny", program (such as "tiny-process") beside vcons-vmm, in the
  * build tree's guest/, or in libexecdir. path has path_bytes.
  */
-int boot_kernel_path(const char *kernel, const char *program, char *path, size_t path_bytes, struct vmm_error *error);
+int boot_kernel_path(const char *kernel, const char *program, char *path, size_t path_bytes, struct problem *problem);
 
 #endif

@@ -47,16 +47,16 @@ static uint64_t now_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static bool usable(struct vmm_error *why) { return keeper_prepare(why) == 0; }
+static bool usable(struct problem *why) { return keeper_prepare(why) == 0; }
 
-static int check(const struct domain_config *config, struct vmm_error *error)
+static int check(const struct domain_config *config, struct problem *problem)
 {
     const struct keeper_command c = {config->name, NULL, config->directory, config->command};
 
     if (config->command[0] == NULL || config->command[0][0] == '\0')
-        return vmm_fail(error, "command names no program");
+        return problem_set(problem, -1, "command names no program");
     if (keeper_command_bytes(&c) > KEEPER_MAX_BYTES - 4096)
-        return vmm_fail(error, "command is longer than %u bytes", KEEPER_MAX_BYTES - 4096);
+        return problem_set(problem, -1, "command is longer than %u bytes", KEEPER_MAX_BYTES - 4096);
     return 0;
 }
 
@@ -72,23 +72,23 @@ static void destroy(void *engine)
 }
 
 static void *create(struct domain *d, const struct domain_config *config, struct guest_memory *memory,
-                    struct vmm_error *error)
+                    struct problem *problem)
 {
     struct command_engine *e = calloc(1, sizeof *e);
 
     (void)memory;
     if (e == NULL) {
-        vmm_fail(error, "no memory");
+        problem_set(problem, -1, "no memory");
         return NULL;
     }
     e->domain = d;
     e->config = config;
     atomic_init(&e->size, ROWS << 16 | COLUMNS);
     atomic_init(&e->terminal, -1);
-    e->keeper = keeper_create(error);
+    e->keeper = keeper_create(problem);
     e->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (e->keeper >= 0 && e->wake < 0)
-        vmm_fail(error, "no event descriptor: %s", strerror(errno));
+        problem_set(problem, -1, "no event descriptor: %s", strerror(errno));
     if (e->keeper >= 0 && e->wake >= 0)
         return e;
     destroy(e);
@@ -214,7 +214,7 @@ static void *run(void *engine)
     return NULL;
 }
 
-static int start(void *engine, struct vmm_error *error)
+static int start(void *engine, struct problem *problem)
 {
     struct command_engine *e = engine;
     struct keeper_command c = {e->config->name, domain_directory(e->domain), e->config->directory, e->config->command};
@@ -228,7 +228,7 @@ static int start(void *engine, struct vmm_error *error)
     e->heard_exit = e->gone = e->hung_up = e->stopping = false;
     e->status = 0;
     e->n_out = e->n_in = 0;
-    e->terminal = keeper_start(e->keeper, &c, (uint16_t)(size >> 16), (uint16_t)size, error);
+    e->terminal = keeper_start(e->keeper, &c, (uint16_t)(size >> 16), (uint16_t)size, problem);
     if (e->terminal < 0)
         return -1;
     sigfillset(&all);
@@ -240,7 +240,7 @@ static int start(void *engine, struct vmm_error *error)
     keeper_stop(e->keeper);
     close(e->terminal);
     e->terminal = -1;
-    return vmm_fail(error, "no thread for a command: %s", strerror(result));
+    return problem_set(problem, -1, "no thread for a command: %s", strerror(result));
 }
 
 static void kick(void *engine)
@@ -271,10 +271,10 @@ static void stop(void *engine)
     e->terminal = -1;
 }
 
-static int reset(void *engine, struct vmm_error *error)
+static int reset(void *engine, struct problem *problem)
 {
     (void)engine;
-    (void)error;
+    (void)problem;
     return 0; /* a start makes all anew */
 }
 

@@ -52,7 +52,7 @@ static _Noreturn void launch(int socket)
     }
 }
 
-int keeper_prepare(struct vmm_error *error)
+int keeper_prepare(struct problem *problem)
 {
     int pair[2];
     pid_t pid;
@@ -60,7 +60,7 @@ int keeper_prepare(struct vmm_error *error)
     if (launcher >= 0)
         return 0;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return vmm_fail(error, "no socket for commands: %s", strerror(errno));
+        return problem_set(problem, -1, "no socket for commands: %s", strerror(errno));
     pid = fork();
     if (pid == 0) {
         close(pair[0]);
@@ -69,25 +69,25 @@ int keeper_prepare(struct vmm_error *error)
     close(pair[1]);
     if (pid < 0) {
         close(pair[0]);
-        return vmm_fail(error, "no process for commands: %s", strerror(errno));
+        return problem_set(problem, -1, "no process for commands: %s", strerror(errno));
     }
     launcher = pair[0];
     return 0;
 }
 
-int keeper_create(struct vmm_error *error)
+int keeper_create(struct problem *problem)
 {
     int pair[2];
     ssize_t sent;
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return vmm_fail(error, "no socket for a command: %s", strerror(errno));
+        return problem_set(problem, -1, "no socket for a command: %s", strerror(errno));
     sent = sock_send_fds(launcher, "k", 1, &pair[1], 1);
     close(pair[1]);
     if (sent == 1)
         return pair[0];
     close(pair[0]);
-    return vmm_fail(error, "no process for a command: %s", strerror((int)-sent));
+    return problem_set(problem, -1, "no process for a command: %s", strerror((int)-sent));
 }
 
 size_t keeper_command_bytes(const struct keeper_command *c)
@@ -141,17 +141,17 @@ static int await_start(int keeper, struct keeper_message *m, int *terminal)
     return 0;
 }
 
-int keeper_start(int keeper, const struct keeper_command *c, uint16_t rows, uint16_t columns, struct vmm_error *error)
+int keeper_start(int keeper, const struct keeper_command *c, uint16_t rows, uint16_t columns, struct problem *problem)
 {
     int result = send_start(keeper, c, rows, columns), terminal;
     struct keeper_message m;
 
     if (result != 0)
-        return vmm_fail(error, "the command's process does not listen: %s", strerror(-result));
+        return problem_set(problem, -1, "the command's process does not listen: %s", strerror(-result));
     if (await_start(keeper, &m, &terminal) != 0)
-        return vmm_fail(error, "the command's process does not answer");
+        return problem_set(problem, -1, "the command's process does not answer");
     if (m.kind == KEEPER_FAILED)
-        return vmm_fail(error, "%s: %s", c->argv[0], strerror(m.value));
+        return problem_set(problem, -1, "%s: %s", c->argv[0], strerror(m.value));
     return terminal;
 }
 

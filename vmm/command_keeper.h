@@ -15,7 +15,7 @@
  */
 #ifndef VMM_COMMAND_KEEPER_H
 #define VMM_COMMAND_KEEPER_H
-#include "error.h"
+#include "host/message.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,13 +46,13 @@ struct keeper_command {
 };
 
 /* Before threads and sandbox; later calls do nothing. -1: error. */
-int keeper_prepare(struct vmm_error *error);
+int keeper_prepare(struct problem *problem);
 /* A keeper without a program; its socket, or -1. */
-int keeper_create(struct vmm_error *error);
+int keeper_create(struct problem *problem);
 /* Bytes that the command takes; more than KEEPER_MAX_BYTES cannot be started. */
 size_t keeper_command_bytes(const struct keeper_command *c);
 /* Start the program. Its terminal's master, non-blocking; -1: error. */
-int keeper_start(int keeper, const struct keeper_command *c, uint16_t rows, uint16_t columns, struct vmm_error *error);
+int keeper_start(int keeper, const struct keeper_command *c, uint16_t rows, uint16_t columns, struct problem *problem);
 /* One message, never waiting. 1: *m is one; 0: none now; -1: the keeper is gone. */
 int keeper_hear(int keeper, struct keeper_message *m);
 void keeper_stop(int keeper);

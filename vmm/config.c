@@ -30,37 +30,37 @@ static int once(cfg_t *cfg, cfg_opt_t *opt)
 static int check_domain_key(cfg_t *cfg, cfg_opt_t *opt)
 {
     struct domain_config scratch = {0};
-    struct vmm_error error;
+    struct problem problem;
     int result;
 
     if (once(cfg, opt) != 0)
         return -1;
-    result = config_domain_value(&scratch, opt->name, config_string(opt), &error);
+    result = config_domain_value(&scratch, opt->name, config_string(opt), &problem);
     config_domain_finish(&scratch);
-    return result == 0 ? 0 : config_error(cfg, "%s", error.text);
+    return result == 0 ? 0 : config_error(cfg, "%s", problem.text);
 }
 
 static int check_hypervisor_key(cfg_t *cfg, cfg_opt_t *opt)
 {
     struct vmm_config scratch = {0};
-    struct vmm_error error;
+    struct problem problem;
 
     if (once(cfg, opt) != 0)
         return -1;
-    if (config_hypervisor_value(&scratch, opt->name, config_string(opt), &error) != 0)
-        return config_error(cfg, "%s", error.text);
+    if (config_hypervisor_value(&scratch, opt->name, config_string(opt), &problem) != 0)
+        return config_error(cfg, "%s", problem.text);
     return 0;
 }
 
 static int check_console_key(cfg_t *cfg, cfg_opt_t *opt)
 {
     struct config_console scratch;
-    struct vmm_error error;
+    struct problem problem;
 
     if (once(cfg, opt) != 0)
         return -1;
-    if (config_console_type(&scratch, config_string(opt), &error) != 0)
-        return config_error(cfg, "%s", error.text);
+    if (config_console_type(&scratch, config_string(opt), &problem) != 0)
+        return config_error(cfg, "%s", problem.text);
     return 0;
 }
 
@@ -95,7 +95,7 @@ static int take_command(cfg_t *domain, struct domain_config *d)
 static int take_console(cfg_t *cfg, cfg_t *domain, struct domain_config *d)
 {
     unsigned n = cfg_size(domain, "console");
-    struct vmm_error error;
+    struct problem problem;
     cfg_t *console;
 
     if (n == 0)
@@ -109,19 +109,19 @@ static int take_console(cfg_t *cfg, cfg_t *domain, struct domain_config *d)
                             cfg_title(console));
     snprintf(d->console.name, sizeof d->console.name, "%s", cfg_title(console));
     if (cfg_getstr(console, "type") != NULL)
-        config_console_type(&d->console, cfg_getstr(console, "type"), &error);
+        config_console_type(&d->console, cfg_getstr(console, "type"), &problem);
     return 0;
 }
 
 static int take_keys(cfg_t *cfg, cfg_t *domain, struct domain_config *d)
 {
-    struct vmm_error error;
+    struct problem problem;
 
     for (const cfg_opt_t *opt = domain->opts; opt->name != NULL; opt++) {
         const char *value = opt->type == CFGT_STR && (opt->flags & KEY_SEEN) ? cfg_getstr(domain, opt->name) : NULL;
 
-        if (value != NULL && config_domain_value(d, opt->name, value, &error) != 0)
-            return config_error(cfg, "%s", error.text);
+        if (value != NULL && config_domain_value(d, opt->name, value, &problem) != 0)
+            return config_error(cfg, "%s", problem.text);
     }
     return take_command(domain, d);
 }
@@ -131,30 +131,30 @@ static int take_domain(cfg_t *cfg, cfg_opt_t *opt)
 {
     cfg_t *domain = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
     struct vmm_config *c = building.config;
-    struct vmm_error error;
-    struct domain_config *d = config_domain_add(c, cfg_title(domain), &error);
+    struct problem problem;
+    struct domain_config *d = config_domain_add(c, cfg_title(domain), &problem);
 
     if (d == NULL)
-        return config_error(cfg, "%s", error.text);
+        return config_error(cfg, "%s", problem.text);
     d->line = (unsigned)cfg->line;
     if (take_keys(cfg, domain, d) != 0 || take_console(cfg, domain, d) != 0)
         return -1;
-    if (config_domain_complete(c, d, building.options, &error) != 0)
-        return config_error(cfg, "domain \"%s\": %s", d->name, error.text);
+    if (config_domain_complete(c, d, building.options, &problem) != 0)
+        return config_error(cfg, "domain \"%s\": %s", d->name, problem.text);
     return 0;
 }
 
 static int take_hypervisor(cfg_t *cfg, cfg_opt_t *opt)
 {
     cfg_t *hypervisor = cfg_opt_getnsec(opt, 0);
-    struct vmm_error error;
+    struct problem problem;
 
     if (once(cfg, opt) != 0)
         return -1;
     for (const cfg_opt_t *key = hypervisor->opts; key->name != NULL; key++)
         if ((key->flags & KEY_SEEN) != 0 &&
-            config_hypervisor_value(building.config, key->name, cfg_getstr(hypervisor, key->name), &error) != 0)
-            return config_error(cfg, "%s", error.text);
+            config_hypervisor_value(building.config, key->name, cfg_getstr(hypervisor, key->name), &problem) != 0)
+            return config_error(cfg, "%s", problem.text);
     return 0;
 }
 
@@ -212,19 +212,18 @@ static int parse(const char *file, struct problem *problem)
     return result;
 }
 
-static int from_file(struct vmm_config *config, const struct vmm_config_options *options, struct vmm_error *error)
+static int from_file(struct vmm_config *config, const struct vmm_config_options *options, struct problem *problem)
 {
-    struct problem problem;
     int result;
 
     building = (struct building){config, options};
-    result = parse(options->file, &problem);
+    result = parse(options->file, problem);
     building = (struct building){0};
-    return result == 0 ? 0 : vmm_fail(error, "%s", problem.text);
+    return result == 0 ? 0 : -1;
 }
 
 /* `-k tiny -a help`: one domain, no file. */
-static int from_options(struct vmm_config *config, const struct vmm_config_options *options, struct vmm_error *error)
+static int from_options(struct vmm_config *config, const struct vmm_config_options *options, struct problem *problem)
 {
     const struct {
         const char *key, *value;
@@ -232,38 +231,41 @@ static int from_options(struct vmm_config *config, const struct vmm_config_optio
                  {"ramdisk", options->ramdisk},
                  {"cmdline", options->cmdline},
                  {"memory", options->memory}};
-    struct domain_config *d = config_domain_add(config, "guest", error);
+    struct domain_config *d = config_domain_add(config, "guest", problem);
 
     if (d == NULL)
         return -1;
     for (size_t i = 0; i < sizeof given / sizeof given[0]; i++)
-        if (given[i].value != NULL && config_domain_value(d, given[i].key, given[i].value, error) != 0)
+        if (given[i].value != NULL && config_domain_value(d, given[i].key, given[i].value, problem) != 0)
             return -1;
-    return config_domain_complete(config, d, options, error);
+    return config_domain_complete(config, d, options, problem);
 }
 
 /* What can only be checked with all blocks read has no line to name. */
-static int complete(struct vmm_config *config, const struct vmm_config_options *options, struct vmm_error *error)
+static int complete(struct vmm_config *config, const struct vmm_config_options *options, struct problem *problem)
 {
-    struct vmm_error what;
+    struct problem what;
 
-    if (options->name != NULL && config_hypervisor_value(config, "name", options->name, error) != 0)
+    if (options->name != NULL && config_hypervisor_value(config, "name", options->name, problem) != 0)
         return -1;
     if (config_complete(config, &what) == 0)
         return 0;
-    return config->file != NULL ? vmm_fail(error, "%s: %s", config->file, what.text) : vmm_fail(error, "%s", what.text);
+    if (config->file != NULL)
+        return problem_set(problem, -1, "%s: %s", config->file, what.text);
+    *problem = what;
+    return -1;
 }
 
 int vmm_config_read(struct vmm_config *config, const struct vmm_config_options *options)
 {
-    struct vmm_error error;
+    struct problem problem;
     int result;
 
     config_defaults(config, options->file);
-    result = options->file != NULL ? from_file(config, options, &error) : from_options(config, options, &error);
+    result = options->file != NULL ? from_file(config, options, &problem) : from_options(config, options, &problem);
     if (result == 0)
-        result = complete(config, options, &error);
+        result = complete(config, options, &problem);
     if (result != 0)
-        message("%s", error.text);
+        message("%s", problem.text);
     return result;
 }

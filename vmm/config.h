@@ -11,7 +11,7 @@
  */
 #ifndef VCONS_VMM_CONFIG_H
 #define VCONS_VMM_CONFIG_H
-#include "error.h"
+#include "host/message.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -60,9 +60,9 @@ struct vmm_config {
     bool conswitch_to_xen; /* the x: focus starts with the hypervisor */
     struct domain_config *domains;
     size_t n_domains;
-    struct vmm_error no_kvm; /* why `auto` did not choose it, for people; empty: it did, or nobody asked */
-    bool unusable;           /* what was wrong is that an engine somebody named cannot be used here: exit 7 */
-    char *file;              /* NULL: none */
+    struct problem no_kvm; /* why `auto` did not choose it, for people; empty: it did, or nobody asked */
+    bool unusable;         /* what was wrong is that an engine somebody named cannot be used here: exit 7 */
+    char *file;            /* NULL: none */
 };
 
 /* What the command line says instead of a file, or over it. */

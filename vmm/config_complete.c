@@ -30,21 +30,22 @@ void config_defaults(struct vmm_config *config, const char *file)
     }
 }
 
-struct domain_config *config_domain_add(struct vmm_config *config, const char *name, struct vmm_error *error)
+struct domain_config *config_domain_add(struct vmm_config *config, const char *name, struct problem *problem)
 {
     struct domain_config *grown, *d;
 
     if (!name_ok(name)) {
-        vmm_fail(error, "domain name \"%s\": expected 1 to 32 of A-Z a-z 0-9 . _ -, a letter or digit first", name);
+        problem_set(problem, -1, "domain name \"%s\": expected 1 to 32 of A-Z a-z 0-9 . _ -, a letter or digit first",
+                    name);
         return NULL;
     }
     if (config->n_domains == CONFIG_DOMAINS_MAX) {
-        vmm_fail(error, "domain \"%s\": expected at most %u domains", name, CONFIG_DOMAINS_MAX);
+        problem_set(problem, -1, "domain \"%s\": expected at most %u domains", name, CONFIG_DOMAINS_MAX);
         return NULL;
     }
     grown = realloc(config->domains, (config->n_domains + 1) * sizeof *grown);
     if (grown == NULL) {
-        vmm_fail(error, "no memory");
+        problem_set(problem, -1, "no memory");
         return NULL;
     }
     config->domains = grown;
@@ -86,7 +87,7 @@ static int directory_of(const char *file, char **directory)
 static void choose_auto(struct vmm_config *config, struct domain_config *d)
 {
     const struct engine_ops *kvm = engine_find("kvm");
-    struct vmm_error why = {"not built in"};
+    struct problem why = {"not built in"};
 
     strcpy(d->engine, "process");
     if (kvm != NULL && kvm->usable(&why) && kvm->check(d, &why) == 0)
@@ -96,13 +97,13 @@ static void choose_auto(struct vmm_config *config, struct domain_config *d)
 }
 
 static int choose_engine(struct vmm_config *config, struct domain_config *d, const char *wanted,
-                         struct vmm_error *error)
+                         struct problem *problem)
 {
     const struct engine_ops *engine;
-    struct vmm_error why;
+    struct problem why;
 
     if (strcmp(d->engine, "auto") == 0 && wanted != NULL && d->command == NULL &&
-        config_domain_value(d, "engine", wanted, error) != 0)
+        config_domain_value(d, "engine", wanted, problem) != 0)
         return -1;
     if (strcmp(d->engine, "auto") == 0 && d->command != NULL)
         strcpy(d->engine, "command");
@@ -110,26 +111,27 @@ static int choose_engine(struct vmm_config *config, struct domain_config *d, con
         choose_auto(config, d);
     engine = engine_find(d->engine);
     if (engine == NULL)
-        return vmm_fail(error, "engine \"%s\" is not built in", d->engine);
+        return problem_set(problem, -1, "engine \"%s\" is not built in", d->engine);
     if (!engine->usable(&why)) {
         config->unusable = true;
-        return vmm_fail(error, "engine \"%s\" cannot be used here: %s", d->engine, why.text);
+        return problem_set(problem, -1, "engine \"%s\" cannot be used here: %s", d->engine, why.text);
     }
-    return engine->check(d, error);
+    return engine->check(d, problem);
 }
 
-static int fits_engine(struct domain_config *d, struct vmm_error *error)
+static int fits_engine(struct domain_config *d, struct problem *problem)
 {
     bool is_command = strcmp(d->engine, "command") == 0;
 
     if (is_command && d->command == NULL)
-        return vmm_fail(error, "engine = command: expected command = {\"program\", \"argument\", …}");
+        return problem_set(problem, -1, "engine = command: expected command = {\"program\", \"argument\", …}");
     if (!is_command && d->command != NULL && strcmp(d->engine, "auto") != 0)
-        return vmm_fail(error, "command is for engine = command, this is engine = %s", d->engine);
+        return problem_set(problem, -1, "command is for engine = command, this is engine = %s", d->engine);
     if (d->command != NULL && (d->kernel != NULL || d->ramdisk != NULL || d->cmdline != NULL))
-        return vmm_fail(error, "a command has no kernel, ramdisk or cmdline: expected its arguments in command");
+        return problem_set(problem, -1,
+                           "a command has no kernel, ramdisk or cmdline: expected its arguments in command");
     if (d->command == NULL && d->kernel == NULL)
-        return vmm_fail(error, "expected kernel = \"tiny\" or a path, or command = …");
+        return problem_set(problem, -1, "expected kernel = \"tiny\" or a path, or command = …");
     return 0;
 }
 
@@ -149,41 +151,41 @@ static void derive_uuid(uint8_t uuid[16], const char *hypervisor, const char *do
 }
 
 int config_domain_complete(struct vmm_config *config, struct domain_config *d, const struct vmm_config_options *options,
-                           struct vmm_error *error)
+                           struct problem *problem)
 {
-    if (fits_engine(d, error) != 0)
+    if (fits_engine(d, problem) != 0)
         return -1;
     if (d->cmdline == NULL)
         d->cmdline = strdup("");
     if (d->cmdline == NULL || directory_of(config->file, &d->directory) != 0 ||
         absolute(&d->kernel, d->directory) != 0 || absolute(&d->ramdisk, d->directory) != 0)
-        return vmm_fail(error, "no memory");
+        return problem_set(problem, -1, "no memory");
     if (d->ramdisk != NULL && strchr(d->ramdisk, '/') == NULL)
-        return vmm_fail(error, "ramdisk \"%s\": expected a path, which has a '/'", d->ramdisk);
-    if (choose_engine(config, d, options->engine, error) != 0)
+        return problem_set(problem, -1, "ramdisk \"%s\": expected a path, which has a '/'", d->ramdisk);
+    if (choose_engine(config, d, options->engine, problem) != 0)
         return -1;
     if (strcmp(d->engine, "command") == 0)
         d->console.door = DOOR_COMMAND;
     return 0;
 }
 
-int config_complete(struct vmm_config *config, struct vmm_error *error)
+int config_complete(struct vmm_config *config, struct problem *problem)
 {
     static const uint8_t none[16];
 
     if (config->n_domains == 0)
-        return vmm_fail(error, "expected at least one block domain \"NAME\" { kernel = … }");
+        return problem_set(problem, -1, "expected at least one block domain \"NAME\" { kernel = … }");
     for (size_t i = 0; i < config->n_domains; i++) {
         struct domain_config *d = &config->domains[i];
 
         if (strcmp(d->name, config->name) == 0)
-            return vmm_fail(
-                error, "domain \"%s\" has the name of the hypervisor: expected another, or hypervisor { name = … }",
-                d->name);
+            return problem_set(
+                problem, -1,
+                "domain \"%s\" has the name of the hypervisor: expected another, or hypervisor { name = … }", d->name);
         for (size_t j = 0; j < i; j++)
             if (memcmp(d->uuid, none, 16) != 0 && memcmp(d->uuid, config->domains[j].uuid, 16) == 0)
-                return vmm_fail(error, "domains \"%s\" and \"%s\" have the same uuid", config->domains[j].name,
-                                d->name);
+                return problem_set(problem, -1, "domains \"%s\" and \"%s\" have the same uuid", config->domains[j].name,
+                                   d->name);
     }
     derive_uuid(config->uuid, config->name, "");
     for (size_t i = 0; i < config->n_domains; i++)

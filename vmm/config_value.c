@@ -17,7 +17,7 @@ struct word {
 
 /* One of some words; n is their number. */
 static int one_of(const char *key, const char *value, const struct word *words, size_t n, int *to,
-                  struct vmm_error *error)
+                  struct problem *problem)
 {
     char list[128] = "";
     size_t used = 0;
@@ -33,26 +33,26 @@ static int one_of(const char *key, const char *value, const struct word *words, 
                                              : " or ",
                                  words[i].text);
     }
-    return vmm_fail(error, "%s = \"%s\": expected %s", key, value, list);
+    return problem_set(problem, -1, "%s = \"%s\": expected %s", key, value, list);
 }
 
-static int take_name(const char *what, char to[CONFIG_NAME_BYTES], const char *value, struct vmm_error *error)
+static int take_name(const char *what, char to[CONFIG_NAME_BYTES], const char *value, struct problem *problem)
 {
     if (!name_ok(value))
-        return vmm_fail(error, "%s \"%s\": " NAME_EXPECTED, what, value);
+        return problem_set(problem, -1, "%s \"%s\": " NAME_EXPECTED, what, value);
     snprintf(to, CONFIG_NAME_BYTES, "%s", value);
     return 0;
 }
 
-static int take_text(char **to, const char *value, struct vmm_error *error)
+static int take_text(char **to, const char *value, struct problem *problem)
 {
     free(*to);
     *to = strdup(value);
-    return *to != NULL ? 0 : vmm_fail(error, "no memory");
+    return *to != NULL ? 0 : problem_set(problem, -1, "no memory");
 }
 
 /* 64M, 1G, 65536K; a bare number is MiB. */
-static int take_memory(uint64_t *to, const char *value, struct vmm_error *error)
+static int take_memory(uint64_t *to, const char *value, struct problem *problem)
 {
     static const char units[] = "KMG";
     unsigned long long number;
@@ -65,25 +65,26 @@ static int take_memory(uint64_t *to, const char *value, struct vmm_error *error)
         shift = 10 + 10 * (unsigned)(strchr(units, toupper((unsigned char)*end++)) - units);
     if (!isdigit((unsigned char)value[0]) || *end != '\0' || errno != 0 || number > CONFIG_MEMORY_MAX >> shift ||
         number << shift < CONFIG_MEMORY_MIN)
-        return vmm_fail(error, "memory = \"%s\": expected %llu to %llu MiB, as 64 (MiB), 64M or 1G", value,
-                        (unsigned long long)(CONFIG_MEMORY_MIN >> 20), (unsigned long long)(CONFIG_MEMORY_MAX >> 20));
+        return problem_set(problem, -1, "memory = \"%s\": expected %llu to %llu MiB, as 64 (MiB), 64M or 1G", value,
+                           (unsigned long long)(CONFIG_MEMORY_MIN >> 20),
+                           (unsigned long long)(CONFIG_MEMORY_MAX >> 20));
     *to = (number << shift) & ~UINT64_C(4095);
     return 0;
 }
 
-static int take_vcpus(uint32_t *to, const char *value, struct vmm_error *error)
+static int take_vcpus(uint32_t *to, const char *value, struct problem *problem)
 {
     char *end;
     unsigned long number = strtoul(value, &end, 10);
 
     if (!isdigit((unsigned char)value[0]) || *end != '\0' || number < 1 || number > CONFIG_VCPUS_MAX)
-        return vmm_fail(error, "vcpus = \"%s\": expected a number from 1 to %u", value, CONFIG_VCPUS_MAX);
+        return problem_set(problem, -1, "vcpus = \"%s\": expected a number from 1 to %u", value, CONFIG_VCPUS_MAX);
     *to = (uint32_t)number;
     return 0;
 }
 
 /* Seconds, also 0.5; 500ms; forever. */
-static int take_hold(int *to, const char *value, struct vmm_error *error)
+static int take_hold(int *to, const char *value, struct problem *problem)
 {
     double number, factor = 1000;
     char *end;
@@ -97,12 +98,13 @@ static int take_hold(int *to, const char *value, struct vmm_error *error)
         factor = 1;
     if (!isdigit((unsigned char)value[0]) || (*end != '\0' && strcmp(end, "s") != 0 && strcmp(end, "ms") != 0) ||
         !(number * factor <= 3600 * 1000))
-        return vmm_fail(error, "hold = \"%s\": expected forever, or 0 to 3600 seconds, as 1, 0.5, 1s or 500ms", value);
+        return problem_set(problem, -1, "hold = \"%s\": expected forever, or 0 to 3600 seconds, as 1, 0.5, 1s or 500ms",
+                           value);
     *to = (int)(number * factor);
     return 0;
 }
 
-static int take_uuid(uint8_t uuid[16], const char *value, struct vmm_error *error)
+static int take_uuid(uint8_t uuid[16], const char *value, struct problem *problem)
 {
     const char *p = value;
 
@@ -110,110 +112,112 @@ static int take_uuid(uint8_t uuid[16], const char *value, struct vmm_error *erro
         if (*p == '-' && (i == 4 || i == 6 || i == 8 || i == 10))
             p++;
         if (!isxdigit((unsigned char)p[0]) || !isxdigit((unsigned char)p[1]) || sscanf(p, "%2hhx", &uuid[i]) != 1)
-            return vmm_fail(
-                error, "uuid = \"%s\": expected 32 hexadecimal digits, as 01234567-89ab-cdef-0123-456789abcdef", value);
+            return problem_set(problem, -1,
+                               "uuid = \"%s\": expected 32 hexadecimal digits, as 01234567-89ab-cdef-0123-456789abcdef",
+                               value);
     }
-    return *p == '\0' ? 0 : vmm_fail(error, "uuid = \"%s\": expected 32 hexadecimal digits, no more", value);
+    return *p == '\0' ? 0 : problem_set(problem, -1, "uuid = \"%s\": expected 32 hexadecimal digits, no more", value);
 }
 
-static int take_action(const char *key, enum config_action *to, const char *value, struct vmm_error *error)
+static int take_action(const char *key, enum config_action *to, const char *value, struct problem *problem)
 {
     static const struct word words[] = {
         {"destroy", ACTION_DESTROY}, {"restart", ACTION_RESTART}, {"preserve", ACTION_PRESERVE}};
     int action = ACTION_DESTROY;
 
-    if (one_of(key, value, words, 3, &action, error) != 0)
+    if (one_of(key, value, words, 3, &action, problem) != 0)
         return -1;
     *to = (enum config_action)action;
     return 0;
 }
 
-static int take_engine(char to[16], const char *value, struct vmm_error *error)
+static int take_engine(char to[16], const char *value, struct problem *problem)
 {
     static const struct word words[] = {{"auto", 0}, {"kvm", 0}, {"process", 0}, {"command", 0}};
     int ignored;
 
-    if (one_of("engine", value, words, 4, &ignored, error) != 0)
+    if (one_of("engine", value, words, 4, &ignored, problem) != 0)
         return -1;
     snprintf(to, 16, "%s", value);
     return 0;
 }
 
-static int take_connected(enum config_connected *to, const char *value, struct vmm_error *error)
+static int take_connected(enum config_connected *to, const char *value, struct problem *problem)
 {
     static const struct word words[] = {{"always", CONNECTED_ALWAYS}, {"service", CONNECTED_SERVICE}};
     int connected = CONNECTED_ALWAYS;
 
-    if (one_of("connected", value, words, 2, &connected, error) != 0)
+    if (one_of("connected", value, words, 2, &connected, problem) != 0)
         return -1;
     *to = (enum config_connected)connected;
     return 0;
 }
 
-int config_domain_value(struct domain_config *d, const char *key, const char *value, struct vmm_error *error)
+int config_domain_value(struct domain_config *d, const char *key, const char *value, struct problem *problem)
 {
     if (strcmp(key, "kernel") == 0)
-        return take_text(&d->kernel, value, error);
+        return take_text(&d->kernel, value, problem);
     if (strcmp(key, "ramdisk") == 0)
-        return take_text(&d->ramdisk, value, error);
+        return take_text(&d->ramdisk, value, problem);
     if (strcmp(key, "cmdline") == 0)
         return strlen(value) <= BOOT_CMDLINE_MAX
-                   ? take_text(&d->cmdline, value, error)
-                   : vmm_fail(error, "cmdline: expected at most %u bytes", BOOT_CMDLINE_MAX);
+                   ? take_text(&d->cmdline, value, problem)
+                   : problem_set(problem, -1, "cmdline: expected at most %u bytes", BOOT_CMDLINE_MAX);
     if (strcmp(key, "memory") == 0)
-        return take_memory(&d->memory_bytes, value, error);
+        return take_memory(&d->memory_bytes, value, problem);
     if (strcmp(key, "vcpus") == 0)
-        return take_vcpus(&d->vcpus, value, error);
+        return take_vcpus(&d->vcpus, value, problem);
     if (strcmp(key, "hold") == 0)
-        return take_hold(&d->hold_ms, value, error);
+        return take_hold(&d->hold_ms, value, problem);
     if (strcmp(key, "uuid") == 0)
-        return take_uuid(d->uuid, value, error);
+        return take_uuid(d->uuid, value, problem);
     if (strcmp(key, "engine") == 0)
-        return take_engine(d->engine, value, error);
+        return take_engine(d->engine, value, problem);
     if (strcmp(key, "connected") == 0)
-        return take_connected(&d->connected, value, error);
+        return take_connected(&d->connected, value, problem);
     if (strcmp(key, "on_poweroff") == 0)
-        return take_action(key, &d->on_poweroff, value, error);
+        return take_action(key, &d->on_poweroff, value, problem);
     if (strcmp(key, "on_reboot") == 0)
-        return take_action(key, &d->on_reboot, value, error);
+        return take_action(key, &d->on_reboot, value, problem);
     if (strcmp(key, "on_crash") == 0)
-        return take_action(key, &d->on_crash, value, error);
-    return vmm_fail(error, "no such option '%s'", key);
+        return take_action(key, &d->on_crash, value, problem);
+    return problem_set(problem, -1, "no such option '%s'", key);
 }
 
-int config_console_type(struct config_console *console, const char *value, struct vmm_error *error)
+int config_console_type(struct config_console *console, const char *value, struct problem *problem)
 {
     static const struct word words[] = {{"xen", DOOR_XEN}, {"console_io", DOOR_CONSOLE_IO}};
     int door = DOOR_XEN;
 
-    if (one_of("type", value, words, 2, &door, error) != 0)
+    if (one_of("type", value, words, 2, &door, problem) != 0)
         return -1;
     console->door = (enum config_door)door;
     return 0;
 }
 
-static int take_conswitch(struct vmm_config *config, const char *value, struct vmm_error *error)
+static int take_conswitch(struct vmm_config *config, const char *value, struct problem *problem)
 {
     size_t n = strlen(value);
 
     if (n > 2 || (n > 0 && !isalpha((unsigned char)value[0])) || (n == 2 && value[1] != 'x'))
-        return vmm_fail(
-            error, "conswitch = \"%s\": expected a letter, then x for a start in the hypervisor, or nothing", value);
+        return problem_set(problem, -1,
+                           "conswitch = \"%s\": expected a letter, then x for a start in the hypervisor, or nothing",
+                           value);
     snprintf(config->conswitch, sizeof config->conswitch, "%.1s", value);
     config->conswitch_to_xen = n == 2;
     return 0;
 }
 
-int config_hypervisor_value(struct vmm_config *config, const char *key, const char *value, struct vmm_error *error)
+int config_hypervisor_value(struct vmm_config *config, const char *key, const char *value, struct problem *problem)
 {
     static const struct word words[] = {{"stdio", 1}, {"none", 0}};
     int on_terminal = 1;
 
     if (strcmp(key, "name") == 0)
-        return take_name("hypervisor name", config->name, value, error);
+        return take_name("hypervisor name", config->name, value, problem);
     if (strcmp(key, "conswitch") == 0)
-        return take_conswitch(config, value, error);
-    if (one_of(key, value, words, 2, &on_terminal, error) != 0)
+        return take_conswitch(config, value, problem);
+    if (one_of(key, value, words, 2, &on_terminal, problem) != 0)
         return -1;
     config->on_terminal = on_terminal != 0;
     return 0;

@@ -10,20 +10,20 @@
 #ifndef VCONS_VMM_CONFIG_VALUE_H
 #define VCONS_VMM_CONFIG_VALUE_H
 #include "config.h"
-#include "error.h"
+#include "host/message.h"
 
 void config_defaults(struct vmm_config *config, const char *file);
 /* One key of a block. config_domain_value takes only what is one string; command and console are apart. */
-int config_hypervisor_value(struct vmm_config *config, const char *key, const char *value, struct vmm_error *error);
-int config_domain_value(struct domain_config *d, const char *key, const char *value, struct vmm_error *error);
-int config_console_type(struct config_console *console, const char *value, struct vmm_error *error);
+int config_hypervisor_value(struct vmm_config *config, const char *key, const char *value, struct problem *problem);
+int config_domain_value(struct domain_config *d, const char *key, const char *value, struct problem *problem);
+int config_console_type(struct config_console *console, const char *value, struct problem *problem);
 /* A new domain with defaults. NULL: the name is none, or there are too many. Valid until the next is added. */
-struct domain_config *config_domain_add(struct vmm_config *config, const char *name, struct vmm_error *error);
+struct domain_config *config_domain_add(struct vmm_config *config, const char *name, struct problem *problem);
 void config_domain_finish(struct domain_config *d);
 /* Its keys are all there: choose the engine, make paths absolute to the file, ask the engine. */
 int config_domain_complete(struct vmm_config *config, struct domain_config *d, const struct vmm_config_options *options,
-                           struct vmm_error *error);
+                           struct problem *problem);
 /* All domains are there. */
-int config_complete(struct vmm_config *config, struct vmm_error *error);
+int config_complete(struct vmm_config *config, struct problem *problem);
 
 #endif

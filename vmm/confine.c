@@ -25,9 +25,4 @@ static const char *const calls[] = {
     "getdents64", "fchdir", "mkdir", "mkdirat", "chown", "fchownat", "unlink", "unlinkat", "rmdir", "getuid", "geteuid",
     "getgid", "getegid", "uname", NULL};
 
-int vmm_confine(struct vmm_error *error)
-{
-    struct problem problem;
-
-    return sandbox_enter(calls, &problem) == 0 ? 0 : vmm_fail(error, "%s", problem.text);
-}
+int vmm_confine(struct problem *problem) { return sandbox_enter(calls, problem) == 0 ? 0 : -1; }

@@ -17,11 +17,11 @@ static void open_line(struct console *c)
     c->outage = false;
 }
 
-int console_kicks_init(struct console_kicks *kicks, struct vmm_error *error)
+int console_kicks_init(struct console_kicks *kicks, struct problem *problem)
 {
     pthread_mutex_init(&kicks->lock, NULL);
     if (kicker_open(&kicks->kicker) != 0)
-        return vmm_fail(error, "no memory for kicks");
+        return problem_set(problem, -1, "no memory for kicks");
     return 0;
 }
 
@@ -32,12 +32,12 @@ void console_kicks_finish(struct console_kicks *kicks)
 }
 
 int console_init(struct console *c, const struct console_env *env, void *ctx, struct console_kicks *kicks, int hold_ms,
-                 struct vmm_error *error)
+                 struct problem *problem)
 {
     pthread_condattr_t monotonic;
 
     *c = (struct console){.env = env, .ctx = ctx, .kicks = kicks, .hold_ms = hold_ms};
-    if (line_memory_create(&c->memory, VC_LINE_OUT_DEFAULT, VC_LINE_IN_DEFAULT, error) != 0)
+    if (line_memory_create(&c->memory, VC_LINE_OUT_DEFAULT, VC_LINE_IN_DEFAULT, problem) != 0)
         return -1;
     open_line(c);
     pthread_mutex_init(&c->lock, NULL);
@@ -316,11 +316,11 @@ void console_attached(struct console *c)
     console_move(c);
 }
 
-int console_renew(struct console *c, struct vmm_error *error)
+int console_renew(struct console *c, struct problem *problem)
 {
     if (!c->broken)
         return 0;
-    if (line_memory_replace(&c->memory, VC_LINE_OUT_DEFAULT, VC_LINE_IN_DEFAULT, error) != 0)
+    if (line_memory_replace(&c->memory, VC_LINE_OUT_DEFAULT, VC_LINE_IN_DEFAULT, problem) != 0)
         return -1;
     open_line(c);
     post(c, VC_LINE_GAP, UINT64_MAX); /* how much of the broken line was stored, only its service knows */

@@ -24,8 +24,8 @@
  */
 #ifndef VCONS_VMM_CONSOLE_H
 #define VCONS_VMM_CONSOLE_H
-#include "error.h"
 #include "host/kick.h"
+#include "host/message.h"
 #include "line_memory.h"
 #include <pthread.h>
 #include <stdbool.h>
@@ -53,7 +53,7 @@ struct console_kicks {    /* the way to wake services that never waits; one for 
     pthread_mutex_t lock; /* a leaf */
     struct kicker kicker;
 };
-int console_kicks_init(struct console_kicks *kicks, struct vmm_error *error);
+int console_kicks_init(struct console_kicks *kicks, struct problem *problem);
 void console_kicks_finish(struct console_kicks *kicks);
 
 struct console_event { /* an event that could not be posted yet */
@@ -95,7 +95,7 @@ struct console {
 
 /* A fresh line. hold_ms as in the configuration. env, ctx and kicks outlive it. */
 int console_init(struct console *c, const struct console_env *env, void *ctx, struct console_kicks *kicks, int hold_ms,
-                 struct vmm_error *error);
+                 struct problem *problem);
 void console_finish(struct console *c);
 
 /* [locked] Offer n bytes; how many were taken, 0..n. Never waits. Less than n: held; offer the rest after
@@ -123,7 +123,7 @@ bool console_delivered(const struct console *c);
 /* [locked] A service took the line (OK). Acts as if kicked, kicks it once. */
 void console_attached(struct console *c);
 /* [locked] Before a line is offered to a service: replace it if the last one broke it. -1: no memory. */
-int console_renew(struct console *c, struct vmm_error *error);
+int console_renew(struct console *c, struct problem *problem);
 
 void console_lock(struct console *c);
 void console_unlock(struct console *c);

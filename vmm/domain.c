@@ -32,11 +32,11 @@ static void finish_locks(struct domain *d)
     pthread_mutex_destroy(&d->why_lock);
 }
 
-static int init_events(struct domain *d, struct vmm_error *error)
+static int init_events(struct domain *d, struct problem *problem)
 {
     d->events_memory = aligned_alloc(8, vc_events_bytes(DOMAIN_PORTS, d->config->vcpus));
     if (d->events_memory == NULL)
-        return vmm_fail(error, "no memory");
+        return problem_set(problem, -1, "no memory");
     vc_events_init(&d->events, &domain_events_env, d, &d->event_lock, DOMAIN_PORTS, d->config->vcpus, d->events_memory);
     vc_console_io_init(&d->io, &domain_console_io_env);
     d->io.may_read = d->io.may_write = true; /* every domain here is one that Xen would build with is_console */
@@ -46,19 +46,19 @@ static int init_events(struct domain *d, struct vmm_error *error)
 static void restart_due(uv_timer_t *timer)
 {
     struct domain *d = timer->data;
-    struct vmm_error error;
+    struct problem problem;
 
-    if (domain_start(d, &error) != 0)
-        vmm_print(d->vmm, "d%u (%s) does not start again: %s", d->id, d->config->name, error.text);
+    if (domain_start(d, &problem) != 0)
+        vmm_print(d->vmm, "d%u (%s) does not start again: %s", d->id, d->config->name, problem.text);
 }
 
 struct domain *domain_create(struct vmm *vmm, const struct domain_config *config, uint32_t domid,
-                             struct vmm_error *error)
+                             struct problem *problem)
 {
     struct domain *d = calloc(1, sizeof *d);
 
     if (d == NULL) {
-        vmm_fail(error, "no memory");
+        problem_set(problem, -1, "no memory");
         return NULL;
     }
     d->vmm = vmm;
@@ -71,14 +71,14 @@ struct domain *domain_create(struct vmm *vmm, const struct domain_config *config
     init_locks(d);
     uv_timer_init(&vmm->loop, &d->restart);
     d->restart.data = d;
-    if (init_events(d, error) != 0 ||
-        console_init(&d->console, &domain_console_env, d, &vmm->kicks, config->hold_ms, error) != 0)
+    if (init_events(d, problem) != 0 ||
+        console_init(&d->console, &domain_console_env, d, &vmm->kicks, config->hold_ms, problem) != 0)
         goto destroy;
     if (pump_init(&d->pump, &vmm->loop, &d->console, door_work, d) != 0) {
-        vmm_fail(error, "cannot watch the line of domain \"%s\"", config->name);
+        problem_set(problem, -1, "cannot watch the line of domain \"%s\"", config->name);
         goto destroy;
     }
-    d->engine = d->ops->create(d, config, &d->memory, error);
+    d->engine = d->ops->create(d, config, &d->memory, problem);
     if (d->engine != NULL)
         return d;
 destroy:
@@ -106,20 +106,20 @@ void domain_free(struct domain *d)
 
 static void tell_state(struct domain *d) { link_domain_state(&d->vmm->link, d); }
 
-static int start_engine(struct domain *d, struct vmm_error *error)
+static int start_engine(struct domain *d, struct problem *problem)
 {
     if (d->engine == NULL) {
-        d->engine = d->ops->create(d, d->config, &d->memory, error);
+        d->engine = d->ops->create(d, d->config, &d->memory, problem);
         if (d->engine == NULL)
             return -1;
-    } else if (d->boot > 0 && d->ops->reset(d->engine, error) != 0) {
+    } else if (d->boot > 0 && d->ops->reset(d->engine, problem) != 0) {
         return -1;
     }
     d->boot++;
     vc_events_reset(&d->events);
-    if (door_open(d, error) != 0)
+    if (door_open(d, problem) != 0)
         return -1;
-    if (d->ops->start(d->engine, error) == 0)
+    if (d->ops->start(d->engine, problem) == 0)
         return 0;
     door_close(d, true);
     return -1;
@@ -134,7 +134,7 @@ void domain_join(struct domain *d)
     d->in_focus_ring = vc_focus_add(&d->vmm->focus, &d->focus, d->id, &d->focus_lock, d->notice, d) == VC_OK;
 }
 
-int domain_start(struct domain *d, struct vmm_error *error)
+int domain_start(struct domain *d, struct problem *problem)
 {
     d->crashed = false;
     atomic_store(&d->request, REQUEST_NONE);
@@ -144,7 +144,7 @@ int domain_start(struct domain *d, struct vmm_error *error)
     d->started_ms = vmm_now_ms();
     domain_join(d);
     d->state = DOMAIN_RUNNING;
-    if (start_engine(d, error) != 0) {
+    if (start_engine(d, problem) != 0) {
         d->crashed = true;
         domain_set_off(d, DOMAIN_CRASHED);
         return -1;
@@ -221,7 +221,7 @@ void domain_ended(struct domain *d)
 
 void domain_request(struct domain *d, enum domain_request request)
 {
-    struct vmm_error error;
+    struct problem problem;
 
     if (d->state == DOMAIN_RUNNING) {
         domain_end(d, request);
@@ -232,8 +232,8 @@ void domain_request(struct domain *d, enum domain_request request)
             domain_set_off(d, DOMAIN_OFF); /* asked for while the service was still taking our lines */
     } else if (request == REQUEST_RESET) {
         uv_timer_stop(&d->restart);
-        if (domain_start(d, &error) != 0)
-            vmm_print(d->vmm, "d%u (%s) does not start: %s", d->id, d->config->name, error.text);
+        if (domain_start(d, &problem) != 0)
+            vmm_print(d->vmm, "d%u (%s) does not start: %s", d->id, d->config->name, problem.text);
     } else if (d->state == DOMAIN_WAITING || d->state == DOMAIN_PRESERVED) {
         uv_timer_stop(&d->restart);
         domain_set_off(d, DOMAIN_OFF);

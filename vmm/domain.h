@@ -35,13 +35,13 @@ enum domain_request { REQUEST_NONE, REQUEST_POWEROFF, REQUEST_REBOOT, REQUEST_CR
 
 /* Loop thread, all of them. */
 struct domain *domain_create(struct vmm *vmm, const struct domain_config *config, uint32_t domid,
-                             struct vmm_error *error);
+                             struct problem *problem);
 /* Free what it has, but for the struct: run the loop once so that libuv lets go of it, then domain_free. */
 void domain_destroy(struct domain *d);
 void domain_free(struct domain *d);
 /* Take part in the focus, from now until it stops for good; domain_start does it too. */
 void domain_join(struct domain *d);
-int domain_start(struct domain *d, struct vmm_error *error);
+int domain_start(struct domain *d, struct problem *problem);
 /* End this run: REQUEST_STOP or REQUEST_RESET. It ends soon; the VMM hears of it. */
 void domain_request(struct domain *d, enum domain_request request);
 /* After the engine said domain_ended: stop it, and restart, switch off or mark it as the configuration says.

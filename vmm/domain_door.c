@@ -170,7 +170,7 @@ void door_work(void *domain)
 }
 
 /* The builder's part: page, port, parameters; then the backend's: attach before any vCPU runs (design §3.1). */
-static int open_xen(struct domain *d, struct vmm_error *error)
+static int open_xen(struct domain *d, struct problem *problem)
 {
     uint64_t gpa = boot_console_gpa(&d->memory);
     struct xencons_interface *page = memory_at(&d->memory, gpa, sizeof *page);
@@ -178,7 +178,7 @@ static int open_xen(struct domain *d, struct vmm_error *error)
     vc_xencons_build(page);
     vc_pvcons_init(&d->pvcons, &domain_pvcons_env, d);
     if (vc_pvcons_attach(&d->pvcons, page) != VC_OK)
-        return vmm_fail(error, "no event channel for the console");
+        return problem_set(problem, -1, "no event channel for the console");
     if (d->config->connected == CONNECTED_ALWAYS || d->linked)
         vc_pvcons_connect(&d->pvcons);
     vc_params_set(&d->params, VC_PARAM_TOOLSTACK, HVM_PARAM_CONSOLE_PFN, gpa >> 12);
@@ -186,7 +186,7 @@ static int open_xen(struct domain *d, struct vmm_error *error)
     return 0;
 }
 
-int door_open(struct domain *d, struct vmm_error *error)
+int door_open(struct domain *d, struct problem *problem)
 {
     int result = 0;
 
@@ -194,7 +194,7 @@ int door_open(struct domain *d, struct vmm_error *error)
     console_lock(&d->console);
     console_post(&d->console, VC_LINE_BOOT, d->boot);
     if (is_xen(d))
-        result = open_xen(d, error);
+        result = open_xen(d, problem);
     console_unlock(&d->console);
     return result;
 }

@@ -41,7 +41,7 @@ int domain_drop_privileges(void)
     return 0;
 }
 
-int domain_launch(struct domain *d, const int *fds, unsigned n_fds, struct launched *launched, struct vmm_error *error)
+int domain_launch(struct domain *d, const int *fds, unsigned n_fds, struct launched *launched, struct problem *problem)
 {
-    return launcher_start(&d->vmm->launcher, d->id - 1, fds, n_fds, launched, error);
+    return launcher_start(&d->vmm->launcher, d->id - 1, fds, n_fds, launched, problem);
 }

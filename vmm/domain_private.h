@@ -87,7 +87,7 @@ bool door_serve(struct domain *d);
 /* The loop's look at one console, and when it must look again. */
 void door_work(void *domain);
 /* The door for a run that starts, before its first vCPU; and after its last. False: output still waits; try later. */
-int door_open(struct domain *d, struct vmm_error *error);
+int door_open(struct domain *d, struct problem *problem);
 bool door_drained(struct domain *d);
 void door_close(struct domain *d, bool for_good);
 /* There may be input for the guest. */

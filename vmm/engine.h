@@ -25,7 +25,7 @@
  */
 #ifndef VCONS_VMM_ENGINE_H
 #define VCONS_VMM_ENGINE_H
-#include "error.h"
+#include "host/message.h"
 #include "launcher.h"
 #include "memory.h"
 #include <stdbool.h>
@@ -40,10 +40,10 @@ struct engine_ops {
     bool stream;      /* its guest has one byte stream and makes no hypercalls: the stream functions below */
 
     /* Whether it can run here at all; false: why it cannot, one clause. Called once, before any create. */
-    bool (*usable)(struct vmm_error *why);
-    /* Whether it can run this very domain: vcpus, kernel, command, memory. error says what was expected,
+    bool (*usable)(struct problem *why);
+    /* Whether it can run this very domain: vcpus, kernel, command, memory. problem says what was expected,
      * without file and line, which the caller knows. Looks at files, opens nothing for good. */
-    int (*check)(const struct domain_config *config, struct vmm_error *error);
+    int (*check)(const struct domain_config *config, struct problem *problem);
 
     /*
      * Everything that can fail for want of resources: memory, vCPUs, kernel in place. Nothing of the guest
@@ -51,9 +51,9 @@ struct engine_ops {
      * engine's state, NULL on failure.
      */
     void *(*create)(struct domain *d, const struct domain_config *config, struct guest_memory *memory,
-                    struct vmm_error *error);
+                    struct problem *problem);
     /* Run. After -1 nothing runs and domain_ended was not and will not be called. */
-    int (*start)(void *engine, struct vmm_error *error);
+    int (*start)(void *engine, struct problem *problem);
     /* Make every vCPU leave the guest soon and look at domain_stopping(). */
     void (*kick)(void *engine);
     /* stream only: domain_stream_put has room again, or domain_stream_get has input. Else NULL. */
@@ -63,7 +63,7 @@ struct engine_ops {
     /* After domain_ended: join threads, reap processes. From here on nothing touches the guest's memory. */
     void (*stop)(void *engine);
     /* After stop: as after create. RAM cleared, kernel and boot area in place. */
-    int (*reset)(void *engine, struct vmm_error *error);
+    int (*reset)(void *engine, struct problem *problem);
     /* After create, stop or a failed reset, never while running. Destroys memory too. */
     void (*destroy)(void *engine);
     /*
@@ -122,7 +122,7 @@ size_t domain_stream_get(struct domain *d, void *bytes, size_t n);
 const char *domain_name(const struct domain *d);
 uint32_t domain_id(const struct domain *d);
 /* Loop thread, in start: have this domain's program started by exec above, with these descriptors. */
-int domain_launch(struct domain *d, const int *fds, unsigned n_fds, struct launched *launched, struct vmm_error *error);
+int domain_launch(struct domain *d, const int *fds, unsigned n_fds, struct launched *launched, struct problem *problem);
 /* A directory of this VMM's own for sockets and such (uml_dir), removed at exit. NULL: none. Loop thread. */
 const char *domain_directory(const struct domain *d);
 /* Between fork and exec of a guest's program: when the VMM was started as root it is nobody's. 0, or -errno. */

@@ -206,13 +206,13 @@ _Noreturn static void become_launcher(const struct vmm_config *config, int fd)
 
 /* ---- In the VMM. ---- */
 
-int launcher_init(struct launcher *l, const struct vmm_config *config, struct vmm_error *error)
+int launcher_init(struct launcher *l, const struct vmm_config *config, struct problem *problem)
 {
     int fds[2];
 
     *l = (struct launcher){.fd = -1};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0)
-        return vmm_fail(error, "cannot talk to a launcher: %s", strerror(errno));
+        return problem_set(problem, -1, "cannot talk to a launcher: %s", strerror(errno));
     l->pid = fork();
     if (l->pid == 0) {
         close(fds[0]);
@@ -220,11 +220,11 @@ int launcher_init(struct launcher *l, const struct vmm_config *config, struct vm
     }
     close(fds[1]);
     l->fd = fds[0];
-    return l->pid > 0 ? 0 : vmm_fail(error, "cannot make a launcher: %s", strerror(errno));
+    return l->pid > 0 ? 0 : problem_set(problem, -1, "cannot make a launcher: %s", strerror(errno));
 }
 
 int launcher_start(struct launcher *l, uint32_t index, const int *fds, unsigned n_fds, struct launched *launched,
-                   struct vmm_error *error)
+                   struct problem *problem)
 {
     struct request request = {index, n_fds};
     struct answer answer = {0};
@@ -234,9 +234,9 @@ int launcher_start(struct launcher *l, uint32_t index, const int *fds, unsigned 
     *launched = (struct launched){-1, -1, -1};
     if (sock_send_fds(l->fd, &request, sizeof request, fds, n_fds) != (ssize_t)sizeof request ||
         sock_recv_fds(l->fd, &answer, sizeof answer, got, 2, &n_got) != (ssize_t)sizeof answer)
-        return vmm_fail(error, "the launcher has gone");
+        return problem_set(problem, -1, "the launcher has gone");
     if (answer.error != 0 || n_got != 2)
-        return vmm_fail(error, "its program does not start: %s", strerror(answer.error));
+        return problem_set(problem, -1, "its program does not start: %s", strerror(answer.error));
     *launched = (struct launched){answer.pid, got[0], got[1]};
     return 0;
 }

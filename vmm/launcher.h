@@ -15,7 +15,7 @@
 #ifndef VCONS_VMM_LAUNCHER_H
 #define VCONS_VMM_LAUNCHER_H
 #include "config.h"
-#include "error.h"
+#include "host/message.h"
 #include <sys/types.h>
 
 #define LAUNCH_FDS_MAX 4u
@@ -30,10 +30,10 @@ struct launched { /* a program that runs; descriptors are the receiver's, close-
     int status_fd; /* an int comes here when it has died: 0..255 its exit status, 128 + N: signal N */
 };
 
-int launcher_init(struct launcher *l, const struct vmm_config *config, struct vmm_error *error);
+int launcher_init(struct launcher *l, const struct vmm_config *config, struct problem *problem);
 /* Start the program of config->domains[index]. */
 int launcher_start(struct launcher *l, uint32_t index, const int *fds, unsigned n_fds, struct launched *launched,
-                   struct vmm_error *error);
+                   struct problem *problem);
 void launcher_finish(struct launcher *l);
 
 /* For whoever waits for a launched program, in a thread of its own: its status as above; -1: the launcher died. */

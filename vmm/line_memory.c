@@ -30,7 +30,7 @@ static int make_fds(struct line_memory *m)
     return 0;
 }
 
-int line_memory_create(struct line_memory *m, uint32_t out_size, uint32_t in_size, struct vmm_error *error)
+int line_memory_create(struct line_memory *m, uint32_t out_size, uint32_t in_size, struct problem *problem)
 {
     int fd;
 
@@ -47,7 +47,7 @@ int line_memory_create(struct line_memory *m, uint32_t out_size, uint32_t in_siz
     vc_line_format(m->base, out_size, in_size, m->id);
     return 0;
 close_fds:
-    vmm_fail(error, "memory for a line: %s", strerror(errno));
+    problem_set(problem, -1, "memory for a line: %s", strerror(errno));
     close_all(m);
     *m = (struct line_memory){0};
     return -1;
@@ -62,11 +62,11 @@ void line_memory_destroy(struct line_memory *m)
     *m = (struct line_memory){0};
 }
 
-int line_memory_replace(struct line_memory *m, uint32_t out_size, uint32_t in_size, struct vmm_error *error)
+int line_memory_replace(struct line_memory *m, uint32_t out_size, uint32_t in_size, struct problem *problem)
 {
     struct line_memory fresh;
 
-    if (line_memory_create(&fresh, out_size, in_size, error) != 0)
+    if (line_memory_create(&fresh, out_size, in_size, problem) != 0)
         return -1;
     munmap(m->base, m->bytes);
     for (size_t i = 0; i < VC_LINK_FDS; i++) {

@@ -9,7 +9,7 @@
  */
 #ifndef VCONS_VMM_LINE_MEMORY_H
 #define VCONS_VMM_LINE_MEMORY_H
-#include "error.h"
+#include "host/message.h"
 #include <stddef.h>
 #include <stdint.h>
 #include <vcons/wire/line.h>
@@ -22,10 +22,10 @@ struct line_memory {
     uint8_t id[VC_LINE_ID_BYTES];
 };
 
-int line_memory_create(struct line_memory *m, uint32_t out_size, uint32_t in_size, struct vmm_error *error);
+int line_memory_create(struct line_memory *m, uint32_t out_size, uint32_t in_size, struct problem *problem);
 void line_memory_destroy(struct line_memory *m);
 /* A fresh line in place of m, under the same descriptor numbers. -1: m is as it was. */
-int line_memory_replace(struct line_memory *m, uint32_t out_size, uint32_t in_size, struct vmm_error *error);
+int line_memory_replace(struct line_memory *m, uint32_t out_size, uint32_t in_size, struct problem *problem);
 /* Take all kicks that came; never waits, whatever the service made of the descriptor. */
 void line_unkick(int fd);
 

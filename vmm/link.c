@@ -203,16 +203,17 @@ static void watch_directory(struct link *l)
     l->watching = inotify_add_watch(l->watch_fd, dirname(directory), IN_CREATE | IN_MOVED_TO | IN_ATTRIB) >= 0;
 }
 
-int link_init(struct link *l, struct vmm *vmm, const char *path, struct vmm_error *error)
+int link_init(struct link *l, struct vmm *vmm, const char *path, struct problem *problem)
 {
     *l = (struct link){.vmm = vmm, .fd = -1, .n_consoles = (uint32_t)vmm->n_domains + 1};
     if (strlen(path) >= sizeof l->path)
-        return vmm_fail(error, "%s: too long for a socket: expected at most %zu bytes", path, sizeof l->path - 1);
+        return problem_set(problem, -1, "%s: too long for a socket: expected at most %zu bytes", path,
+                           sizeof l->path - 1);
     snprintf(l->path, sizeof l->path, "%s", path);
     l->consoles = calloc(l->n_consoles, sizeof *l->consoles);
     l->watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (l->consoles == NULL || l->watch_fd < 0 || uv_poll_init(&vmm->loop, &l->watch, l->watch_fd) != 0)
-        return vmm_fail(error, "cannot watch for the console service: %s", strerror(errno));
+        return problem_set(problem, -1, "cannot watch for the console service: %s", strerror(errno));
     l->watch.data = l;
     uv_poll_start(&l->watch, UV_READABLE, directory_changed);
     uv_timer_init(&vmm->loop, &l->retry);
@@ -229,7 +230,7 @@ static bool all_answered(const struct link *l)
     return true;
 }
 
-int link_first(struct link *l, struct vmm_error *error)
+int link_first(struct link *l, struct problem *problem)
 {
     uint64_t deadline = vmm_now_ms() + FIRST_WAIT_MS;
 
@@ -238,7 +239,7 @@ int link_first(struct link *l, struct vmm_error *error)
     while ((l->fd >= 0 || l->up_since_ms > 0) && !all_answered(l) && vmm_now_ms() < deadline)
         if (uv_run(&l->vmm->loop, UV_RUN_NOWAIT) != 0)
             uv_sleep(1);
-    return l->refusal[0] != '\0' ? vmm_fail(error, "%s", l->refusal) : 0;
+    return l->refusal[0] != '\0' ? problem_set(problem, -1, "%s", l->refusal) : 0;
 }
 
 void link_finish(struct link *l)

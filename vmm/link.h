@@ -11,7 +11,7 @@
  */
 #ifndef VCONS_VMM_LINK_H
 #define VCONS_VMM_LINK_H
-#include "error.h"
+#include "host/message.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/un.h>
@@ -52,12 +52,12 @@ struct link {
 };
 
 /* path: of link.sock; too long is an error that names the limit. */
-int link_init(struct link *l, struct vmm *vmm, const char *path, struct vmm_error *error);
+int link_init(struct link *l, struct vmm *vmm, const char *path, struct problem *problem);
 /*
  * Before the first vCPU: if a service listens, offer all lines and wait until it has taken each (at most 5 s). -1: it
  * refuses one, and why. No service is no error.
  */
-int link_first(struct link *l, struct vmm_error *error);
+int link_first(struct link *l, struct problem *problem);
 /* Something about a domain changed: its state, or the count of dropped bytes. */
 void link_domain_state(struct link *l, struct domain *d);
 /* The terminal's keys go to this domain from now on (0: to none): claim its write token, give back the last one's. */

@@ -64,13 +64,13 @@ static int fresh_line(struct link *l, uint32_t cookie)
 {
     struct console *console = link_console_of(l, cookie);
     struct pump *pump = cookie == 0 ? &l->vmm->pump : domain_pump(link_domain_of(l, cookie));
-    struct vmm_error error;
+    struct problem problem;
     int result = 0;
 
     console_lock(console);
     if (console->broken) {
         pump_stop(pump);
-        result = console_renew(console, &error);
+        result = console_renew(console, &problem);
         pump_start(pump);
     }
     console_unlock(console);

@@ -64,30 +64,29 @@ static void raise_limits(void)
     }
 }
 
-static int default_link(char path[PATHS_SOCKET_BYTES], struct vmm_error *error)
+static int default_link(char path[PATHS_SOCKET_BYTES], struct problem *problem)
 {
     struct paths paths;
-    struct problem problem;
 
-    if (paths_find(PATHS_USER, &paths, &problem) != 0 || paths_socket(path, paths.runtime, PATHS_LINK, &problem) != 0)
-        return vmm_fail(error, "%s", problem.text);
+    if (paths_find(PATHS_USER, &paths, problem) != 0 || paths_socket(path, paths.runtime, PATHS_LINK, problem) != 0)
+        return -1;
     return 0;
 }
 
 static int run(struct vmm *vmm, const struct arguments *a)
 {
     char link[PATHS_SOCKET_BYTES];
-    struct vmm_error error;
+    struct problem problem;
     int status = -1;
 
     if (a->detached)
         vmm->config.on_terminal = false;
-    if ((a->link != NULL || default_link(link, &error) == 0) &&
-        vmm_init(vmm, a->link != NULL ? a->link : link, &error) == 0)
-        status = vmm_run(vmm, &error);
+    if ((a->link != NULL || default_link(link, &problem) == 0) &&
+        vmm_init(vmm, a->link != NULL ? a->link : link, &problem) == 0)
+        status = vmm_run(vmm, &problem);
     vmm_finish(vmm);
     if (status < 0) {
-        message("%s", error.text);
+        message("%s", problem.text);
         return 1;
     }
     return status;

@@ -6,12 +6,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-int memory_create(struct guest_memory *m, uint64_t bytes, uint64_t gva_base, struct vmm_error *error)
+int memory_create(struct guest_memory *m, uint64_t bytes, uint64_t gva_base, struct problem *problem)
 {
     *m = (struct guest_memory){.bytes = bytes, .gva_base = gva_base, .fd = -1};
     m->fd = memfd_create("vcons-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (m->fd < 0)
-        return vmm_fail(error, "memory for the guest: %s", strerror(errno));
+        return problem_set(problem, -1, "memory for the guest: %s", strerror(errno));
     if (ftruncate(m->fd, (off_t)bytes) != 0 ||
         fcntl(m->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
         goto close_fd;
@@ -19,7 +19,8 @@ int memory_create(struct guest_memory *m, uint64_t bytes, uint64_t gva_base, str
     if (m->base != MAP_FAILED)
         return 0;
 close_fd:
-    vmm_fail(error, "%llu MiB of memory for the guest: %s", (unsigned long long)(bytes >> 20), strerror(errno));
+    problem_set(problem, -1, "%llu MiB of memory for the guest: %s", (unsigned long long)(bytes >> 20),
+                strerror(errno));
     close(m->fd);
     *m = (struct guest_memory){.fd = -1};
     return -1;

@@ -11,7 +11,7 @@
  */
 #ifndef VCONS_VMM_MEMORY_H
 #define VCONS_VMM_MEMORY_H
-#include "error.h"
+#include "host/message.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,8 +23,8 @@ struct guest_memory {
     int fd;            /* the memfd, close-on-exec */
 };
 
-/* Zeroed RAM. error names the size when there is not enough. */
-int memory_create(struct guest_memory *m, uint64_t bytes, uint64_t gva_base, struct vmm_error *error);
+/* Zeroed RAM. problem names the size when there is not enough. */
+int memory_create(struct guest_memory *m, uint64_t bytes, uint64_t gva_base, struct problem *problem);
 void memory_destroy(struct guest_memory *m);
 /* All zero again, and the pages given back to the host. Nobody may use it meanwhile. */
 int memory_clear(struct guest_memory *m);

@@ -14,34 +14,34 @@
 
 #define NOBODY 65534 /* Debian's base-passwd; see domain_drop_privileges */
 
-static int busy(int fd, const char *name, struct vmm_error *error)
+static int busy(int fd, const char *name, struct problem *problem)
 {
     char pid[16] = "";
     ssize_t n = pread(fd, pid, sizeof pid - 1, 0);
 
-    return vmm_fail(error, "hypervisor \"%s\" is running as pid %ld: expected another name, by --name or in the file",
-                    name, n > 0 ? strtol(pid, NULL, 10) : 0);
+    return problem_set(problem, -1,
+                       "hypervisor \"%s\" is running as pid %ld: expected another name, by --name or in the file", name,
+                       n > 0 ? strtol(pid, NULL, 10) : 0);
 }
 
 /* One of a name at a time. The kernel drops the lock with us, so a file left behind says nothing. */
-int vmm_lock_name(struct vmm *vmm, struct vmm_error *error)
+int vmm_lock_name(struct vmm *vmm, struct problem *problem)
 {
     struct paths paths;
-    struct problem problem;
     char path[PATH_MAX];
 
     vmm->lock_fd = -1;
-    if (paths_find(PATHS_USER, &paths, &problem) != 0 || paths_make(PATHS_USER, &paths, &problem) != 0)
-        return vmm_fail(error, "%s", problem.text);
+    if (paths_find(PATHS_USER, &paths, problem) != 0 || paths_make(PATHS_USER, &paths, problem) != 0)
+        return -1;
     if (paths_format(path, "%s/%s.pid", paths.runtime, vmm->config.name) != 0)
-        return vmm_fail(error, "%s: path is too long", paths.runtime);
+        return problem_set(problem, -1, "%s: path is too long", paths.runtime);
     vmm->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (vmm->lock_fd < 0)
-        return vmm_fail(error, "%s: %s", path, strerror(errno));
+        return problem_set(problem, -1, "%s: %s", path, strerror(errno));
     if (flock(vmm->lock_fd, LOCK_EX | LOCK_NB) != 0)
-        return busy(vmm->lock_fd, vmm->config.name, error);
+        return busy(vmm->lock_fd, vmm->config.name, problem);
     if (ftruncate(vmm->lock_fd, 0) != 0 || dprintf(vmm->lock_fd, "%ld\n", (long)getpid()) < 0)
-        return vmm_fail(error, "%s: %s", path, strerror(errno));
+        return problem_set(problem, -1, "%s: %s", path, strerror(errno));
     return 0;
 }
 

@@ -83,7 +83,7 @@ static void console_work(void *ctx)
     } while (n > 0);
 }
 
-static int init_console(struct vmm *vmm, struct vmm_error *error)
+static int init_console(struct vmm *vmm, struct problem *problem)
 {
     static struct vc_focus_env env;
     /* Without a terminal of its own it is seen by viewers, whose terminals are raw. */
@@ -103,10 +103,10 @@ static int init_console(struct vmm *vmm, struct vmm_error *error)
     pthread_mutex_init(&vmm->focus_lock, NULL);
     vc_focus_init(&vmm->focus, &config);
     vc_focus_conswitch(&vmm->focus, vmm->config.conswitch);
-    if (console_init(&vmm->console, &console_env, vmm, &vmm->kicks, 0, error) != 0)
+    if (console_init(&vmm->console, &console_env, vmm, &vmm->kicks, 0, problem) != 0)
         return -1;
     if (pump_init(&vmm->pump, &vmm->loop, &vmm->console, console_work, vmm) != 0)
-        return vmm_fail(error, "cannot watch the hypervisor's line");
+        return problem_set(problem, -1, "cannot watch the hypervisor's line");
     return 0;
 }
 
@@ -234,17 +234,17 @@ void vmm_domain_off(struct vmm *vmm)
 
 /* ---- Start and end. ---- */
 
-static int init_domains(struct vmm *vmm, struct vmm_error *error)
+static int init_domains(struct vmm *vmm, struct problem *problem)
 {
     vmm->domains = calloc(vmm->config.n_domains, sizeof(struct domain *));
     if (vmm->domains == NULL)
-        return vmm_fail(error, "no memory");
+        return problem_set(problem, -1, "no memory");
     for (size_t i = 0; i < vmm->config.n_domains; i++) {
-        struct vmm_error what;
+        struct problem what;
         struct domain *d = domain_create(vmm, &vmm->config.domains[i], (uint32_t)i + 1, &what);
 
         if (d == NULL)
-            return vmm_fail(error, "domain \"%s\": %s", vmm->config.domains[i].name, what.text);
+            return problem_set(problem, -1, "domain \"%s\": %s", vmm->config.domains[i].name, what.text);
         vmm->domains[vmm->n_domains++] = d;
     }
     return 0;
@@ -263,15 +263,15 @@ static void init_signals(struct vmm *vmm)
 }
 
 /* Before there are threads; and only if some engine has programs to start. */
-static int init_launcher(struct vmm *vmm, struct vmm_error *error)
+static int init_launcher(struct vmm *vmm, struct problem *problem)
 {
     for (size_t i = 0; i < vmm->config.n_domains; i++)
         if (engine_find(vmm->config.domains[i].engine)->exec != NULL)
-            return launcher_init(&vmm->launcher, &vmm->config, error);
+            return launcher_init(&vmm->launcher, &vmm->config, problem);
     return 0;
 }
 
-int vmm_init(struct vmm *vmm, const char *link_path, struct vmm_error *error)
+int vmm_init(struct vmm *vmm, const char *link_path, struct problem *problem)
 {
     const char *run_fd = getenv("VCONS_RUN_FD");
 
@@ -286,20 +286,21 @@ int vmm_init(struct vmm *vmm, const char *link_path, struct vmm_error *error)
     uv_timer_init(&vmm->loop, &vmm->leave);
     vmm->leave.data = vmm;
     init_signals(vmm);
-    if (vmm_lock_name(vmm, error) != 0 || init_launcher(vmm, error) != 0 || console_kicks_init(&vmm->kicks, error) != 0)
+    if (vmm_lock_name(vmm, problem) != 0 || init_launcher(vmm, problem) != 0 ||
+        console_kicks_init(&vmm->kicks, problem) != 0)
         return -1;
-    if (init_console(vmm, error) != 0 || init_domains(vmm, error) != 0)
+    if (init_console(vmm, problem) != 0 || init_domains(vmm, problem) != 0)
         return -1;
-    return link_init(&vmm->link, vmm, link_path, error);
+    return link_init(&vmm->link, vmm, link_path, problem);
 }
 
 static void start_domains(struct vmm *vmm)
 {
-    struct vmm_error error;
+    struct problem problem;
 
     for (size_t i = 0; i < vmm->n_domains; i++)
-        if (domain_state(vmm->domains[i]) == DOMAIN_NEW && domain_start(vmm->domains[i], &error) != 0)
-            vmm_print(vmm, "d%zu (%s) does not start: %s", i + 1, domain_name(vmm->domains[i]), error.text);
+        if (domain_state(vmm->domains[i]) == DOMAIN_NEW && domain_start(vmm->domains[i], &problem) != 0)
+            vmm_print(vmm, "d%zu (%s) does not start: %s", i + 1, domain_name(vmm->domains[i]), problem.text);
 }
 
 static int exit_status(struct vmm *vmm)
@@ -323,9 +324,9 @@ static void greet(struct vmm *vmm)
     vc_focus_start(&vmm->focus, vmm->config.conswitch_to_xen ? 0 : 1);
 }
 
-int vmm_run(struct vmm *vmm, struct vmm_error *error)
+int vmm_run(struct vmm *vmm, struct problem *problem)
 {
-    if (link_first(&vmm->link, error) != 0 || vmm_confine(error) != 0)
+    if (link_first(&vmm->link, problem) != 0 || vmm_confine(problem) != 0)
         return -1;
     greet(vmm);
     start_domains(vmm);

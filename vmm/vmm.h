@@ -54,9 +54,9 @@ struct vmm {
 };
 
 /* vmm->config is there, the rest is zero. Also after a failure the caller calls vmm_finish. */
-int vmm_init(struct vmm *vmm, const char *link_path, struct vmm_error *error);
+int vmm_init(struct vmm *vmm, const char *link_path, struct problem *problem);
 /* Start all domains and run until none can. The exit status; -1: nothing was started. */
-int vmm_run(struct vmm *vmm, struct vmm_error *error);
+int vmm_run(struct vmm *vmm, struct problem *problem);
 void vmm_finish(struct vmm *vmm);
 
 /* Any thread: the loop looks at all domains soon. */
@@ -74,12 +74,12 @@ struct domain *vmm_domain(struct vmm *vmm, const char *name);
 uint64_t vmm_now_ms(void);
 
 /* place.c: the lock on our name, -1: somebody has it; the directory, NULL: none could be made; and away with both. */
-int vmm_lock_name(struct vmm *vmm, struct vmm_error *error);
+int vmm_lock_name(struct vmm *vmm, struct problem *problem);
 const char *vmm_directory(struct vmm *vmm);
 void vmm_leave_place(struct vmm *vmm);
 
 /* confine.c: from here on only the system calls that a running VMM needs. */
-int vmm_confine(struct vmm_error *error);
+int vmm_confine(struct problem *problem);
 /* menu.c: a key while the hypervisor has the focus. */
 void menu_key(struct vmm *vmm, uint8_t key);
 void menu_domains(struct vmm *vmm);

@@ -125,19 +125,19 @@ uint32_t domain_id(const struct domain *d)
 }
 
 int boot_write(struct guest_memory *m, const char *cmdline, const char *ramdisk, uint64_t *start_info,
-               struct vmm_error *error)
+               struct problem *problem)
 {
     (void)cmdline;
     (void)ramdisk;
-    (void)error;
+    (void)problem;
     *start_info = m->bytes - BOOT_AREA_BYTES;
     return 0;
 }
 
-int boot_kernel_path(const char *kernel, const char *program, char *path, size_t path_bytes, struct vmm_error *error)
+int boot_kernel_path(const char *kernel, const char *program, char *path, size_t path_bytes, struct problem *problem)
 {
     (void)program;
-    (void)error;
+    (void)problem;
     snprintf(path, path_bytes, "%s", kernel);
     return 0;
 }
@@ -183,7 +183,7 @@ static struct image image_of(const uint8_t *entry)
 struct run {
     struct domain domain;
     struct guest_memory memory;
-    struct vmm_error error;
+    struct problem error;
     char kernel[32];
 };
 
@@ -423,15 +423,15 @@ static void a_kernel_that_cannot_be_loaded_is_refused(void **state)
     (void)state;
     for (size_t i = 0; i < N_ROWS(rows); i++) {
         struct guest_memory memory = {0};
-        struct vmm_error error = {""};
+        struct problem problem = {""};
         struct domain d;
 
         config.kernel = (char *)(uintptr_t)rows[i].path;
-        if (engine_kvm.check(&config, &error) == 0 || strstr(error.text, rows[i].why) == NULL)
-            fail_msg("%s: check: %s", rows[i].name, error.text);
-        error.text[0] = '\0';
-        if (engine_kvm.create(&d, &config, &memory, &error) != NULL || strstr(error.text, rows[i].why) == NULL)
-            fail_msg("%s: create: %s", rows[i].name, error.text);
+        if (engine_kvm.check(&config, &problem) == 0 || strstr(problem.text, rows[i].why) == NULL)
+            fail_msg("%s: check: %s", rows[i].name, problem.text);
+        problem.text[0] = '\0';
+        if (engine_kvm.create(&d, &config, &memory, &problem) != NULL || strstr(problem.text, rows[i].why) == NULL)
+            fail_msg("%s: create: %s", rows[i].name, problem.text);
     }
 }
 
@@ -466,7 +466,7 @@ int main(void)
         cmocka_unit_test(a_kernel_that_cannot_be_loaded_is_refused),
         cmocka_unit_test(one_hundred_machines_leave_nothing_open),
     };
-    struct vmm_error why;
+    struct problem why;
 
     if (!kvm_probe(&why)) {
         printf("skipped: KVM cannot be used here: %s\n", why.text);

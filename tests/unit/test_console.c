@@ -44,10 +44,10 @@ static uint8_t byte_at(uint32_t i) { return (uint8_t)(i * 2654435761u >> 24); }
 static struct bench *open_bench(int hold_ms, bool served)
 {
     struct bench *b = calloc(1, sizeof *b);
-    struct vmm_error error;
+    struct problem problem;
 
-    assert_int_equal(console_kicks_init(&b->kicks, &error), 0);
-    assert_int_equal(console_init(&b->console, &env, b, &b->kicks, hold_ms, &error), 0);
+    assert_int_equal(console_kicks_init(&b->kicks, &problem), 0);
+    assert_int_equal(console_init(&b->console, &env, b, &b->kicks, hold_ms, &problem), 0);
     assert_int_equal(vc_sink_open(&b->sink, b->console.memory.base, b->console.memory.bytes), VC_OK);
     b->now_ms = 5000;
     console_lock(&b->console);
@@ -347,7 +347,7 @@ static void a_service_that_lies_is_a_full_line(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
         struct bench *b = open_bench(1000, true);
-        struct vmm_error error;
+        struct problem problem;
         uint8_t old[VC_LINE_ID_BYTES];
         int fd = b->console.memory.fds[VC_LINK_FD_OUT_BYTES];
 
@@ -358,7 +358,7 @@ static void a_service_that_lies_is_a_full_line(void **state)
         b->now_ms += 1000;
         assert_int_equal(offer(b, 10), 10); /* the guest goes on after hold */
         /* The next service gets a fresh line, with a mark for what only the last one knows. */
-        assert_int_equal(console_renew(&b->console, &error), 0);
+        assert_int_equal(console_renew(&b->console, &problem), 0);
         assert_memory_not_equal(old, b->console.memory.id, sizeof old);
         assert_int_equal(b->console.memory.fds[VC_LINK_FD_OUT_BYTES], fd);
         assert_int_equal(vc_sink_open(&b->sink, b->console.memory.base, b->console.memory.bytes), VC_OK);

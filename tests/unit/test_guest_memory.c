@@ -44,10 +44,10 @@ static void only_what_lies_inside(void **state)
 {
     uint8_t in[SPACE], out[SPACE];
     struct guest_memory m;
-    struct vmm_error error;
+    struct problem problem;
 
     (void)state;
-    assert_int_equal(memory_create(&m, RAM, BASE, &error), 0);
+    assert_int_equal(memory_create(&m, RAM, BASE, &problem), 0);
     memset(out, 0x5a, sizeof out);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         memset(in, 0xee, sizeof in);
@@ -66,11 +66,11 @@ static void only_what_lies_inside(void **state)
 static void sealed_and_cleared(void **state)
 {
     struct guest_memory m;
-    struct vmm_error error;
+    struct problem problem;
     uint32_t value = 0;
 
     (void)state;
-    assert_int_equal(memory_create(&m, RAM, 0, &error), 0);
+    assert_int_equal(memory_create(&m, RAM, 0, &problem), 0);
     assert_int_equal(ftruncate(m.fd, 4096), -1); /* a guest that has it could else raise SIGBUS here */
     assert_int_equal(ftruncate(m.fd, (off_t)RAM * 2), -1);
     assert_true(fcntl(m.fd, F_GET_SEALS) & F_SEAL_SEAL);
@@ -101,14 +101,14 @@ static void boot_area_says_what_is_where(void **state)
     struct hvm_modlist_entry module;
     struct hvm_start_info info;
     struct guest_memory m;
-    struct vmm_error error;
+    struct problem problem;
     uint64_t at;
     char path[32], text[16];
     int fd = write_file(path, 100000);
 
     (void)state;
-    assert_int_equal(memory_create(&m, RAM, 0, &error), 0);
-    assert_int_equal(boot_write(&m, "spew 1; poweroff", path, &at, &error), 0);
+    assert_int_equal(memory_create(&m, RAM, 0, &problem), 0);
+    assert_int_equal(boot_write(&m, "spew 1; poweroff", path, &at, &problem), 0);
     assert_true(memory_read(&m, at, &info, sizeof info));
     assert_int_equal(info.magic, XEN_HVM_START_MAGIC_VALUE);
     assert_int_equal(info.nr_modules, 1);
@@ -135,19 +135,19 @@ static void boot_area_says_what_is_where(void **state)
 static void ramdisks_that_do_not_fit(void **state)
 {
     struct guest_memory m;
-    struct vmm_error error;
+    struct problem problem;
     uint64_t at;
     char path[32];
     int fd = write_file(path, RAM);
 
     (void)state;
-    assert_int_equal(memory_create(&m, RAM, 0, &error), 0);
-    assert_int_equal(boot_write(&m, "", path, &at, &error), -1);
-    assert_non_null(strstr(error.text, "do not fit"));
-    assert_int_equal(boot_write(&m, "", "/tmp", &at, &error), -1);
-    assert_non_null(strstr(error.text, "not a regular file"));
-    assert_int_equal(boot_write(&m, "", "/none/there", &at, &error), -1);
-    assert_non_null(strstr(error.text, "/none/there"));
+    assert_int_equal(memory_create(&m, RAM, 0, &problem), 0);
+    assert_int_equal(boot_write(&m, "", path, &at, &problem), -1);
+    assert_non_null(strstr(problem.text, "do not fit"));
+    assert_int_equal(boot_write(&m, "", "/tmp", &at, &problem), -1);
+    assert_non_null(strstr(problem.text, "not a regular file"));
+    assert_int_equal(boot_write(&m, "", "/none/there", &at, &problem), -1);
+    assert_non_null(strstr(problem.text, "/none/there"));
     memory_destroy(&m);
     close(fd);
     unlink(path);

@@ -2,24 +2,24 @@
 /* The engine `kvm` where it has not been written yet: it exists, and says why it cannot be used. */
 #include "../engine.h"
 
-static bool usable(struct vmm_error *why)
+static bool usable(struct problem *why)
 {
-    vmm_fail(why, "the engine kvm is there for x86_64 only");
+    problem_set(why, -1, "the engine kvm is there for x86_64 only");
     return false;
 }
 
-static int check(const struct domain_config *config, struct vmm_error *error)
+static int check(const struct domain_config *config, struct problem *problem)
 {
     (void)config;
-    return usable(error) ? 0 : -1;
+    return usable(problem) ? 0 : -1;
 }
 
 static void *create(struct domain *d, const struct domain_config *config, struct guest_memory *memory,
-                    struct vmm_error *error)
+                    struct problem *problem)
 {
     (void)d;
     (void)memory;
-    check(config, error);
+    check(config, problem);
     return NULL;
 }
 

@@ -29,33 +29,34 @@ struct kvm_engine {
     sem_t wake; /* for a vCPU that halted */
 };
 
-static int check(const struct domain_config *config, struct vmm_error *error)
+static int check(const struct domain_config *config, struct problem *problem)
 {
     struct kvm_kernel kernel;
     int result;
 
     if (config->vcpus != 1)
-        return vmm_fail(error, "vcpus = %u: expected 1, no hypercall of this version starts another", config->vcpus);
-    result = kernel_read(&kernel, config->kernel, error);
+        return problem_set(problem, -1, "vcpus = %u: expected 1, no hypercall of this version starts another",
+                           config->vcpus);
+    result = kernel_read(&kernel, config->kernel, problem);
     if (result == 0)
         kernel_finish(&kernel);
     return result;
 }
 
 /* A machine in the state before its first instruction. RAM is zero. */
-static int make_machine(struct kvm_engine *e, struct vmm_error *error)
+static int make_machine(struct kvm_engine *e, struct problem *problem)
 {
     uint64_t start_info;
 
-    if (kernel_place(&e->kernel, e->memory, error) != 0 ||
-        boot_write(e->memory, e->cmdline, e->ramdisk, &start_info, error) != 0 ||
-        kvm_machine_init(&e->machine, e->kvm, e->memory->base, e->memory->bytes, error) != 0 ||
-        cpu_prepare_machine(&e->machine, error) != 0 || kvm_cpu_init(&e->cpu, &e->machine, 0, error) != 0)
+    if (kernel_place(&e->kernel, e->memory, problem) != 0 ||
+        boot_write(e->memory, e->cmdline, e->ramdisk, &start_info, problem) != 0 ||
+        kvm_machine_init(&e->machine, e->kvm, e->memory->base, e->memory->bytes, problem) != 0 ||
+        cpu_prepare_machine(&e->machine, problem) != 0 || kvm_cpu_init(&e->cpu, &e->machine, 0, problem) != 0)
         return -1;
     cpu_choose_registers(&e->cpu, &e->machine);
-    if (cpu_identify(&e->cpu, &e->machine, domain_id(e->domain), error) != 0)
+    if (cpu_identify(&e->cpu, &e->machine, domain_id(e->domain), problem) != 0)
         return -1;
-    return cpu_enter_at(&e->cpu, e->kernel.elf.pvh_entry, (uint32_t)start_info, error);
+    return cpu_enter_at(&e->cpu, e->kernel.elf.pvh_entry, (uint32_t)start_info, problem);
 }
 
 /* At reset and destroy, not in stop: a late kick still finds the run area. */
@@ -79,12 +80,12 @@ static void destroy(void *engine)
 }
 
 static void *create(struct domain *d, const struct domain_config *config, struct guest_memory *memory,
-                    struct vmm_error *error)
+                    struct problem *problem)
 {
     struct kvm_engine *e = calloc(1, sizeof *e);
 
     if (e == NULL) {
-        vmm_fail(error, "out of memory");
+        problem_set(problem, -1, "out of memory");
         return NULL;
     }
     *e = (struct kvm_engine){.domain = d,
@@ -95,9 +96,9 @@ static void *create(struct domain *d, const struct domain_config *config, struct
                              .cpu.fd = -1};
     sem_init(&e->wake, 0, 0);
     kvm_kick_prepare();
-    e->kvm = kvm_open(error);
-    if (e->kvm < 0 || kernel_read(&e->kernel, config->kernel, error) != 0 ||
-        memory_create(memory, config->memory_bytes, 0, error) != 0 || make_machine(e, error) != 0) {
+    e->kvm = kvm_open(problem);
+    if (e->kvm < 0 || kernel_read(&e->kernel, config->kernel, problem) != 0 ||
+        memory_create(memory, config->memory_bytes, 0, problem) != 0 || make_machine(e, problem) != 0) {
         destroy(e);
         return NULL;
     }
@@ -142,7 +143,7 @@ static void *vcpu_main(void *engine)
     return NULL;
 }
 
-static int start(void *engine, struct vmm_error *error)
+static int start(void *engine, struct problem *problem)
 {
     struct kvm_engine *e = engine;
     sigset_t all, before;
@@ -156,7 +157,7 @@ static int start(void *engine, struct vmm_error *error)
     result = pthread_create(&e->thread, NULL, vcpu_main, e);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (result != 0)
-        return vmm_fail(error, "no thread for a vCPU: %s", strerror(result));
+        return problem_set(problem, -1, "no thread for a vCPU: %s", strerror(result));
     snprintf(name, sizeof name, "kvm/%.11s", domain_name(e->domain));
     pthread_setname_np(e->thread, name);
     return 0;
@@ -179,14 +180,14 @@ static void stop(void *engine)
         continue;
 }
 
-static int reset(void *engine, struct vmm_error *error)
+static int reset(void *engine, struct problem *problem)
 {
     struct kvm_engine *e = engine;
 
     drop_machine(e);
     if (memory_clear(e->memory) != 0)
-        return vmm_fail(error, "the domain's memory cannot be cleared: %s", strerror(errno));
-    return make_machine(e, error);
+        return problem_set(problem, -1, "the domain's memory cannot be cleared: %s", strerror(errno));
+    return make_machine(e, problem);
 }
 
 const struct engine_ops engine_kvm = {

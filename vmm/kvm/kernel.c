@@ -30,31 +30,31 @@ static int read_all(int fd, uint8_t *bytes, size_t n)
     return 0;
 }
 
-static int read_file(const char *path, uint8_t **bytes, size_t *n, struct vmm_error *error)
+static int read_file(const char *path, uint8_t **bytes, size_t *n, struct problem *problem)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), result = -1; /* a FIFO must not stop us */
     struct stat st;
 
     *bytes = NULL;
     if (fd < 0)
-        return vmm_fail(error, "%s: %s", path, strerror(errno));
+        return problem_set(problem, -1, "%s: %s", path, strerror(errno));
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-        vmm_fail(error, "%s: not a regular file", path);
+        problem_set(problem, -1, "%s: not a regular file", path);
         goto close_fd;
     }
     if (st.st_size > (off_t)KERNEL_MAX_BYTES) {
-        vmm_fail(error, "%s: larger than %u MiB", path, KERNEL_MAX_BYTES >> 20);
+        problem_set(problem, -1, "%s: larger than %u MiB", path, KERNEL_MAX_BYTES >> 20);
         goto close_fd;
     }
     *n = (size_t)st.st_size;
     *bytes = malloc(*n + 1);
     if (*bytes == NULL) {
-        vmm_fail(error, "%s: out of memory", path);
+        problem_set(problem, -1, "%s: out of memory", path);
         goto close_fd;
     }
     result = read_all(fd, *bytes, *n);
     if (result != 0)
-        result = vmm_fail(error, "%s: %s", path, strerror(-result));
+        result = problem_set(problem, -1, "%s: %s", path, strerror(-result));
 close_fd:
     close(fd);
     return result;
@@ -71,17 +71,17 @@ static const char *judge(struct kvm_kernel *kernel, size_t n)
     return why;
 }
 
-int kernel_read(struct kvm_kernel *kernel, const char *name, struct vmm_error *error)
+int kernel_read(struct kvm_kernel *kernel, const char *name, struct problem *problem)
 {
     char path[PATH_MAX];
     const char *why;
     size_t n = 0;
 
     *kernel = (struct kvm_kernel){0};
-    if (boot_kernel_path(name, "tiny-pvh", path, sizeof path, error) != 0)
+    if (boot_kernel_path(name, "tiny-pvh", path, sizeof path, problem) != 0)
         return -1;
     snprintf(kernel->name, sizeof kernel->name, "%.63s", strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
-    if (read_file(path, &kernel->bytes, &n, error) != 0) {
+    if (read_file(path, &kernel->bytes, &n, problem) != 0) {
         kernel_finish(kernel);
         return -1;
     }
@@ -89,7 +89,7 @@ int kernel_read(struct kvm_kernel *kernel, const char *name, struct vmm_error *e
     if (why == NULL)
         return 0;
     kernel_finish(kernel);
-    return vmm_fail(error, "%s: %s", path, why);
+    return problem_set(problem, -1, "%s: %s", path, why);
 }
 
 void kernel_finish(struct kvm_kernel *kernel)
@@ -98,16 +98,16 @@ void kernel_finish(struct kvm_kernel *kernel)
     kernel->bytes = NULL;
 }
 
-int kernel_place(const struct kvm_kernel *kernel, const struct guest_memory *memory, struct vmm_error *error)
+int kernel_place(const struct kvm_kernel *kernel, const struct guest_memory *memory, struct problem *problem)
 {
     uint64_t room = memory->bytes - BOOT_AREA_BYTES; /* the console page is part of it */
     const char *why = elf_load(&kernel->elf, memory->base, room, LOW_BYTES);
     uint8_t page[CPU_PAGE_BYTES];
 
     if (why != NULL)
-        return vmm_fail(error, "%s: %s", kernel->name, why);
+        return problem_set(problem, -1, "%s: %s", kernel->name, why);
     cpu_fill_hypercall_page(page);
     if (kernel->elf.has_hypercall_page && !memory_write(memory, kernel->elf.hypercall_page, page, sizeof page))
-        return vmm_fail(error, "%s: its hypercall page lies outside the domain's memory", kernel->name);
+        return problem_set(problem, -1, "%s: its hypercall page lies outside the domain's memory", kernel->name);
     return 0;
 }

@@ -18,10 +18,10 @@ struct kvm_kernel {
     char name[64]; /* the end of its path, for messages */
 };
 
-/* name: as in the configuration. -1: error names the file; *kernel is as if finished. */
-int kernel_read(struct kvm_kernel *kernel, const char *name, struct vmm_error *error);
+/* name: as in the configuration. -1: problem names the file; *kernel is as if finished. */
+int kernel_read(struct kvm_kernel *kernel, const char *name, struct problem *problem);
 void kernel_finish(struct kvm_kernel *kernel);
 /* Segments, and the hypercall page if a note asks for it, into RAM that is zero. */
-int kernel_place(const struct kvm_kernel *kernel, const struct guest_memory *memory, struct vmm_error *error);
+int kernel_place(const struct kvm_kernel *kernel, const struct guest_memory *memory, struct problem *problem);
 
 #endif

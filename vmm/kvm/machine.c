@@ -22,48 +22,49 @@ void kvm_kick_prepare(void)
     sigaction(KVM_KICK_SIGNAL, &action, NULL);
 }
 
-static int open_device(struct vmm_error *error)
+static int open_device(struct problem *problem)
 {
     int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 
     if (fd >= 0)
         return fd;
     if (errno == ENOENT)
-        return vmm_fail(error, "/dev/kvm is not there");
+        return problem_set(problem, -1, "/dev/kvm is not there");
     if (errno == EACCES || errno == EPERM)
-        return vmm_fail(error, "user %u may not open /dev/kvm (its group, often kvm, may)", (unsigned)getuid());
-    return vmm_fail(error, "/dev/kvm cannot be opened: %s", strerror(errno));
+        return problem_set(problem, -1, "user %u may not open /dev/kvm (its group, often kvm, may)",
+                           (unsigned)getuid());
+    return problem_set(problem, -1, "/dev/kvm cannot be opened: %s", strerror(errno));
 }
 
-int kvm_open(struct vmm_error *error)
+int kvm_open(struct problem *problem)
 {
-    int kvm = open_device(error), version;
+    int kvm = open_device(problem), version;
 
     if (kvm < 0)
         return -1;
     version = ioctl(kvm, KVM_GET_API_VERSION, 0);
     if (version != KVM_API_VERSION) { /* 4.1: nothing else may be assumed then */
         close(kvm);
-        return vmm_fail(error, "KVM speaks version %d of its interface, not 12", version);
+        return problem_set(problem, -1, "KVM speaks version %d of its interface, not 12", version);
     }
     for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
         if (ioctl(kvm, KVM_CHECK_EXTENSION, needed[i].capability) <= 0) {
             close(kvm);
-            return vmm_fail(error, "KVM lacks %s", needed[i].name);
+            return problem_set(problem, -1, "KVM lacks %s", needed[i].name);
         }
     return kvm;
 }
 
-int kvm_machine_init(struct kvm_machine *m, int kvm, void *memory, uint64_t bytes, struct vmm_error *error)
+int kvm_machine_init(struct kvm_machine *m, int kvm, void *memory, uint64_t bytes, struct problem *problem)
 {
     struct kvm_userspace_memory_region ram = {.memory_size = bytes, .userspace_addr = (uintptr_t)memory};
 
     *m = (struct kvm_machine){.kvm = kvm, .vm = -1};
     m->vm = ioctl(kvm, KVM_CREATE_VM, 0);
     if (m->vm < 0)
-        return vmm_fail(error, "KVM makes no virtual machine: %s", strerror(errno));
+        return problem_set(problem, -1, "KVM makes no virtual machine: %s", strerror(errno));
     if (ioctl(m->vm, KVM_SET_USER_MEMORY_REGION, &ram) < 0) {
-        vmm_fail(error, "KVM takes no memory of %llu bytes: %s", (unsigned long long)bytes, strerror(errno));
+        problem_set(problem, -1, "KVM takes no memory of %llu bytes: %s", (unsigned long long)bytes, strerror(errno));
         kvm_machine_finish(m);
         return -1;
     }
@@ -77,22 +78,22 @@ void kvm_machine_finish(struct kvm_machine *m)
     m->vm = -1;
 }
 
-int kvm_cpu_init(struct kvm_cpu *c, const struct kvm_machine *m, uint32_t id, struct vmm_error *error)
+int kvm_cpu_init(struct kvm_cpu *c, const struct kvm_machine *m, uint32_t id, struct problem *problem)
 {
     int run_bytes = ioctl(m->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 
     *c = (struct kvm_cpu){.fd = -1, .id = id};
     c->fd = ioctl(m->vm, KVM_CREATE_VCPU, (unsigned long)id);
     if (c->fd < 0)
-        return vmm_fail(error, "KVM makes no vCPU %u: %s", (unsigned)id, strerror(errno));
+        return problem_set(problem, -1, "KVM makes no vCPU %u: %s", (unsigned)id, strerror(errno));
     if (run_bytes < (int)sizeof *c->run) {
         kvm_cpu_finish(c);
-        return vmm_fail(error, "KVM's run area is too small");
+        return problem_set(problem, -1, "KVM's run area is too small");
     }
     c->run_bytes = (size_t)run_bytes;
     c->run = mmap(NULL, c->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, c->fd, 0);
     if (c->run == MAP_FAILED) {
-        vmm_fail(error, "KVM's run area cannot be mapped: %s", strerror(errno));
+        problem_set(problem, -1, "KVM's run area cannot be mapped: %s", strerror(errno));
         c->run = NULL;
         kvm_cpu_finish(c);
         return -1;

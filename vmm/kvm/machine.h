@@ -9,7 +9,7 @@
  */
 #ifndef VMM_KVM_MACHINE_H
 #define VMM_KVM_MACHINE_H
-#include "../error.h"
+#include "host/message.h"
 #include <linux/kvm.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -36,13 +36,13 @@ struct kvm_cpu {
 /* Once in a process, from any thread: without it a kick would end the program. */
 void kvm_kick_prepare(void);
 
-/* Open /dev/kvm and look whether it has what we need. -1: error says why, as one clause. */
-int kvm_open(struct vmm_error *error);
+/* Open /dev/kvm and look whether it has what we need. -1: problem says why, as one clause. */
+int kvm_open(struct problem *problem);
 /* A machine with this RAM from guest address 0. m->kvm is set by the caller and stays the caller's to close. */
-int kvm_machine_init(struct kvm_machine *m, int kvm, void *memory, uint64_t bytes, struct vmm_error *error);
+int kvm_machine_init(struct kvm_machine *m, int kvm, void *memory, uint64_t bytes, struct problem *problem);
 void kvm_machine_finish(struct kvm_machine *m);
 
-int kvm_cpu_init(struct kvm_cpu *c, const struct kvm_machine *m, uint32_t id, struct vmm_error *error);
+int kvm_cpu_init(struct kvm_cpu *c, const struct kvm_machine *m, uint32_t id, struct problem *problem);
 void kvm_cpu_finish(struct kvm_cpu *c);
 /* The calling thread runs this vCPU from now on (true) or no longer (false). */
 void kvm_cpu_own(struct kvm_cpu *c, bool own);

@@ -27,34 +27,34 @@ static int arm(timer_t *timer)
     return timer_settime(*timer, 0, &limit, NULL) < 0 ? -errno : 0;
 }
 
-static int judge(int error, const struct kvm_run *run, struct vmm_error *why)
+static int judge(int error, const struct kvm_run *run, struct problem *why)
 {
     const uint8_t *data = (const uint8_t *)run + run->io.data_offset;
 
     if (error == -EINTR)
-        return vmm_fail(why, "KVM does not come back from three instructions");
+        return problem_set(why, -1, "KVM does not come back from three instructions");
     if (error != 0)
-        return vmm_fail(why, "KVM runs nothing: %s", strerror(-error));
+        return problem_set(why, -1, "KVM runs nothing: %s", strerror(-error));
     if (run->exit_reason != KVM_EXIT_IO)
-        return vmm_fail(why, "KVM leaves three plain instructions with exit %u", run->exit_reason);
+        return problem_set(why, -1, "KVM leaves three plain instructions with exit %u", run->exit_reason);
     if (run->io.direction != KVM_EXIT_IO_OUT || run->io.port != 0xe9 || run->io.size != 1 || *data != 0x56)
-        return vmm_fail(why, "KVM runs three plain instructions wrongly");
+        return problem_set(why, -1, "KVM runs three plain instructions wrongly");
     return 0;
 }
 
-static int run_program(struct kvm_cpu *cpu, struct vmm_error *why)
+static int run_program(struct kvm_cpu *cpu, struct problem *why)
 {
     timer_t timer;
     int error = arm(&timer);
 
     if (error != 0)
-        return vmm_fail(why, "no timer for the probe: %s", strerror(-error));
+        return problem_set(why, -1, "no timer for the probe: %s", strerror(-error));
     error = kvm_cpu_run(cpu);
     timer_delete(timer);
     return judge(error, cpu->run, why);
 }
 
-static int run_machine(int kvm, void *memory, struct vmm_error *why)
+static int run_machine(int kvm, void *memory, struct problem *why)
 {
     struct kvm_machine machine;
     struct kvm_cpu cpu;
@@ -79,7 +79,7 @@ finish_machine:
     return result;
 }
 
-bool kvm_probe(struct vmm_error *why)
+bool kvm_probe(struct problem *why)
 {
     int kvm, result;
     void *memory;
@@ -90,7 +90,7 @@ bool kvm_probe(struct vmm_error *why)
         return false;
     memory = mmap(NULL, PROBE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
-        result = vmm_fail(why, "out of memory");
+        result = problem_set(why, -1, "out of memory");
         goto close_kvm;
     }
     memcpy(memory, program, sizeof program);

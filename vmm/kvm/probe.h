@@ -10,10 +10,10 @@
  */
 #ifndef VMM_KVM_PROBE_H
 #define VMM_KVM_PROBE_H
-#include "../error.h"
+#include "host/message.h"
 #include <stdbool.h>
 
 /* False: why holds one clause about what failed: "/dev/kvm is not there". */
-bool kvm_probe(struct vmm_error *why);
+bool kvm_probe(struct problem *why);
 
 #endif

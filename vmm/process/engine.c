@@ -35,52 +35,53 @@ struct engine {
     uint32_t spins;
 };
 
-static bool usable(struct vmm_error *why)
+static bool usable(struct problem *why)
 {
 #if defined(__x86_64__)
     (void)why;
     return true;
 #else
-    vmm_fail(why, "there is no tiny-process for this kind of processor");
+    problem_set(why, -1, "there is no tiny-process for this kind of processor");
     return false;
 #endif
 }
 
-static int check(const struct domain_config *config, struct vmm_error *error)
+static int check(const struct domain_config *config, struct problem *problem)
 {
     char program[PATH_MAX];
 
     if (config->vcpus != 1)
-        return vmm_fail(error, "vcpus = %u: expected 1, the process engine has no more", config->vcpus);
+        return problem_set(problem, -1, "vcpus = %u: expected 1, the process engine has no more", config->vcpus);
     if (config->ramdisk != NULL && access(config->ramdisk, R_OK) != 0)
-        return vmm_fail(error, "ramdisk %s: %s", config->ramdisk, strerror(errno));
-    if (boot_kernel_path(config->kernel, "tiny-process", program, sizeof program, error) != 0)
+        return problem_set(problem, -1, "ramdisk %s: %s", config->ramdisk, strerror(errno));
+    if (boot_kernel_path(config->kernel, "tiny-process", program, sizeof program, problem) != 0)
         return -1;
     if (access(program, X_OK) != 0)
-        return vmm_fail(error, "kernel %s: expected a program for the process engine: %s", program, strerror(errno));
+        return problem_set(problem, -1, "kernel %s: expected a program for the process engine: %s", program,
+                           strerror(errno));
     return 0;
 }
 
-static int make_pages(struct engine *e, struct vmm_error *error)
+static int make_pages(struct engine *e, struct problem *problem)
 {
     void *page;
 
     e->pages_fd = memfd_create("vcons-calls", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (e->pages_fd < 0 || ftruncate(e->pages_fd, VC_CALL_PAGE_BYTES) != 0 ||
         fcntl(e->pages_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
-        return vmm_fail(error, "memory for the call page: %s", strerror(errno));
+        return problem_set(problem, -1, "memory for the call page: %s", strerror(errno));
     page = mmap(NULL, VC_CALL_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, e->pages_fd, 0);
     if (page == MAP_FAILED)
-        return vmm_fail(error, "memory for the call page: %s", strerror(errno));
+        return problem_set(problem, -1, "memory for the call page: %s", strerror(errno));
     e->page = page;
     return 0;
 }
 
-static int prepare(struct engine *e, struct vmm_error *error)
+static int prepare(struct engine *e, struct problem *problem)
 {
     uint64_t start_info;
 
-    if (boot_write(e->memory, e->config->cmdline, e->config->ramdisk, &start_info, error) != 0)
+    if (boot_write(e->memory, e->config->cmdline, e->config->ramdisk, &start_info, problem) != 0)
         return -1;
     memset(e->page, 0, VC_CALL_PAGE_BYTES);
     e->page->version = VC_CALL_VERSION;
@@ -103,17 +104,17 @@ static void destroy(void *engine)
 }
 
 static void *create(struct domain *d, const struct domain_config *config, struct guest_memory *memory,
-                    struct vmm_error *error)
+                    struct problem *problem)
 {
     struct engine *e = calloc(1, sizeof *e);
 
     if (e == NULL) {
-        vmm_fail(error, "no memory");
+        problem_set(problem, -1, "no memory");
         return NULL;
     }
     *e = (struct engine){.domain = d, .config = config, .memory = memory, .pages_fd = -1};
-    if (memory_create(memory, config->memory_bytes, VC_CALL_RAM_BASE, error) == 0 && make_pages(e, error) == 0 &&
-        prepare(e, error) == 0)
+    if (memory_create(memory, config->memory_bytes, VC_CALL_RAM_BASE, problem) == 0 && make_pages(e, problem) == 0 &&
+        prepare(e, problem) == 0)
         return e;
     destroy(e);
     return NULL;
@@ -218,13 +219,13 @@ static void *run_vcpu(void *engine)
 
 /* ---- The loop's side. ---- */
 
-static int start(void *engine, struct vmm_error *error)
+static int start(void *engine, struct problem *problem)
 {
     struct engine *e = engine;
     const int fds[] = {e->memory->fd, e->pages_fd};
 
     e->spins = SPINS_MAX / 2;
-    if (domain_launch(e->domain, fds, 2, &e->process, error) != 0)
+    if (domain_launch(e->domain, fds, 2, &e->process, problem) != 0)
         return -1;
     if (pthread_create(&e->watcher, NULL, watch, e) != 0)
         goto kill_process;
@@ -235,7 +236,7 @@ static int start(void *engine, struct vmm_error *error)
 kill_process:
     launched_kill(&e->process);
     launched_close(&e->process);
-    return vmm_fail(error, "no thread for a vCPU");
+    return problem_set(problem, -1, "no thread for a vCPU");
 }
 
 /* A guest that must leave has nothing more to say: whatever it spins in, its process goes. */
@@ -254,13 +255,13 @@ static void stop(void *engine)
     launched_close(&e->process);
 }
 
-static int reset(void *engine, struct vmm_error *error)
+static int reset(void *engine, struct problem *problem)
 {
     struct engine *e = engine;
 
     if (memory_clear(e->memory) != 0)
-        return vmm_fail(error, "cannot clear the guest's memory: %s", strerror(errno));
-    return prepare(e, error);
+        return problem_set(problem, -1, "cannot clear the guest's memory: %s", strerror(errno));
+    return prepare(e, problem);
 }
 
 const struct engine_ops engine_process = {

@@ -66,11 +66,11 @@ void process_exec(const struct domain_config *config, const int *fds, unsigned n
 {
     char program[PATH_MAX], name[CONFIG_NAME_BYTES + 16], *const environment[] = {NULL};
     char *const argv[] = {name, NULL};
-    struct vmm_error error;
+    struct problem problem;
     int program_fd;
 
     errno = EINVAL;
-    if (n_fds != 2 || boot_kernel_path(config->kernel, "tiny-process", program, sizeof program, &error) != 0)
+    if (n_fds != 2 || boot_kernel_path(config->kernel, "tiny-process", program, sizeof program, &problem) != 0)
         return;
     snprintf(name, sizeof name, "vcons-guest: %s", config->name);
     program_fd = open(program, O_RDONLY | O_CLOEXEC);

@@ -35,13 +35,13 @@ static bool trap_hypercall_msr(int vm)
            ioctl(vm, KVM_X86_SET_MSR_FILTER, &filter) == 0;
 }
 
-int cpu_prepare_machine(struct kvm_machine *m, struct vmm_error *error)
+int cpu_prepare_machine(struct kvm_machine *m, struct problem *problem)
 {
     uint64_t identity_map = IDENTITY_MAP_ADDRESS;
 
     if (ioctl(m->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity_map) < 0 ||
         ioctl(m->vm, KVM_SET_TSS_ADDR, (unsigned long)TSS_ADDRESS) < 0)
-        return vmm_fail(error, "KVM takes no pages for itself: %s", strerror(errno));
+        return problem_set(problem, -1, "KVM takes no pages for itself: %s", strerror(errno));
     m->hypercall_msr = trap_hypercall_msr(m->vm);
     return 0;
 }
@@ -90,36 +90,36 @@ void cpu_choose_registers(struct kvm_cpu *c, const struct kvm_machine *m)
         c->run->kvm_valid_regs = wanted;
 }
 
-int cpu_identify(struct kvm_cpu *c, const struct kvm_machine *m, uint32_t domid, struct vmm_error *error)
+int cpu_identify(struct kvm_cpu *c, const struct kvm_machine *m, uint32_t domid, struct problem *problem)
 {
     struct kvm_cpuid2 *list = calloc(1, sizeof *list + CPUID_MAX * sizeof list->entries[0]);
     int result = -1;
 
     if (list == NULL)
-        return vmm_fail(error, "out of memory");
+        return problem_set(problem, -1, "out of memory");
     list->nent = CPUID_MAX - 8; /* room for Xen's */
     if (ioctl(m->kvm, KVM_GET_SUPPORTED_CPUID, list) < 0) {
-        vmm_fail(error, "KVM does not tell its CPUID: %s", strerror(errno));
+        problem_set(problem, -1, "KVM does not tell its CPUID: %s", strerror(errno));
         goto free_list;
     }
     adopt_leaves(list, c->id);
     add_xen_leaves(list, c->id, domid, m->hypercall_msr);
     result = ioctl(c->fd, KVM_SET_CPUID2, list);
     if (result < 0)
-        vmm_fail(error, "KVM refuses the CPUID of a Xen guest: %s", strerror(errno));
+        problem_set(problem, -1, "KVM refuses the CPUID of a Xen guest: %s", strerror(errno));
 free_list:
     free(list);
     return result < 0 ? -1 : 0;
 }
 
-int cpu_enter_at(struct kvm_cpu *c, uint32_t entry, uint32_t start_info, struct vmm_error *error)
+int cpu_enter_at(struct kvm_cpu *c, uint32_t entry, uint32_t start_info, struct problem *problem)
 {
     const struct kvm_segment data = {.selector = 0x18, .type = 3, .limit = ~0u, .present = 1, .db = 1, .s = 1, .g = 1};
     struct kvm_regs regs = {.rip = entry, .rbx = start_info, .rflags = RFLAGS_FIXED};
     struct kvm_sregs sregs;
 
     if (ioctl(c->fd, KVM_GET_SREGS, &sregs) < 0)
-        return vmm_fail(error, "KVM does not tell a vCPU's state: %s", strerror(errno));
+        return problem_set(problem, -1, "KVM does not tell a vCPU's state: %s", strerror(errno));
     sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = sregs.cs = data;
     sregs.cs.selector = 0x10;
     sregs.cs.type = 11; /* code, read, accessed */
@@ -127,7 +127,7 @@ int cpu_enter_at(struct kvm_cpu *c, uint32_t entry, uint32_t start_info, struct 
     sregs.cr0 = CR0_PE | CR0_ET;
     sregs.cr4 = 0;
     if (ioctl(c->fd, KVM_SET_SREGS, &sregs) < 0 || ioctl(c->fd, KVM_SET_REGS, &regs) < 0)
-        return vmm_fail(error, "KVM refuses the state at a PVH entry: %s", strerror(errno));
+        return problem_set(problem, -1, "KVM refuses the state at a PVH entry: %s", strerror(errno));
     return 0;
 }
 

@@ -20,13 +20,13 @@
 #define CPU_PAGE_BYTES     4096u
 
 /* What must be set for the machine before its first vCPU; m->hypercall_msr says what was possible. */
-int cpu_prepare_machine(struct kvm_machine *m, struct vmm_error *error);
+int cpu_prepare_machine(struct kvm_machine *m, struct problem *problem);
 /* CPUID, with Xen's leaves and without KVM's, for a vCPU of this domain. */
-int cpu_identify(struct kvm_cpu *c, const struct kvm_machine *m, uint32_t domid, struct vmm_error *error);
+int cpu_identify(struct kvm_cpu *c, const struct kvm_machine *m, uint32_t domid, struct problem *problem);
 /* Have registers come and go with struct kvm_run where KVM can (KVM_CAP_SYNC_REGS). */
 void cpu_choose_registers(struct kvm_cpu *c, const struct kvm_machine *m);
 /* PVH entry: 32-bit flat protected mode, no paging, interrupts off, ebx = start_info. */
-int cpu_enter_at(struct kvm_cpu *c, uint32_t entry, uint32_t start_info, struct vmm_error *error);
+int cpu_enter_at(struct kvm_cpu *c, uint32_t entry, uint32_t start_info, struct problem *problem);
 /* 128 stubs of 32 bytes. */
 void cpu_fill_hypercall_page(uint8_t page[CPU_PAGE_BYTES]);
 
