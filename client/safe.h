@@ -2,18 +2,20 @@
 /*
  * safe.h: takes out of a guest's output what would act on the viewer's terminal, machine or keyboard.
  *
- * Spec:  ECMA-48 5.4 (control sequences), 5.6 (control strings); xterm's ctlseqs for what is private; UTF-8
- * as RFC 3629. What is let through is listed here, everything else is not: no title, clipboard, hyperlink,
- * notification, image, window, printer or key definition, no answer-back (ENQ), no report, and 8-bit C1 in no
- * encoding. Owner: the caller places struct safe; nothing is allocated, and no input makes it grow. Lock: the
- * caller's, one for each filter. Trust: the bytes are the guest's. Sequences may be cut anywhere between
- * calls: the output is the same for every cut.
+ * Spec:  ECMA-48 5.4 (control sequences), 5.6 (control strings); xterm's ctlseqs for what is private; UTF-8 as RFC
+ *        3629. What is let through is listed here, everything else is not: no title, clipboard, hyperlink,
+ *        notification, image, window, printer or key definition, no answer-back (ENQ), no report, and 8-bit C1 in no
+ *        encoding.
+ * Owner: the caller places struct safe; nothing is allocated, and no input makes it grow.
+ * Lock:  the caller's, one for each filter.
+ * Trust: the bytes are the guest's. Sequences may be cut anywhere between calls: the output is the same for every
+ *        cut.
  *
- * SAFE_LOG, for people who read a log: text, tab and newline; colours (SGR) if asked for. Complete sequences
- * vanish; what is none, or has no end within SAFE_HELD bytes or its line, is shown: ESC as ^[, as cat -v
- * does, so that a guest can hide nothing. SAFE_LIVE, for a terminal that a person drives: what full-screen
- * programs need passes (cursor, colours, character sets, alternate screen, mouse and paste modes); questions
- * to the terminal pass only where safe_queries says so.
+ * SAFE_LOG, for people who read a log: text, tab and newline; colours (SGR) if asked for. Complete sequences vanish;
+ * what is none, or has no end within SAFE_HELD bytes or its line, is shown: ESC as ^[, as cat -v does, so that a
+ * guest can hide nothing. SAFE_LIVE, for a terminal that a person drives: what full-screen programs need passes
+ * (cursor, colours, character sets, alternate screen, mouse and paste modes); questions to the terminal pass only
+ * where safe_queries says so.
  */
 #ifndef CLIENT_SAFE_H
 #define CLIENT_SAFE_H

@@ -2,9 +2,10 @@
 /*
  * safe_sequence.h: what one complete escape or control sequence does to a terminal. Private to safe.c.
  *
- * Spec:  ECMA-48 8.3; xterm ctlseqs (private modes, DECSCUSR, DSR, DA). A list of what passes: the unknown
- * does not. Owner: nothing is kept. Lock: none. Trust: the bytes are a guest's; they begin with ESC and end
- * as a sequence does.
+ * Spec:  ECMA-48 8.3; xterm ctlseqs (private modes, DECSCUSR, DSR, DA). A list of what passes: the unknown does not.
+ * Owner: nothing is kept.
+ * Lock:  none.
+ * Trust: the bytes are a guest's; they begin with ESC and end as a sequence does.
  */
 #ifndef CLIENT_SAFE_SEQUENCE_H
 #define CLIENT_SAFE_SEQUENCE_H

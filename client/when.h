@@ -2,9 +2,12 @@
 /*
  * when.h: moments, as journalctl's --since and --until take them.
  *
- * Spec:  systemd.time(7), PARSING TIMESTAMPS: "2026-11-21 12:30:05", "2026-11-21", "12:30", "now", "today", "yesterday",
- *        "tomorrow", "-10m", "+5min", "2 hours ago", "@1700000000"; fractions of a second; a trailing "UTC".
- * Owner: nothing is kept. Lock: none; reads the time zone. Trust: the text is the user's.
+ * Spec:  systemd.time(7), PARSING TIMESTAMPS: "2026-11-21 12:30:05", "2026-11-21", "12:30", "now", "today",
+ *        "yesterday", "tomorrow", "-10m", "+5min", "2 hours ago", "@1700000000"; fractions of a second; a trailing
+ *        "UTC".
+ * Owner: nothing is kept.
+ * Lock:  none; reads the time zone.
+ * Trust: the text is the user's.
  */
 #ifndef CLIENT_WHEN_H
 #define CLIENT_WHEN_H

@@ -56,8 +56,7 @@ static int locate(struct vc_line_header *page, size_t bytes, struct vc_ring *out
 
 static int first_error(int a, int b) { return a != VC_OK ? a : b; }
 
-/* After publishing: whether the peer sleeps and must be kicked. Pairs with its arm: one of the two sees the
- * other. */
+/* After publishing: whether the peer sleeps and must be kicked. Pairs with its arm: one of the two sees the other. */
 static void wake(uint32_t *word, bool *kick)
 {
     if (vc_load_seq(word) != 0 && vc_swap_seq(word, 0) != 0)
@@ -76,8 +75,7 @@ static int events_waiting(const struct vc_line_events *e, uint32_t *n) /* for th
     return *n > e->size ? VC_EPEER : VC_OK;
 }
 
-/* Room for bytes; none while no event could be posted, so that one that stands in the stream never has to
- * wait. */
+/* Room for bytes; none while no event could be posted, so that one that stands in the stream never has to wait. */
 static int room_of(const struct vc_producer *p, const struct vc_line_events *e, uint32_t *room)
 {
     uint32_t posted;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <vcons/params.h>
 
-/* x86: guest gets, guest sets, toolstack and device model, they but once; Arm: guest gets, they. A hole has
- * none. */
+/* x86: guest gets, guest sets, toolstack and device model, they but once; Arm: guest gets, they. A hole has none. */
 enum { GET = 1, SET = 2, TOOLS = 4, ONCE = 8, ARM_GET = 16, ARM_TOOLS = 32, ARM = ARM_GET | ARM_TOOLS };
 
 static const uint8_t classes[HVM_NR_PARAMS] = {

@@ -39,8 +39,7 @@ int vc_xencons_front_attach(struct vc_xencons_front *f, struct xencons_interface
 
 void vc_xencons_back_connect(struct vc_xencons_back *b, bool connected)
 {
-    /* Pairs with the load in vc_xencons_front_connected: who sees DISCONNECTED finds drained what it wrote
-     * before. */
+    /* Pairs with the load in vc_xencons_front_connected: who sees DISCONNECTED finds drained what it wrote before. */
     vc_store8_seq(&b->page->connection, connected ? XENCONSOLE_CONNECTED : XENCONSOLE_DISCONNECTED);
 }
 

@@ -2,15 +2,14 @@
 /*
  * spew.h: the numbered lines of tiny's `spew N WIDTH`, for the guest that prints them and for whoever checks them.
  *
- * Line i, from 0: the decimal digits of i, a space, then pattern up to WIDTH bytes in all, then CR LF. A
- * number that leaves no room for the space is printed whole and alone. Byte k of a line's pattern is
- * SPEW_PATTERN[(i + k) % 64], where k counts from 0 at the first byte after the space. WIDTH
- * is 1..SPEW_WIDTH_MAX and does not count CR LF.
+ * Line i, from 0: the decimal digits of i, a space, then pattern up to WIDTH bytes in all, then CR LF. A number that
+ * leaves no room for the space is printed whole and alone. Byte k of a line's pattern is SPEW_PATTERN[(i + k) % 64],
+ * where k counts from 0 at the first byte after the space. WIDTH is 1..SPEW_WIDTH_MAX and does not count CR LF.
  *
  * Owner: the caller places struct spew and the line. Pure: no other memory, no libc but memcpy.
  * Lock:  none.
- * Speed: the number is an odometer of digits and the pattern one copy from a table, as few instructions a
- * line as may be: some KVM emulate each of them.
+ * Speed: the number is an odometer of digits and the pattern one copy from a table, as few instructions a line as
+ *        may be: some KVM emulate each of them.
  */
 #ifndef GUEST_SPEW_H
 #define GUEST_SPEW_H

@@ -2,16 +2,16 @@
 /*
  * config.h: reads a configuration file so that its errors say FILE:LINE and what was expected.
  *
- * Spec:  libconfuse 3.3 does the parsing. Before it sees a byte the file is read whole and checked: a regular
- * file of at most CONFIG_BYTES, no control characters, every string, comment and brace closed. Left to itself
- * libconfuse accepts a file that ends inside a block, exits on a directory, cuts strings at a NUL and fills
- * ${…} from the environment. Comments are blanked (libconfuse miscounts lines behind them); line numbers
- * stay. Owner: what config_read returns is the caller's to free. cfg_t is made and freed by the caller. Lock:
- * libconfuse's scanner is global: one thread parses at a time. Trust: the file may hold anything at all. Its
- * author may choose what the program does, never crash it.
+ * Spec:  libconfuse 3.3 does the parsing. Before it sees a byte the file is read whole and checked: a regular file of
+ *        at most CONFIG_BYTES, no control characters, every string, comment and brace closed. Left to itself
+ *        libconfuse accepts a file that ends inside a block, exits on a directory, cuts strings at a NUL and fills
+ *        ${…} from the environment. Comments are blanked (libconfuse miscounts lines behind them); line numbers stay.
+ * Owner: what config_read returns is the caller's to free. cfg_t is made and freed by the caller.
+ * Lock:  libconfuse's scanner is global: one thread parses at a time.
+ * Trust: the file may hold anything at all. Its author may choose what the program does, never crash it.
  *
- * Check values in callbacks of libconfuse (cfg_set_validate_func) with config_error: only during the parse
- * does it know the line. The first error wins.
+ * Check values in callbacks of libconfuse (cfg_set_validate_func) with config_error: only during the parse does it
+ * know the line. The first error wins.
  */
 #ifndef HOST_CONFIG_H
 #define HOST_CONFIG_H

@@ -4,8 +4,8 @@
  *
  * Owner: the caller owns every struct problem; nothing here allocates.
  * Lock:  none needed: a message is one write(2). message_program is called once, before the first thread.
- * Trust: arguments may hold a guest's or a peer's bytes: control characters leave as '?', so that a message
- * is always one line and never speaks to the terminal.
+ * Trust: arguments may hold a guest's or a peer's bytes: control characters leave as '?', so that a message is always
+ *        one line and never speaks to the terminal.
  */
 #ifndef HOST_MESSAGE_H
 #define HOST_MESSAGE_H
@@ -29,8 +29,7 @@ __attribute__((format(printf, 1, 2))) void message(const char *format, ...);
 __attribute__((format(printf, 3, 4))) int problem_set(struct problem *p, int error, const char *format, ...);
 int problem_setv(struct problem *p, int error, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
 
-/* Replace every control character of text[0..n) by '?', in place; also C1 and what follows a broken UTF-8
- * lead. */
+/* Replace every control character of text[0..n) by '?', in place; also C1 and what follows a broken UTF-8 lead. */
 void message_clean(char *text, size_t n);
 
 #endif

@@ -3,8 +3,10 @@
  * name.h: names of domains and consoles, as people type them and as directories carry them.
  *
  * Spec:  wire/link.h: [A-Za-z0-9][A-Za-z0-9._-]{0,31}, so that a name is never a path, an option or an escape
- * sequence. Owner: the caller places everything. Lock:  none. Trust: any bytes at all may be offered as a
- * name.
+ *        sequence.
+ * Owner: the caller places everything.
+ * Lock:  none.
+ * Trust: any bytes at all may be offered as a name.
  */
 #ifndef HOST_NAME_H
 #define HOST_NAME_H

@@ -2,11 +2,12 @@
 /*
  * paths.h: where the service, its sockets, its state and its logs live, and where our programs are.
  *
- * Spec:  docs/vconsd.8 (FILES). VCONS_RUNTIME_DIR, VCONS_STATE_DIR and VCONS_LOG_DIR override all; else
- * system-wide /run/vcons, /var/lib/vcons, /var/log/vcons; else of the user $XDG_RUNTIME_DIR/vcons (unset:
- * /tmp/vcons-UID), $XDG_STATE_HOME/vcons (unset: ~/.local/state/vcons) and log/ in it. Owner: the caller
- * places struct paths. It is about 12 KiB. Lock:  none; reads the environment. Trust: the environment is the
- * user's own. A directory below /tmp may be anybody's: paths_make checks its owner.
+ * Spec:  docs/vconsd.8 (FILES). VCONS_RUNTIME_DIR, VCONS_STATE_DIR and VCONS_LOG_DIR override all; else system-wide
+ *        /run/vcons, /var/lib/vcons, /var/log/vcons; else of the user $XDG_RUNTIME_DIR/vcons (unset: /tmp/vcons-UID),
+ *        $XDG_STATE_HOME/vcons (unset: ~/.local/state/vcons) and log/ in it.
+ * Owner: the caller places struct paths. It is about 12 KiB.
+ * Lock:  none; reads the environment.
+ * Trust: the environment is the user's own. A directory below /tmp may be anybody's: paths_make checks its owner.
  */
 #ifndef HOST_PATHS_H
 #define HOST_PATHS_H

@@ -2,13 +2,13 @@
 /*
  * sandbox.h: after set-up a program keeps only the system calls that it names.
  *
- * Spec:  seccomp(2): an allow-list by name, for all threads there are; anything else kills the process.
- * no_new_privs is set. Owner: nothing is kept. Lock:  call once, when set-up is done and before the first
- * hostile byte is read. Trust: the filter is the last wall behind our own bugs: name what is needed, not what
- * might be handy.
+ * Spec:  seccomp(2): an allow-list by name, for all threads there are; anything else kills the process. no_new_privs
+ *        is set.
+ * Owner: nothing is kept.
+ * Lock:  call once, when set-up is done and before the first hostile byte is read.
+ * Trust: the filter is the last wall behind our own bugs: name what is needed, not what might be handy.
  *
- * VCONS_SANDBOX=log (for developers) logs what would have killed (journalctl -k, audit type 1326) and goes
- * on.
+ * VCONS_SANDBOX=log (for developers) logs what would have killed (journalctl -k, audit type 1326) and goes on.
  */
 #ifndef HOST_SANDBOX_H
 #define HOST_SANDBOX_H

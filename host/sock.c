@@ -127,8 +127,7 @@ ssize_t sock_send_fds(int fd, const void *bytes, size_t n, const int *fds, unsig
     return sent < 0 ? -errno : sent;
 }
 
-/* Take the descriptors out of one control message: up to max stay, the rest are closed. False: some did not
- * fit. */
+/* Take the descriptors out of one control message: up to max stay, the rest are closed. False: some did not fit. */
 static bool take_fds(const struct cmsghdr *c, int *fds, unsigned max, unsigned *n_fds)
 {
     size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);

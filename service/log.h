@@ -1,28 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * log.h: the log store. A console's log is the buffer between its source and every reader, and after a crash
- * its length is the commit record: what is in the log was taken from the line, nothing else was.
+ * log.h: the log store. A console's log is the buffer between its source and every reader, and after a crash its
+ * length is the commit record: what is in the log was taken from the line, nothing else was.
  *
- * Spec:  design §1, §5; wire/index.h for the records; docs/vcons-log-format.5 for the files; rules R2, R5,
- * R41, R44, R45, R49 of reliability. "Stored" means: in the kernel's page cache, safe from the death of this
- * process, not from a loss of power. Owner: the caller places struct log_store, struct log and struct
- * log_cursor. A store outlives its logs, a log its cursors. No memory is allocated by log_attach, log_append,
- * log_mark and log_settle, nor by rotation. Lock:  one thread at a time for each log may call what is marked
- * (append). Cursors and log_locate belong to any other thread, one at a time for each cursor, and need no
- * lock against the append thread: they read files with pread, up to a length that is published only after the
- * write. log_store_tidy: one call at a time. Trust: bytes come from guests and are never looked at. Files may
- * have been cut, scrambled or replaced by whoever writes to the directory: every record is checked before
- * use, readers only ever go forward, damage becomes a counted gap. Names must be checked ids; they are
- * checked again.
+ * Spec:  design §1, §5; wire/index.h for the records; docs/vcons-log-format.5 for the files; rules R2, R5, R41, R44,
+ *        R45, R49 of reliability. "Stored" means: in the kernel's page cache, safe from the death of this process,
+ *        not from a loss of power.
+ * Owner: the caller places struct log_store, struct log and struct log_cursor. A store outlives its logs, a log its
+ *        cursors. No memory is allocated by log_attach, log_append, log_mark and log_settle, nor by rotation.
+ * Lock:  one thread at a time for each log may call what is marked (append). Cursors and log_locate belong to any
+ *        other thread, one at a time for each cursor, and need no lock against the append thread: they read files
+ *        with pread, up to a length that is published only after the write. log_store_tidy: one call at a time.
+ * Trust: bytes come from guests and are never looked at. Files may have been cut, scrambled or replaced by whoever
+ *        writes to the directory: every record is checked before use, readers only ever go forward, damage becomes a
+ *        counted gap. Names must be checked ids; they are checked again.
  *
- * A store is a directory with DOMAIN/CONSOLE/ below it and in each NNNNNNNNNNNNNNNNNNNN.log, .idx and
- * current.log.
+ * A store is a directory with DOMAIN/CONSOLE/ below it and in each NNNNNNNNNNNNNNNNNNNN.log, .idx and current.log.
  *
- * Order for whoever carries a line: record (attach, event) before any later byte and before the event is
- * marked done; append before commit. A kill between any two steps then neither loses nor doubles a byte.
+ * Order for whoever carries a line: record (attach, event) before any later byte and before the event is marked done;
+ * append before commit. A kill between any two steps then neither loses nor doubles a byte.
  *
- * System calls beyond read and write families, for the sandbox: openat, close, newfstatat, fstat, statfs,
- * getdents64, mkdirat, unlinkat, renameat, symlinkat, fallocate, ftruncate, lseek, fcntl.
+ * System calls beyond read and write families, for the sandbox: openat, close, newfstatat, fstat, statfs, getdents64,
+ * mkdirat, unlinkat, renameat, symlinkat, fallocate, ftruncate, lseek, fcntl.
  */
 #ifndef VCONS_SERVICE_LOG_H
 #define VCONS_SERVICE_LOG_H
@@ -144,8 +143,7 @@ struct log_point {
     uint32_t boot;  /* boots counted in this log */
     uint16_t event; /* as vc_sink_resume wants it */
 };
-/* Where this line stood when its last byte was stored. False: the newest line of this log is another, attach
- * anew. */
+/* Where this line stood when its last byte was stored. False: the newest line of this log is another, attach anew. */
 bool log_resume(const struct log *l, const uint8_t line_id[16], struct log_point *point);
 
 /*
@@ -233,8 +231,7 @@ int log_cursor_open(struct log_cursor *c, const struct log *l, uint64_t offset, 
 void log_cursor_close(struct log_cursor *c); /* accepts a zeroed one */
 /*
  * What stands next: bytes and marks in their order, over all segments. A MARK is taken by this call, BYTES by
- * log_cursor_take. NOTHING: the end of the log for now; look again after the next append. 0 or a negative
- * errno.
+ * log_cursor_take. NOTHING: the end of the log for now; look again after the next append. 0 or a negative errno.
  */
 int log_cursor_next(struct log_cursor *c, struct log_item *item);
 /*

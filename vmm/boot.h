@@ -10,7 +10,8 @@
  *            bytes - 64 KiB     boot area: start_info, module list, memory map, command line; reserved
  *            bytes - 4 KiB      the Xen console page; reserved
  *
- * Owner: the caller's memory. Trust: cmdline and ramdisk are the configuration's.
+ * Owner: the caller's memory.
+ * Trust: cmdline and ramdisk are the configuration's.
  */
 #ifndef VCONS_VMM_BOOT_H
 #define VCONS_VMM_BOOT_H
@@ -21,8 +22,7 @@
 
 /* Where the console page lies in RAM of this size. */
 static inline uint64_t boot_console_gpa(const struct guest_memory *m) { return m->bytes - 4096; }
-/* Write the boot area, and read the file ramdisk into RAM (NULL: none). *start_info is its guest physical
- * address. */
+/* Write the boot area, and read the file ramdisk into RAM (NULL: none). *start_info is its guest physical address. */
 int boot_write(struct guest_memory *m, const char *cmdline, const char *ramdisk, uint64_t *start_info,
                struct problem *problem);
 /*

@@ -6,12 +6,13 @@
  *     vcons-vmm ──► launcher ──► keeper (one for each domain) ──► program ──► its children, orphans too
  *
  * The launcher is forked before vcons-vmm has threads or a sandbox, so a program gets neither. A keeper is child
- * subreaper (prctl(2)): user-mode Linux leaves orphans, and they come to it. It talks over a seqpacket socket; when that
- * closes, whatever the cause, it kills everything below it and ends.
+ * subreaper (prctl(2)): user-mode Linux leaves orphans, and they come to it. It talks over a seqpacket socket; when
+ * that closes, whatever the cause, it kills everything below it and ends.
  *
- * Owner: the caller closes a keeper's socket. Lock: none; the launcher is made once, by the first call.
- * Trust: the program is hostile. It runs as nobody when vcons-vmm was started as root, with no way to new privileges; it
- *        has no descriptor but its terminal, and cannot reach its keeper.
+ * Owner: the caller closes a keeper's socket.
+ * Lock:  none; the launcher is made once, by the first call.
+ * Trust: the program is hostile. It runs as nobody when vcons-vmm was started as root, with no way to new privileges;
+ *        it has no descriptor but its terminal, and cannot reach its keeper.
  */
 #ifndef VMM_COMMAND_KEEPER_H
 #define VMM_COMMAND_KEEPER_H

@@ -44,8 +44,7 @@ struct console_env {               /* ctx is the console's owner; both are calle
     uint64_t (*now_ms)(void *ctx); /* a clock that never goes back */
     /* These bytes were taken, for a person to see; NULL: nobody looks. */
     void (*taken)(void *ctx, const uint8_t *bytes, uint32_t n);
-    /* There is a deadline now, and the last console_deadline said there was none. NULL: the owner looks by
-     * itself. */
+    /* There is a deadline now, and the last console_deadline said there was none. NULL: the owner looks by itself. */
     void (*held)(void *ctx);
 };
 
@@ -98,8 +97,7 @@ int console_init(struct console *c, const struct console_env *env, void *ctx, st
                  struct problem *problem);
 void console_finish(struct console *c);
 
-/* [locked] Offer n bytes; how many were taken, 0..n. Never waits. Less than n: held; offer the rest after
- * `room`. */
+/* [locked] Offer n bytes; how many were taken, 0..n. Never waits. Less than n: held; offer the rest after `room`. */
 uint32_t console_put(struct console *c, const void *bytes, uint32_t n);
 /* [locked] Something that has its place here in the stream. Never fails: it waits in line with the tail. */
 void console_post(struct console *c, enum vc_line_event_kind kind, uint64_t value);

@@ -99,8 +99,7 @@ void domain_debug_port(struct domain *d, uint8_t byte);
 bool domain_stopping(const struct domain *d);
 /*
  * The guest did what no guest may, or its process died: why is shown to people, one clause ("triple fault",
- * "signal 11"). The first call of a run counts. Afterwards domain_stopping() is true and kick has been
- * called.
+ * "signal 11"). The first call of a run counts. Afterwards domain_stopping() is true and kick has been called.
  */
 __attribute__((format(printf, 2, 3))) void domain_crashed(struct domain *d, const char *why, ...);
 /* stream engines: the program ended by itself. status 0: as a poweroff; else as a crash with that exit status

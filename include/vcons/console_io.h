@@ -28,8 +28,7 @@ struct vc_console_io_env {
     /*
      * Output, n in 1..VC_CONSOLE_IO_CHUNK, not filtered. Whoever implements it drains the domain's PV ring
      * first, so that log and terminal have what the guest wrote in its order. Returns how many were taken,
-     * 0..n; fewer: full, it is called again with the rest after go_on, which is the place to wait (in
-     * slices).
+     * 0..n; fewer: full, it is called again with the rest after go_on, which is the place to wait (in slices).
      */
     uint32_t (*out)(void *ctx, const uint8_t *bytes, uint32_t n);
     /*
@@ -37,8 +36,7 @@ struct vc_console_io_env {
      * anew for each chunk.
      */
     uint32_t (*in)(void *ctx, uint8_t *bytes, uint32_t n);
-    /* Between chunks. full: out took less than all, so wait for room, but not long. False: this vCPU has to
-     * stop. */
+    /* Between chunks. full: out took less than all, so wait for room, but not long. False: this vCPU has to stop. */
     bool (*go_on)(void *ctx, bool full);
 };
 struct vc_console_io { /* for the caller to place */

@@ -5,8 +5,7 @@
  *
  * Spec:  Xen public/event_channel.h (2-level ABI: up to 4096 ports, port 0 reserved), public/sched.h. Errors
  *        are Xen's.
- * Owner: the caller gives vc_events_bytes() of memory, aligned to 8, and takes it back when no call is under
- *        way.
+ * Owner: the caller gives vc_events_bytes() of memory, aligned to 8, and takes it back when no call is under way.
  * Lock:  one event lock a domain, through env->lock, a leaf: taken inside each function, never held in
  *        copy_in, copy_out, sent, wait, yield or shutdown. Any thread may call anything, with any other lock
  *        of lock.h held, except the hypercalls: those with none.
@@ -40,8 +39,7 @@ struct vc_events_env {
     void (*sent)(void *ctx, void *door);
     /*
      * Sleep while *word == value, as a futex does: until vc_events_env.wake of that word, until the absolute
-     * system time deadline_ns (0: none), or until this vCPU has to stop. May return VC_WAIT_WOKEN for no
-     * reason.
+     * system time deadline_ns (0: none), or until this vCPU has to stop. May return VC_WAIT_WOKEN for no reason.
      */
     enum vc_wait (*wait)(void *ctx, const uint32_t *word, uint32_t value, uint64_t deadline_ns);
     void (*wake)(void *domain, const uint32_t *word); /* wake all that wait; under the event lock, may not block */
@@ -83,8 +81,7 @@ int vc_events_open(struct vc_events *e, void *door, uint32_t *port);
 int vc_events_close(struct vc_events *e, uint32_t port, const void *door);
 /* Raise the port at the guest. VC_ENOENT as above; that is the guest's doing and harmless. */
 int vc_events_notify(struct vc_events *e, uint32_t port, const void *door);
-/* Raise a virq, if the guest has bound it. VIRQ_CONSOLE is the domain's own notification of input for
- * console_io. */
+/* Raise a virq, if the guest has bound it. VIRQ_CONSOLE is the domain's own notification of input for console_io. */
 void vc_events_virq(struct vc_events *e, uint32_t virq);
 
 /*

@@ -115,8 +115,7 @@ int vc_focus_init(struct vc_focus *f, const struct vc_focus_config *config);
  * matter. */
 int vc_focus_conswitch(struct vc_focus *f, const char *word);
 
-/* A domain takes part from now on. VC_EINVAL: id 0; VC_EBUSY: the id is there. The struct need not be
- * initialised. */
+/* A domain takes part from now on. VC_EINVAL: id 0; VC_EBUSY: the id is there. The struct need not be initialised. */
 int vc_focus_add(struct vc_focus *f, struct vc_focus_domain *d, uint32_t id, void *lock, const char *notice, void *ctx);
 /* It is gone; its vCPUs have stopped. Shows its partial line; if it had the focus, the hypervisor has it now.
  */

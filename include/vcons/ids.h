@@ -2,10 +2,11 @@
 /*
  * ids.h: hands out numbers: always the lowest free one from a given start; freed numbers come again.
  *
- * Spec:  ours. A tree of 64-bit words, a set bit meaning "nothing free below": allocate and free touch one
- * word on each of at most four levels, whether ten numbers are live or a million. Owner: the caller gives
- * vc_ids_bytes() of memory, aligned to 8, and takes it back when it is done. Lock:  the caller's, around
- * every call. Trust: a number to free may be anything; one that is not live is refused.
+ * Spec:  ours. A tree of 64-bit words, a set bit meaning "nothing free below": allocate and free touch one word on
+ *        each of at most four levels, whether ten numbers are live or a million.
+ * Owner: the caller gives vc_ids_bytes() of memory, aligned to 8, and takes it back when it is done.
+ * Lock:  the caller's, around every call.
+ * Trust: a number to free may be anything; one that is not live is refused.
  */
 #ifndef VCONS_IDS_H
 #define VCONS_IDS_H

@@ -3,13 +3,13 @@
  * line.h: the two ends of a line: the hypervisor's, which produces a guest's output, and the service's.
  *
  * Spec:  wire/line.h, for the layout, the wait words and the place of events.
- * Owner: the caller maps the memory, aligned to a page, and places the end; both stay until the caller drops
- * them. Nothing here waits or kicks: functions say when the peer must be kicked (*kick is set to true, never
- * to false), and the caller writes to the eventfd of that name. Lock:  the caller's, one for each end. One
- * producer and one consumer each way for the whole life of the line. Trust: everything in the memory is the
- * peer's to scribble on. Sizes and offsets are copied once and checked at open. An index or event that breaks
- * the protocol gives VC_EPEER and changes nothing; the caller then takes this end for broken until it opens
- * it anew.
+ * Owner: the caller maps the memory, aligned to a page, and places the end; both stay until the caller drops them.
+ *        Nothing here waits or kicks: functions say when the peer must be kicked (*kick is set to true, never to
+ *        false), and the caller writes to the eventfd of that name.
+ * Lock:  the caller's, one for each end. One producer and one consumer each way for the whole life of the line.
+ * Trust: everything in the memory is the peer's to scribble on. Sizes and offsets are copied once and checked at
+ *        open. An index or event that breaks the protocol gives VC_EPEER and changes nothing; the caller then takes
+ *        this end for broken until it opens it anew.
  *
  * Sleep: arm, then look again; sleep only if there is still nothing:
  *
@@ -19,9 +19,8 @@
  *         if (vc_sink_idle(s)) sleep on the eventfd OUT_BYTES;
  *     }
  *
- * An armed end that finds work need not disarm: at worst one kick comes without work. Whoever opens an end
- * kicks the peer once by both of its eventfds: what it was waiting for may have come while nobody was there
- * to say so.
+ * An armed end that finds work need not disarm: at worst one kick comes without work. Whoever opens an end kicks the
+ * peer once by both of its eventfds: what it was waiting for may have come while nobody was there to say so.
  */
 #ifndef VCONS_LINE_H
 #define VCONS_LINE_H
@@ -48,15 +47,13 @@ struct vc_source {
     struct vc_consumer in;
     struct vc_line_events out_events, in_events;
 };
-/* VC_EINVAL: not a line of this version, or bytes too small for what it says; VC_EPEER: indices are not
- * legal. */
+/* VC_EINVAL: not a line of this version, or bytes too small for what it says; VC_EPEER: indices are not legal. */
 int vc_source_open(struct vc_source *s, void *memory, size_t bytes);
 /* *room is 0 while the event ring is full, or after VC_EPEER. */
 int vc_source_room(const struct vc_source *s, uint32_t *room);
 /* As vc_producer_put, and nothing while the event ring is full; kick OUT_BYTES. */
 int vc_source_put(struct vc_source *s, const void *bytes, uint32_t n, uint32_t *done, bool *kick);
-/* Post an event here in the stream; kick OUT_BYTES. VC_ENOSPC: the event ring is full, treat the line as
- * full. */
+/* Post an event here in the stream; kick OUT_BYTES. VC_ENOSPC: the event ring is full, treat the line as full. */
 int vc_source_post(struct vc_source *s, enum vc_line_event_kind kind, uint64_t value, bool *kick);
 /* Input, up to the next event only: take that first. Kick IN_ROOM. */
 int vc_source_get(struct vc_source *s, void *bytes, uint32_t n, uint32_t *got, bool *kick);

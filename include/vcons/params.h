@@ -2,8 +2,7 @@
 /*
  * params.h: the HVM parameters of one domain: who may get and set which.
  *
- * Spec:  Xen public/hvm/params.h, hvm_op.h; access as in arch/x86/hvm/hvm.c and arch/arm/hvm.c. Errors are
- *        Xen's.
+ * Spec:  Xen public/hvm/params.h, hvm_op.h; access as in arch/x86/hvm/hvm.c and arch/arm/hvm.c. Errors are Xen's.
  * Owner: the caller places struct vc_params.
  * Lock:  the caller's, one a domain, around every call; no env.
  * Trust: index, domid and value are the guest's. It may change CONSOLE_EVTCHN: a backend takes the port from
@@ -25,8 +24,7 @@ struct vc_params { /* for the caller to place, not to read */
 };
 
 void vc_params_init(struct vc_params *p, enum vc_param_arch arch);
-/* From now on the guest can neither get nor set it: -EPERM. For what names a page or port that is not the
- * guest's. */
+/* From now on the guest can neither get nor set it: -EPERM. For what names a page or port that is not the guest's. */
 void vc_params_hide(struct vc_params *p, uint32_t index);
 /* 0, or the negative XEN_E that role gets; *value is 0 then. Unset parameters are 0. */
 int vc_params_get(const struct vc_params *p, enum vc_param_role role, uint32_t index, uint64_t *value);

@@ -9,13 +9,11 @@
  *        door.
  * Trust: the page is the guest's. Each shared index is read once a pass; the flag is never read. Illegal
  *        indices mark this console broken: one call of env->broken, no byte taken. It attaches anew by
- *        itself, from the indices then in the page, once they are legal, tried at most once in
- *        VC_PVCONS_RETRY_MS.
+ *        itself, from the indices then in the page, once they are legal, tried at most once in VC_PVCONS_RETRY_MS.
  * Hold:  env->out may take less than it is offered. The rest stays in the ring, which makes the guest wait;
  *        call vc_pvcons_serve again when there is room. No byte is ever dropped here.
  *
- * Who calls: a vCPU thread when its guest notifies the port; the I/O thread when the line has room or input
- * again.
+ * Who calls: a vCPU thread when its guest notifies the port; the I/O thread when the line has room or input again.
  */
 #ifndef VCONS_PVCONS_H
 #define VCONS_PVCONS_H
@@ -72,11 +70,9 @@ void vc_pvcons_init(struct vc_pvcons *c, const struct vc_pvcons_env *env, void *
  * written.
  */
 int vc_pvcons_attach(struct vc_pvcons *c, struct xencons_interface *page);
-/* Write CONNECTED and notify; from now on input too. VC_EINVAL: not attached. While broken: as soon as it
- * heals. */
+/* Write CONNECTED and notify; from now on input too. VC_EINVAL: not attached. While broken: as soon as it heals. */
 int vc_pvcons_connect(struct vc_pvcons *c);
-/* Stop input, drain, write DISCONNECTED, notify. Output is still served: the guest may have looked just
- * before. */
+/* Stop input, drain, write DISCONNECTED, notify. Output is still served: the guest may have looked just before. */
 enum vc_pvcons_served vc_pvcons_disconnect(struct vc_pvcons *c);
 /*
  * Unbind; the caller may unmap. for_good: as vc_pvcons_disconnect first; else the flag stays as it is, for a

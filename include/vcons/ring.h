@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ring.h: one direction of bytes in shared memory, one producer and one consumer. Serves lines and Xen's ring
- * page.
+ * ring.h: one direction of bytes in shared memory, one producer and one consumer. Serves lines and Xen's ring page.
  *
- * Spec:  indices as in Xen public/io/console.h: free-running modulo 2^32, slot = index & (size - 1), used =
- * prod - cons, full when used == size. Owner: the caller places everything; the memory behind struct vc_ring
- * outlives both ends. Lock:  the caller's, one for each end. The two ends need none between them. Trust:
- * whoever shares the memory may write anything at any moment. Each end keeps a private copy of its own index
- * and publishes from it; the other's index is loaded once for each call, checked, then used. Bytes are copied
- * out, or handed on as spans whose contents may still change: never parse them in place. Order: every index
- * is stored and loaded seq_cst. The store of prod pairs with the consumer's load of it (the bytes are visible
- * before the index); the store of cons with the producer's load (the slots are free). That both are more than
- * release and acquire is for the wait words of line.h.
+ * Spec:  indices as in Xen public/io/console.h: free-running modulo 2^32, slot = index & (size - 1), used = prod -
+ *        cons, full when used == size.
+ * Owner: the caller places everything; the memory behind struct vc_ring outlives both ends.
+ * Lock:  the caller's, one for each end. The two ends need none between them.
+ * Trust: whoever shares the memory may write anything at any moment. Each end keeps a private copy of its own index
+ *        and publishes from it; the other's index is loaded once for each call, checked, then used. Bytes are copied
+ *        out, or handed on as spans whose contents may still change: never parse them in place.
+ * Order: every index is stored and loaded seq_cst. The store of prod pairs with the consumer's load of it (the bytes
+ *        are visible before the index); the store of cons with the producer's load (the slots are free). That both
+ *        are more than release and acquire is for the wait words of line.h.
  */
 #ifndef VCONS_RING_H
 #define VCONS_RING_H
@@ -49,8 +49,7 @@ int vc_consumer_attach_at(struct vc_consumer *c, const struct vc_ring *ring, uin
 
 /* Free bytes into *room. VC_EPEER: *room is 0. */
 int vc_producer_room(const struct vc_producer *p, uint32_t *room);
-/* Copy as many of n bytes as fit and publish them; how many into *put, 0..n. VC_EPEER: *put is 0, nothing
- * changed. */
+/* Copy as many of n bytes as fit and publish them; how many into *put, 0..n. VC_EPEER: *put is 0, nothing changed. */
 int vc_producer_put(struct vc_producer *p, const void *bytes, uint32_t n, uint32_t *put);
 
 /* What is there, without taking it: up to two spans in order, the second possibly empty, their sum in *n. */

@@ -2,8 +2,7 @@
 /*
  * xencons.h: the two ends of Xen's PV console page: views of its two rings and of its connection flag.
  *
- * Spec:  wire/xencons.h (Xen public/io/console.h). There is no event index: notify after every change of an
- *        index.
+ * Spec:  wire/xencons.h (Xen public/io/console.h). There is no event index: notify after every change of an index.
  * Owner: the caller maps the page and places the end; the page outlives both. Nothing here waits or notifies.
  * Lock:  the caller's, one for each end.
  * Trust: as ring.h: the peer's index is read once, checked, used; own indices are private copies. The backend
@@ -36,8 +35,7 @@ struct vc_xencons_front {
 int vc_xencons_back_attach(struct vc_xencons_back *b, struct xencons_interface *page);
 int vc_xencons_front_attach(struct vc_xencons_front *f, struct xencons_interface *page);
 
-/* Backend: tell the frontend. Ordered behind everything the backend did to the rings before; notify
- * afterwards. */
+/* Backend: tell the frontend. Ordered behind everything the backend did to the rings before; notify afterwards. */
 void vc_xencons_back_connect(struct vc_xencons_back *b, bool connected);
 /* Frontend: false only while the byte is exactly XENCONSOLE_DISCONNECTED. Look again in every write and every
  * wait. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Both ends of a line in one thread: hostile headers and events, order of events and bytes, resume, when to
- * kick. */
+/* Both ends of a line in one thread: hostile headers and events, order of events and bytes, resume, when to kick. */
 #include "random.h"
 #include "unit.h"
 #include <stdlib.h>

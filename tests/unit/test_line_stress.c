@@ -2,8 +2,7 @@
 /*
  * A line between two threads that sleep on eventfds (T18 iv in code): bytes and events in order both ways,
  * and no wakeup is lost: each side sleeps without a time limit, so that a lost one stops the test. Every
- * message is small and each side is often awake too late or too early: that is where sleeping and waking
- * meet.
+ * message is small and each side is often awake too late or too early: that is where sleeping and waking meet.
  */
 #include "stress.h"
 #include <errno.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * exits.h: what a guest wants when it leaves KVM: hypercalls, port 0xE9, the hypercall page's MSR, ports and memory that
- * nobody answers.
+ * exits.h: what a guest wants when it leaves KVM: hypercalls, port 0xE9, the hypercall page's MSR, ports and memory
+ * that nobody answers.
  *
  * Spec:  Linux api.rst ch. 5 (struct kvm_run); Xen public/arch-x86/cpuid.h for the MSR.
- * Owner: the caller's structs. Lock: the vCPU's thread; sleeps where domain_hypercall does.
+ * Owner: the caller's structs.
+ * Lock:  the vCPU's thread; sleeps where domain_hypercall does.
  * Trust: every register, port and address is the guest's. An access without a device completes as on a PC: reads give
  *        all ones, writes go nowhere. What cannot go on is the guest's crash and nobody else's.
  */

@@ -2,7 +2,8 @@
 /*
  * kernel.h: a domain's kernel, read once and put into its RAM at every start.
  *
- * Owner: holds its own copy of the file: it may change or go while the domain runs. Lock: none.
+ * Owner: holds its own copy of the file: it may change or go while the domain runs.
+ * Lock:  none.
  * Trust: the file may hold anything (elf_image.h); no more than KERNEL_MAX_BYTES of it are read.
  */
 #ifndef VMM_KVM_KERNEL_H

@@ -4,7 +4,8 @@
  *
  * Spec:  Xen public/arch-x86/cpuid.h, public/arch-x86/hvm/start_info.h, public/arch-x86/xen-x86_64.h (registers of a
  *        hypercall); Intel SDM vol. 3 (segments, CR0).
- * Owner: nothing here is kept. Lock: the vCPU's thread, or before it runs.
+ * Owner: nothing here is kept.
+ * Lock:  the vCPU's thread, or before it runs.
  * Trust: registers are the guest's and may hold anything.
  */
 #ifndef VMM_KVM_X86_64_CPU_H
