@@ -10,7 +10,6 @@
 #include "attach.h"
 #include "when.h"
 #include <vcons/wire/index.h>
-#include <vcons/wire/link.h>
 
 void attach_notice(struct attach *a, const char *format, ...)
 {
@@ -79,9 +78,9 @@ static bool show_out(struct attach *a, const struct frame *f)
 static const char *state_text(uint64_t state)
 {
     switch (state) {
-    case VC_LINK_OFF: return "the domain is off";
-    case VC_LINK_CRASHED: return "the domain has crashed";
-    case VC_LINK_PAUSED: return "the domain is paused";
+    case VC_DOMAIN_OFF: return "the domain is off";
+    case VC_DOMAIN_CRASHED: return "the domain has crashed";
+    case VC_DOMAIN_PAUSED: return "the domain is paused";
     default: return "the console is closed";
     }
 }

@@ -101,7 +101,7 @@ struct console *console_get(struct service *s, const char *domain, const char *c
     snprintf(c->log.domain, sizeof c->log.domain, "%s", domain);
     snprintf(c->log.console, sizeof c->log.console, "%s", console);
     c->gone = true; /* known by its log only, until a source comes */
-    c->state = VC_LINK_OFF;
+    c->state = VC_DOMAIN_OFF;
     pthread_mutex_init(&c->live, NULL);
     c->next_name = *bucket;
     *bucket = c;
@@ -132,10 +132,10 @@ int console_open(struct console *c)
 
 const char *console_state(const struct console *c)
 {
-    static const char *const names[] = {[VC_LINK_RUNNING] = "running",
-                                        [VC_LINK_OFF] = "off",
-                                        [VC_LINK_CRASHED] = "crashed",
-                                        [VC_LINK_PAUSED] = "paused"};
+    static const char *const names[] = {[VC_DOMAIN_RUNNING] = "running",
+                                        [VC_DOMAIN_OFF] = "off",
+                                        [VC_DOMAIN_CRASHED] = "crashed",
+                                        [VC_DOMAIN_PAUSED] = "paused"};
 
     if (c->source == NULL && !c->gone)
         return "away";
@@ -169,7 +169,7 @@ static int attach_now(struct console *c, struct source *source, const struct ori
     c->origin = *origin;
     c->link = origin->link;
     c->gone = false;
-    c->state = VC_LINK_RUNNING;
+    c->state = VC_DOMAIN_RUNNING;
     c->service->registry.n_sources++;
     raw_open(c);
     if (source->ops->greet != NULL)
@@ -208,8 +208,8 @@ void console_detach(struct console *c, bool for_good)
 {
     c->gone = c->gone || for_good;
     c->link = NULL;
-    if (for_good && c->state == VC_LINK_RUNNING)
-        c->state = VC_LINK_OFF;
+    if (for_good && c->state == VC_DOMAIN_RUNNING)
+        c->state = VC_DOMAIN_OFF;
     if (c->token.terminal || c->token.claimed)
         token_claim(c, false);
     forget_later(c);

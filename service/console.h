@@ -46,7 +46,7 @@ struct console {
     struct attach_later *later;    /* a source that waits for the one before it to be drained */
     struct link *link;             /* whose console it is, while its link is up */
     struct origin origin;
-    uint32_t state;   /* enum vc_link_state, as the hypervisor says */
+    uint32_t state;   /* enum vc_domain_state, as the hypervisor says */
     uint64_t dropped; /* as it says too */
     uint64_t refused; /* bytes typed by those without the token */
     struct token token;

@@ -295,7 +295,7 @@ static void on_status(struct link *l, const struct vc_link_status *status)
 {
     struct console *c = console_of(l, status->cookie);
 
-    if (c == NULL || status->state < VC_LINK_RUNNING || status->state > VC_LINK_PAUSED)
+    if (c == NULL || status->state < VC_DOMAIN_RUNNING || status->state > VC_DOMAIN_PAUSED)
         return;
     c->state = status->state;
     c->dropped = status->dropped;

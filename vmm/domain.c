@@ -161,7 +161,7 @@ void domain_set_off(struct domain *d, enum domain_state state)
         vc_focus_remove(&d->vmm->focus, &d->focus);
     d->in_focus_ring = false;
     console_lock(&d->console);
-    console_post(&d->console, VC_LINE_CLOSE, state == DOMAIN_CRASHED ? VC_LINK_CRASHED : VC_LINK_OFF);
+    console_post(&d->console, VC_LINE_CLOSE, state == DOMAIN_CRASHED ? VC_DOMAIN_CRASHED : VC_DOMAIN_OFF);
     console_unlock(&d->console);
     tell_state(d);
     vmm_domain_off(d->vmm);

@@ -96,10 +96,10 @@ static int send_add(struct link *l, uint32_t cookie)
 static uint32_t state_of(const struct domain *d)
 {
     switch (domain_state(d)) {
-    case DOMAIN_OFF: return VC_LINK_OFF;
-    case DOMAIN_CRASHED: return VC_LINK_CRASHED;
-    case DOMAIN_PRESERVED: return VC_LINK_PAUSED;
-    default: return VC_LINK_RUNNING;
+    case DOMAIN_OFF: return VC_DOMAIN_OFF;
+    case DOMAIN_CRASHED: return VC_DOMAIN_CRASHED;
+    case DOMAIN_PRESERVED: return VC_DOMAIN_PAUSED;
+    default: return VC_DOMAIN_RUNNING;
     }
 }
 
@@ -108,7 +108,7 @@ static int send_state(struct link *l, uint32_t cookie)
     struct console *console = link_console_of(l, cookie);
     struct vc_link_status status = {.head = head_of(VC_LINK_STATE, sizeof status), .cookie = cookie};
 
-    status.state = cookie == 0 ? VC_LINK_RUNNING : state_of(link_domain_of(l, cookie));
+    status.state = cookie == 0 ? VC_DOMAIN_RUNNING : state_of(link_domain_of(l, cookie));
     console_lock(console);
     status.dropped = console->dropped;
     console_unlock(console);

@@ -19,7 +19,7 @@ ROOMS = {
     "guest": (GUEST, set(), True),
     "vmm": (r".+", {"host"}, True),
     "service": (r"wire/.+|ring|line|atomic|error", {"host"}, True),
-    "client": (r"wire/(control|index|link)", {"host"}, True),  # link: the states of a domain that close records hold
+    "client": (r"wire/(control|index)", {"host"}, True),
     "host": (r"(?!)", set(), True),
 }
 FREESTANDING = {"stdbool.h", "stddef.h", "stdint.h"}

@@ -13,6 +13,7 @@
 #define VCONS_WIRE_INDEX_H
 #include <stddef.h>
 #include <stdint.h>
+#include <vcons/wire/state.h>
 
 #define VC_INDEX_RECORD_BYTES 64u
 #define VC_INDEX_CRC_BLOCK 65536u /* a CRC record closes each whole block of this size of a segment */
@@ -27,7 +28,7 @@ enum vc_index_kind {
     VC_INDEX_RESIZE = 7, /* value is rows << 16 | columns */
     VC_INDEX_BREAK = 8,
     VC_INDEX_OPEN = 9,
-    VC_INDEX_CLOSE = 10,  /* value is an enum vc_link_state */
+    VC_INDEX_CLOSE = 10,  /* value is an enum vc_domain_state */
     VC_INDEX_BROKEN = 11, /* value is the door's reason */
     VC_INDEX_RESTORE = 12,
     VC_INDEX_CRC = 13,  /* value is the CRC32C of the VC_INDEX_CRC_BLOCK bytes that end at offset */

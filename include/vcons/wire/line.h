@@ -26,6 +26,7 @@
 #define VCONS_WIRE_LINE_H
 #include <stddef.h>
 #include <stdint.h>
+#include <vcons/wire/state.h>
 
 #define VC_LINE_MAGIC UINT64_C(0x656e696c736e6376) /* "vcnsline" in memory, little-endian */
 #define VC_LINE_VERSION 1u
@@ -46,7 +47,7 @@ enum vc_line_event_kind {
     VC_LINE_RESIZE = 4,  /* in or out: value is rows << 16 | columns */
     VC_LINE_BREAK = 5,   /* in or out: a serial break */
     VC_LINE_OPEN = 6,    /* out: the guest opened its end */
-    VC_LINE_CLOSE = 7,   /* out: the guest closed its end, or ended; value is an enum vc_link_state */
+    VC_LINE_CLOSE = 7,   /* out: the guest closed its end, or ended; value is an enum vc_domain_state */
     VC_LINE_BROKEN = 8,  /* out: the guest broke its door's protocol; value is the door's reason */
     VC_LINE_RESTORE = 9, /* out: the domain goes on from a saved state */
 };

@@ -23,6 +23,7 @@
 #define VCONS_WIRE_LINK_H
 #include <stddef.h>
 #include <stdint.h>
+#include <vcons/wire/state.h>
 
 #define VC_LINK_VERSION 1u
 #define VC_LINK_NAME_BYTES 36u /* 32 characters and the NUL, padded */
@@ -71,7 +72,6 @@ enum vc_link_geometry {
     VC_LINK_GEOMETRY_XEN = 2,  /* wire/xencons.h: one page, no wait words, notify on every change */
 };
 
-enum vc_link_state { VC_LINK_RUNNING = 1, VC_LINK_OFF = 2, VC_LINK_CRASHED = 3, VC_LINK_PAUSED = 4 };
 enum vc_link_request { VC_LINK_STOP = 1, VC_LINK_RESET = 2, VC_LINK_STOP_ALL = 3 };
 
 /* Order of the descriptors of ADD. The side named first writes, the other reads. */
@@ -123,7 +123,7 @@ struct vc_link_claim { /* CLAIM and TOKEN */
 struct vc_link_status { /* STATE */
     struct vc_link_head head;
     uint32_t cookie;
-    uint32_t state;   /* enum vc_link_state */
+    uint32_t state;   /* enum vc_domain_state */
     uint64_t dropped; /* bytes that the guest wrote and no log holds */
 };
 struct vc_link_ask { /* REQUEST */
