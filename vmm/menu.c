@@ -31,8 +31,12 @@ void menu_domains(struct vmm *vmm)
         struct domain *d = vmm->domains[i];
         const struct domain_config *config = domain_config(d);
 
-        vmm_print(vmm, "d%" PRIu32 " = %s: %s, engine %s, %" PRIu64 " MiB, boot %" PRIu32, domain_id(d), config->name,
-                  domain_state_word(d), config->engine, config->memory_bytes >> 20, domain_boot(d));
+        char memory[32] = ""; /* of a program nobody here knows it */
+
+        if (config->console.door != DOOR_COMMAND)
+            snprintf(memory, sizeof memory, "%" PRIu64 " MiB, ", config->memory_bytes >> 20);
+        vmm_print(vmm, "d%" PRIu32 " = %s: %s, engine %s, %sboot %" PRIu32, domain_id(d), config->name,
+                  domain_state_word(d), config->engine, memory, domain_boot(d));
     }
 }
 

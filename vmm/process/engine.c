@@ -139,10 +139,15 @@ static void wake(const uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE, IN
 static void *watch(void *engine)
 {
     struct engine *e = engine;
+    uint32_t state;
 
     report_death(e, launched_wait(&e->process));
-    /* Now only we write the page. Any new value will do: a vCPU thread that looked just before does not fall asleep. */
-    vc_store_release(&e->page->state, vc_load_relaxed(&e->page->state) + 1);
+    /*
+     * Now only we write the page. Any new value will do, that a vCPU thread that looked just before does not fall asleep; but
+     * never POSTED, which would have it serve the guest's last call once more.
+     */
+    state = vc_load_relaxed(&e->page->state);
+    vc_store_release(&e->page->state, state == VC_CALL_DONE ? VC_CALL_IDLE : VC_CALL_DONE);
     wake(&e->page->state);
     return NULL;
 }
