@@ -21,13 +21,25 @@ json_t *control_ok(const json_t *id, json_t *value)
     return json_pack("{s:O?, s:o}", "id", (json_t *)(uintptr_t)id, "ok", value != NULL ? value : json_object());
 }
 
+/* Where a long text was cut, in the midst of a character, jansson would refuse all of it. */
+static void whole_characters(char *text)
+{
+    size_t n = strlen(text), begin = n;
+
+    while (begin > 0 && n - begin < 3 && ((unsigned char)text[begin - 1] & 0xc0) == 0x80)
+        begin--;
+    if (begin > 0 && ((unsigned char)text[begin - 1] & 0xc0) == 0xc0)
+        text[begin - 1] = '\0';
+}
+
 json_t *control_error(const json_t *id, const char *code, const char *format, ...)
 {
     char text[256];
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    if (vsnprintf(text, sizeof text, format, args) >= (int)sizeof text)
+        whole_characters(text);
     va_end(args);
     message_clean(text, strlen(text)); /* names in it may be the client's */
     return json_pack("{s:O?, s:s, s:s}", "id", (json_t *)(uintptr_t)id, "error", code, "message", text);

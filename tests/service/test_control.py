@@ -149,6 +149,18 @@ def never_reading(place, daemon):
     assert grown < 8192 or vcons.sanitized(daemon.pid), f"grew by {grown} KiB"
 
 
+def long_names(place):
+    """A name of any characters, cut anywhere in the answer's text, is answered."""
+    for char in ("\u00e4", "\u20ac", "\U0001f600"):
+        for shift in range(4):
+            with vcons.Control(place.control, timeout_s=5) as c:
+                try:
+                    c.attach("x" * shift + char * 200)
+                    raise AssertionError("attached")
+                except vcons.ControlError as e:
+                    assert e.code == "no-such-console", e
+
+
 def bad_frames(place):
     frame = struct.Struct("<IB3x")
     for name, data in [
@@ -192,6 +204,7 @@ def main():
         pieces(place)
         flood(place, daemon)
         never_reading(place, daemon)
+        long_names(place)
         bad_frames(place)
         random_bytes(place)
         with vcons.Control(place.control) as c:
