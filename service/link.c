@@ -222,21 +222,21 @@ static struct origin origin_of(struct link *l, const struct vc_link_add *add)
 /* Take the line. 0: the descriptors are ours; else a reason, and they are still the caller's. */
 static uint32_t take_line(struct link *l, const struct vc_link_add *add, const int fds[VC_LINK_FDS])
 {
-    struct console *c = console_get(l->service, add->domain, add->console);
+    struct console *c = console_find(l->service, add->domain, add->console);
     struct origin origin = origin_of(l, add);
     struct source *source;
     uint32_t reason;
     int error;
 
-    if (c == NULL)
-        return VC_LINK_E_LIMIT;
-    if (c->link != NULL || console_of(l, add->cookie) != NULL || (c->source != NULL && !c->removing))
+    if (console_of(l, add->cookie) != NULL || (c != NULL && (c->link != NULL || (c->source != NULL && !c->removing))))
         return VC_LINK_E_BUSY;
     source = line_create(fds, &l->service->append.kicker, &l->service->kicker, &reason);
     if (source == NULL)
         return reason;
     if (memcmp(source->line_id, add->line_id, sizeof add->line_id) != 0)
         error = -EINVAL; /* the packet and the page must speak of one line */
+    else if ((c = console_get(l->service, add->domain, add->console)) == NULL) /* only now: a refusal leaves none */
+        error = -ENOMEM;
     else
         error = console_attach(c, source, &origin);
     if (error == 0)

@@ -236,6 +236,13 @@ def storm(place, daemon):
         vcons.wait_for(lambda: place.log_bytes("storm/hvc0") == b"still here", "its bytes")
 
 
+def nothing_left(place):
+    """What was refused is not in the list: only consoles that were, or are."""
+    with vcons.Control(place.control) as c:
+        names = c.ls().keys()
+        assert "liar/hvc0" not in names, names
+
+
 def main():
     with vcons.Place() as place:
         daemon = place.daemon()
@@ -244,6 +251,7 @@ def main():
         honest.ask("lines", 0, 3 * 10 ** 6)
         memory(place)
         descriptors(place)
+        nothing_left(place)
         packets(place)
         names(place)
         indices(place)
