@@ -13,11 +13,6 @@
 #include "service.h"
 #include "viewer.h"
 
-struct attach_later {
-    struct source *source;
-    struct origin origin;
-};
-
 void registry_open(struct registry *r)
 {
     *r = (struct registry){0};
@@ -156,20 +151,23 @@ static void join(struct console *c, struct source *source, const struct log_time
     log_attach(&c->log, source->line_id, source->ops->index(source), now);
 }
 
-static int attach_now(struct console *c, struct source *source, const struct origin *origin)
+/* Whose it is from here on: what its hypervisor says next is about this line, also while the one before is drained. */
+static void belong(struct console *c, const struct origin *origin)
 {
-    struct log_time now;
-    int error = console_open(c);
-
-    if (error)
-        return error;
-    service_clocks(&now);
-    join(c, source, &now);
-    c->source = source;
     c->origin = *origin;
     c->link = origin->link;
     c->gone = false;
     c->state = VC_DOMAIN_RUNNING;
+}
+
+/* Its log is open, and it belongs to whoever brought the source. */
+static void attach_now(struct console *c, struct source *source)
+{
+    struct log_time now;
+
+    service_clocks(&now);
+    join(c, source, &now);
+    c->source = source;
     c->service->registry.n_sources++;
     raw_open(c);
     if (source->ops->greet != NULL)
@@ -178,20 +176,21 @@ static int attach_now(struct console *c, struct source *source, const struct ori
     if (viewers_flow(c, APPENDED_MARK, NULL, 0, 0))
         viewers_pump(c);
     viewer_room(c); /* somebody may have been typing into the void */
-    return 0;
 }
 
 int console_attach(struct console *c, struct source *source, const struct origin *origin)
 {
-    if (c->source == NULL)
-        return attach_now(c, source, origin);
-    if (!c->removing || c->later != NULL)
+    int error = console_open(c);
+
+    if (error)
+        return error;
+    if (c->source != NULL && (!c->removing || c->later != NULL))
         return -EBUSY;
-    c->later = malloc(sizeof *c->later);
+    if (c->source != NULL)
+        c->later = source;
+    belong(c, origin);
     if (c->later == NULL)
-        return -ENOMEM;
-    *c->later = (struct attach_later){source, *origin};
-    c->link = origin->link;
+        attach_now(c, source);
     return 0;
 }
 
@@ -199,8 +198,7 @@ static void forget_later(struct console *c)
 {
     if (c->later == NULL)
         return;
-    c->later->source->ops->destroy(c->later->source);
-    free(c->later);
+    c->later->ops->destroy(c->later);
     c->later = NULL;
 }
 
@@ -223,20 +221,15 @@ void console_detach(struct console *c, bool for_good)
 /* The append thread is done with the source. */
 static void removed(struct console *c)
 {
-    struct attach_later *later = c->later;
+    struct source *later = c->later;
 
     c->source->ops->destroy(c->source);
     c->source = NULL;
     c->removing = false;
     c->service->registry.n_sources--;
     c->later = NULL;
-    if (later != NULL) {
-        if (attach_now(c, later->source, &later->origin) != 0) {
-            message("%s/%s: its log does not open, the console is not attached", c->log.domain, c->log.console);
-            later->source->ops->destroy(later->source);
-        }
-        free(later);
-    }
+    if (later != NULL)
+        attach_now(c, later);
     if (c->source == NULL)
         viewers_orphans(c);
     if (c->gone && c->source == NULL)

@@ -43,7 +43,7 @@ struct console {
     bool log_open, gone, removing; /* gone: its hypervisor said that it ends for good; removing: asked back */
     bool failed;                   /* the log does not open: attach was refused */
     struct source *source;         /* NULL: away or off */
-    struct attach_later *later;    /* a source that waits for the one before it to be drained */
+    struct source *later;          /* a source that waits for the one before it to be drained */
     struct link *link;             /* whose console it is, while its link is up */
     struct origin origin;
     uint32_t state;   /* enum vc_domain_state, as the hypervisor says */

@@ -3,6 +3,7 @@
 gone ends its viewers after the last byte, one that is away does not, and a returning service finds everybody."""
 import os
 import signal
+import struct
 import sys
 
 import vcons
@@ -109,6 +110,36 @@ def returning(place, daemon, feeder):
     return daemon
 
 
+def overtaking(place, daemon):
+    """What a hypervisor says right after it took a console over is heard, also while the line before is being drained."""
+    with vcons.Control(place.control) as c:
+        heard = 0
+        for i in range(40):
+            before, after = vcons.Guest(place, "again", out_size=1 << 20), vcons.Guest(place, name=f"second-{i}")
+            before.set(before.OUT_PROD, 1 << 20)
+            daemon.send_signal(signal.SIGSTOP)
+            before.kick()
+            before.close()
+            after.line()
+            after.packet(after.ADD, struct.pack("<IIIIII16s16s36s36s36s", 7, 9, 1, 1, 1, 1, after.id, b"u" * 16,
+                                                b"again", b"hvc0", b""), after.fds)
+            after.packet(after.STATE, struct.pack("<IIQ", 7, 4, 1234))
+            after.packet(after.CLAIM, struct.pack("<II128s", 7, 1, b""))
+            daemon.send_signal(signal.SIGCONT)
+            if after.answer()[0] != after.OK:  # it was heard before the end of the other: busy
+                after.close()
+                vcons.wait_for(lambda: not c.ls()["again/hvc0"]["source"], "its end")
+                continue
+            heard += 1
+            vcons.wait_for(lambda: c.ls()["again/hvc0"]["source"], "its line")
+            seen = c.ls()["again/hvc0"]
+            assert seen["dropped"] == 1234 and seen["state"] == "paused", seen
+            assert seen["writer"] == f"terminal of second-{i}", seen
+            after.close()
+            vcons.wait_for(lambda: not c.ls()["again/hvc0"]["source"], "its end")
+        assert heard > 0
+
+
 def sandboxed(daemon):
     for task in os.listdir(f"/proc/{daemon.pid}/task"):
         with open(f"/proc/{daemon.pid}/task/{task}/status") as f:
@@ -128,6 +159,7 @@ def main():
         states(place, first)
         gone(place, first)
         positions(place, first)
+        overtaking(place, daemon)
         daemon = returning(place, daemon, first)
         assert vcons.stop(daemon) == 0
     return 0
