@@ -73,12 +73,12 @@ struct console {
     const struct console_env *env;
     void *ctx;
     struct console_kicks *kicks;
-    int hold_ms;
 
     pthread_mutex_t lock;
     pthread_cond_t room; /* some state changed for the better, or wait must end */
 
     /* Everything below under lock. */
+    int hold_ms;
     struct vc_source source;
     struct line_memory memory;
     enum console_flow flow;

@@ -169,12 +169,19 @@ void domain_set_off(struct domain *d, enum domain_state state)
 
 /* ---- The end of a run. ---- */
 
+/* A person's word stands above the guest's, and STOP over all. */
+static void note_request(struct domain *d, enum domain_request request)
+{
+    int was = REQUEST_NONE;
+
+    while (!atomic_compare_exchange_strong(&d->request, &was, (int)request))
+        if (request < REQUEST_RESET || was == REQUEST_STOP)
+            return;
+}
+
 void domain_end(struct domain *d, enum domain_request request)
 {
-    int none = REQUEST_NONE;
-
-    if (!atomic_compare_exchange_strong(&d->request, &none, (int)request) && request >= REQUEST_RESET)
-        atomic_store(&d->request, (int)request); /* a person's word stands above the guest's */
+    note_request(d, request);
     atomic_store(&d->stopping, true);
     pthread_mutex_lock(&d->poll_lock);
     pthread_cond_broadcast(&d->poll_wake);
@@ -223,10 +230,12 @@ void domain_request(struct domain *d, enum domain_request request)
 {
     struct problem problem;
 
-    if (d->state == DOMAIN_RUNNING) {
+    if (request == REQUEST_RESET && (d->vmm->quitting || d->vmm->leaving)) {
+        vmm_print(d->vmm, "d%u (%s) is not reset: the hypervisor is about to end", d->id, d->config->name);
+    } else if (d->state == DOMAIN_RUNNING) {
         domain_end(d, request);
     } else if (d->state == DOMAIN_ENDING) {
-        atomic_store(&d->request, (int)request);
+        note_request(d, request);
     } else if (d->state == DOMAIN_NEW) {
         if (request == REQUEST_STOP)
             domain_set_off(d, DOMAIN_OFF); /* asked for while the service was still taking our lines */

@@ -44,6 +44,8 @@ void domain_join(struct domain *d);
 int domain_start(struct domain *d, struct problem *problem);
 /* End this run: REQUEST_STOP or REQUEST_RESET. It ends soon; the VMM hears of it. */
 void domain_request(struct domain *d, enum domain_request request);
+/* Hold this domain no more: what its line does not take is dropped, and counted. */
+void domain_give_up(struct domain *d);
 /* After the engine said domain_ended: stop it, and restart, switch off or mark it as the configuration says.
  */
 void domain_reap(struct domain *d);

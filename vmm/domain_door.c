@@ -169,6 +169,14 @@ void door_work(void *domain)
         domain_reap(d);
 }
 
+void domain_give_up(struct domain *d)
+{
+    console_lock(&d->console);
+    d->console.hold_ms = 0;
+    console_unlock(&d->console);
+    door_work(d);
+}
+
 /* The builder's part: page, port, parameters; then the backend's: attach before any vCPU runs (design §3.1). */
 static int open_xen(struct domain *d, struct problem *problem)
 {

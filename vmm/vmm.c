@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define QUIT_LOOK_MS 500 /* domains that still stop after so long may be held */
+
 uint64_t vmm_now_ms(void) { return domain_time_ns() / 1000000; }
 
 /* ---- The hypervisor's console: what core's focus asks. ---- */
@@ -151,15 +153,6 @@ void vmm_detach(struct vmm *vmm)
     say(vmm, 'd');
 }
 
-void vmm_quit(struct vmm *vmm)
-{
-    if (vmm->leaving)
-        uv_stop(&vmm->loop); /* asked again: what the service has not taken stays behind */
-    vmm->quitting = true;
-    for (size_t i = 0; i < vmm->n_domains; i++)
-        domain_request(vmm->domains[i], REQUEST_STOP);
-    vmm_domain_off(vmm);
-}
 
 static void on_signal(uv_signal_t *handle, int number)
 {
@@ -189,13 +182,6 @@ static bool all_delivered(struct vmm *vmm)
     return all;
 }
 
-static void leave_look(uv_timer_t *timer)
-{
-    struct vmm *vmm = timer->data;
-
-    if (all_delivered(vmm) || vmm_now_ms() >= vmm->leave_deadline_ms)
-        uv_stop(&vmm->loop);
-}
 
 static uint64_t longest_hold(const struct vmm *vmm)
 {
@@ -212,6 +198,62 @@ static uint64_t longest_hold(const struct vmm *vmm)
     return longest;
 }
 
+/* Not for the short wait that is usual; once. */
+static void say_we_wait(struct vmm *vmm)
+{
+    if (vmm->said_we_wait || longest_hold(vmm) <= CONFIG_HOLD_DEFAULT_MS)
+        return;
+    vmm->said_we_wait = true;
+    vmm_print(vmm, "waiting for the console service to take what is left; q or a second signal leaves without");
+}
+
+static bool any_held(struct vmm *vmm)
+{
+    bool any = false;
+
+    for (size_t i = 0; !any && i < vmm->n_domains; i++) {
+        struct console *console = domain_console(vmm->domains[i]);
+
+        console_lock(console);
+        any = console->flow == CONSOLE_HELD;
+        console_unlock(console);
+    }
+    return any;
+}
+
+/* While domains stop, with `leaving` false, and after that. */
+static void leave_look(uv_timer_t *timer)
+{
+    struct vmm *vmm = timer->data;
+
+    if (!vmm->leaving) {
+        if (any_held(vmm))
+            say_we_wait(vmm);
+    } else if (all_delivered(vmm) || vmm_now_ms() >= vmm->leave_deadline_ms) {
+        uv_stop(&vmm->loop);
+    }
+}
+
+/* Asked again by somebody who was told what we wait for: what the service has not taken stays behind. */
+static void leave_without(struct vmm *vmm)
+{
+    vmm->leave_deadline_ms = 0;
+    for (size_t i = 0; i < vmm->n_domains; i++)
+        domain_give_up(vmm->domains[i]);
+}
+
+void vmm_quit(struct vmm *vmm)
+{
+    if (vmm->said_we_wait)
+        leave_without(vmm);
+    vmm->quitting = true;
+    if (!vmm->leaving)
+        uv_timer_start(&vmm->leave, leave_look, QUIT_LOOK_MS, QUIT_LOOK_MS);
+    for (size_t i = 0; i < vmm->n_domains; i++)
+        domain_request(vmm->domains[i], REQUEST_STOP);
+    vmm_domain_off(vmm);
+}
+
 void vmm_domain_off(struct vmm *vmm)
 {
     uint64_t hold;
@@ -226,9 +268,10 @@ void vmm_domain_off(struct vmm *vmm)
     }
     vmm->leaving = true;
     hold = longest_hold(vmm);
-    vmm->leave_deadline_ms = hold == UINT64_MAX ? UINT64_MAX : vmm_now_ms() + hold;
-    if (hold > CONFIG_HOLD_DEFAULT_MS && !all_delivered(vmm))
-        vmm_print(vmm, "waiting for the console service to take what is left; q leaves without");
+    if (vmm->leave_deadline_ms != 0)
+        vmm->leave_deadline_ms = hold == UINT64_MAX ? UINT64_MAX : vmm_now_ms() + hold;
+    if (!all_delivered(vmm))
+        say_we_wait(vmm);
     uv_timer_start(&vmm->leave, leave_look, 0, 5);
 }
 
@@ -276,6 +319,7 @@ int vmm_init(struct vmm *vmm, const char *link_path, struct problem *problem)
     const char *run_fd = getenv("VCONS_RUN_FD");
 
     vmm->lock_fd = -1;
+    vmm->leave_deadline_ms = UINT64_MAX;
     vmm->terminal = (struct terminal){.vmm = vmm, .in_fd = -1, .out_fd = -1};
     vmm->run_fd = run_fd != NULL ? atoi(run_fd) : -1;
     if (vmm->run_fd >= 0 && fcntl(vmm->run_fd, F_SETFD, FD_CLOEXEC) != 0)

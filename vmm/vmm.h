@@ -45,8 +45,9 @@ struct vmm {
     bool started;
     bool quitting; /* all are to stop, and none starts again */
     bool leaving;  /* none runs; what the service has not yet taken may hold us for a little */
+    bool said_we_wait; /* for the service; who asks to quit now will not */
     uv_timer_t leave;
-    uint64_t leave_deadline_ms;
+    uint64_t leave_deadline_ms; /* 0: wait no more */
     int run_fd;          /* VCONS_RUN_FD, or -1 */
     int lock_fd;         /* held while the name is ours */
     char directory[256]; /* for guests' programs; empty: not made yet */
@@ -61,7 +62,7 @@ void vmm_finish(struct vmm *vmm);
 
 /* Any thread: the loop looks at all domains soon. */
 void vmm_notify(struct vmm *vmm);
-/* Stop all domains; the loop ends when they have. */
+/* Stop all domains; the loop ends when they have and the service took what they said. Asked again: without that. */
 void vmm_quit(struct vmm *vmm);
 /* Leave the terminal to whoever started us and go on. */
 void vmm_detach(struct vmm *vmm);
