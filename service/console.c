@@ -154,6 +154,10 @@ static void join(struct console *c, struct source *source, const struct log_time
 /* Whose it is from here on: what its hypervisor says next is about this line, also while the one before is drained. */
 static void belong(struct console *c, const struct origin *origin)
 {
+    const struct origin *o = &c->origin;
+
+    c->owner_kept = c->owner_kept && o->uid == origin->uid && o->pid == origin->pid &&
+                    memcmp(o->uuid, origin->uuid, sizeof o->uuid) == 0;
     c->origin = *origin;
     c->link = origin->link;
     c->gone = false;

@@ -30,7 +30,7 @@ struct origin {        /* what a source says about its console */
     uint32_t cookie, kind, domid, boot;
     uid_t uid;
     pid_t pid;
-    bool first;
+    bool first, owned; /* owned: uid, pid and uuid are those of a hypervisor, this one or the last */
     uint8_t uuid[VC_LINK_UUID_BYTES];
     char engine[12];
 };
@@ -46,6 +46,7 @@ struct console {
     struct source *later;          /* a source that waits for the one before it to be drained */
     struct link *link;             /* whose console it is, while its link is up */
     struct origin origin;
+    bool owner_kept;  /* what origin says of its owner is in the state directory */
     uint32_t state;   /* enum vc_domain_state, as the hypervisor says */
     uint64_t dropped; /* as it says too */
     uint64_t refused; /* bytes typed by those without the token */

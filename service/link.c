@@ -13,6 +13,7 @@
 #include "control.h"
 #include "host/name.h"
 #include "host/sock.h"
+#include "owner.h"
 #include "service.h"
 #include "source_line.h"
 
@@ -165,8 +166,9 @@ static struct console *console_of(struct link *l, uint32_t cookie)
 static uint32_t check_owner(struct link *l, const struct vc_link_add *add, const struct console *c)
 {
     bool other_uuid = memcmp(c->origin.uuid, add->uuid, sizeof add->uuid) != 0;
+    bool back_soon = c->origin.kind == 0 && uv_is_active((const uv_handle_t *)&l->service->returning); /* owner_load */
 
-    if (c->origin.kind == 0)
+    if (!c->origin.owned)
         return 0; /* known by its log only, or from a source of our own */
     if (c->link != NULL && c->link != l)
         return VC_LINK_E_BUSY;
@@ -175,7 +177,7 @@ static uint32_t check_owner(struct link *l, const struct vc_link_add *add, const
     if (c->link == l)
         return other_uuid ? VC_LINK_E_OWNER : 0;
     /* Away. Its hypervisor will be back if it lives; if it does not, the domain boots anew with whoever brings it. */
-    if (other_uuid && !c->gone && c->origin.pid != l->pid && kill(c->origin.pid, 0) == 0)
+    if (other_uuid && (!c->gone || back_soon) && c->origin.pid != l->pid && kill(c->origin.pid, 0) == 0)
         return VC_LINK_E_OWNER;
     return 0;
 }
@@ -212,7 +214,8 @@ static struct origin origin_of(struct link *l, const struct vc_link_add *add)
                        .boot = add->boot,
                        .uid = l->uid,
                        .pid = l->pid,
-                       .first = add->first == 1};
+                       .first = add->first == 1,
+                       .owned = true};
 
     memcpy(o.uuid, add->uuid, sizeof o.uuid);
     snprintf(o.engine, sizeof o.engine, "%.*s", (int)sizeof o.engine - 1, add->engine);
@@ -239,8 +242,10 @@ static uint32_t take_line(struct link *l, const struct vc_link_add *add, const i
         error = -ENOMEM;
     else
         error = console_attach(c, source, &origin);
-    if (error == 0)
+    if (error == 0) {
+        owner_keep(c);
         return 0;
+    }
     line_abandon(source); /* the descriptors stay the caller's */
     return error == -EINVAL ? VC_LINK_E_MEMORY : error == -EBUSY ? VC_LINK_E_BUSY : VC_LINK_E_LIMIT;
 }

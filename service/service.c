@@ -11,6 +11,7 @@
 
 #include "control.h"
 #include "link.h"
+#include "owner.h"
 #include "viewer.h"
 
 #define RETURN_MS       2000  /* hypervisors dial again within 10 ms: long enough for busy ones */
@@ -160,8 +161,10 @@ static void store_message(void *ctx, const char *text)
 
 static void know(void *ctx, const char *domain, const char *console)
 {
-    if (name_ok(domain) && name_ok(console))
-        (void)console_get(ctx, domain, console);
+    struct console *c = name_ok(domain) && name_ok(console) ? console_get(ctx, domain, console) : NULL;
+
+    if (c != NULL)
+        owner_load(c);
 }
 
 static int open_store(struct service *s, struct problem *p)
@@ -201,6 +204,9 @@ int service_start(struct service *s, struct problem *p)
     if (error)
         return problem_set(p, error, "event loop: %s", strerror(-error));
     s->spare_fd = fcntl(s->watches.epoll, F_DUPFD_CLOEXEC, 0);
+    error = owners_open(s);
+    if (error)
+        return problem_set(p, error, "%s/owners: %s", s->paths.state, strerror(-error));
     error = open_store(s, p);
     if (error)
         return error;
@@ -228,5 +234,6 @@ void service_run(struct service *s)
     tidier_stop(&s->tidier);
     uv_loop_close(&s->loop);
     sockets_free(s);
+    owners_close(s);
     kicker_close(&s->kicker);
 }

@@ -12,7 +12,7 @@
  *     control.c     control.sock: reading and answering          raw.c       consoles/DOMAIN/CONSOLE.sock
  *     access.c      who may read and write what                  watch.c     many descriptors on one uv loop
  *     service.c     beginning and end of all of it               tidier.c    the thread that deletes old segments
- *     connector.c   sockets of vconsd.conf: connect, again
+ *     connector.c   sockets of vconsd.conf: connect, again       owner.c     whose a domain's name is, kept
  *
  * Threads: the control thread (everything here unless said otherwise) and the append thread. A console is attached to the
  * append thread by append_add and comes back by append_remove; between the two it alone touches the source's out side
@@ -66,6 +66,8 @@ struct service {
     bool had_link;        /* a private service waits for its first, then leaves with the last */
     bool stopping;
     bool said_full;        /* that descriptors are used up */
+    bool said_owners;      /* that the state directory does not take them */
+    int owners_fd;         /* the directory of owner.c; -1: none */
     int lock_fd, spare_fd; /* spare: to turn clients away when there are no more */
     uint64_t started_ns;   /* CLOCK_MONOTONIC */
 };

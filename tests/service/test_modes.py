@@ -3,6 +3,7 @@
 import grp
 import json
 import os
+import signal
 import socket
 import sys
 import traceback
@@ -120,10 +121,74 @@ def groups(place):
     vcons.stop(daemon)
 
 
+def in_child(action):
+    """Run action in another process; its failure is ours."""
+    child = os.fork()
+    if child == 0:
+        try:
+            action()
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def offer(place, domain, uuid, want):
+    with vcons.Guest(place, name="other") as g:
+        g.line()
+        answer = g.add(domain, uuid=uuid)
+        assert answer[:2] == want, answer
+
+
+OK, OWNER = (vcons.Guest.OK, 0), (vcons.Guest.REFUSED, 4)
+
+
+def names_kept(place):
+    """A name belongs to the UUID that made it while its hypervisor lives, also if the service was killed meanwhile."""
+    daemon = place.daemon()
+    with vcons.Guest(place, "mine"):
+        vcons.stop(daemon, signal.SIGKILL)
+        daemon = place.daemon()
+        in_child(lambda: offer(place, "mine", b"x" * 16, OWNER))
+        in_child(lambda: offer(place, "mine", b"u" * 16, OK))  # the domain itself, moved to another process
+    vcons.stop(daemon, signal.SIGKILL)
+    for text in (b"", b"1 0", b"1 0 -1 " + b"75" * 16 + b"\n", b"\0" * 50, b"1 99 1 " + b"zz" * 16, b"9" * 5000):
+        with open(os.path.join(place.state, "owners/mine"), "wb") as f:
+            f.write(text)
+        daemon = place.daemon()
+        offer(place, "mine", b"y" * 16, OK)  # what is damaged says nothing
+        assert vcons.stop(daemon) == 0
+    daemon = place.daemon()
+    offer(place, "mine", b"z" * 16, OK)  # nobody lives there but we
+    assert vcons.stop(daemon) == 0
+
+
+def names_of_users(place):
+    """What root brought is root's, also for the next service, which is nobody's."""
+    daemon = place.daemon()
+    with vcons.Guest(place, "roots"):
+        vcons.stop(daemon, signal.SIGKILL)
+    for base in (place.root, place.run, place.state, place.log):
+        for d, _, files in os.walk(base):
+            for path in [d] + [os.path.join(d, f) for f in files]:
+                os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    try:
+        daemon = place.start([vcons.program("vconsd"), "--foreground"], user=NOBODY, group=NOBODY, extra_groups=[])
+    except PermissionError:
+        print("the programs are not for nobody: names of users were not tried")
+        return
+    vcons.wait_for(lambda: place.answers(daemon), "vconsd")
+    as_nobody([], lambda: offer(place, "roots", b"u" * 16, OWNER))
+    as_nobody([], lambda: offer(place, "theirs", b"u" * 16, OK))
+    offer(place, "roots", b"u" * 16, OK)
+    assert vcons.stop(daemon) == 0
+
+
 def main():
     if os.geteuid() != 0:
         vcons.skip("only root can try it as another user")
-    for case in (from_outside, groups):
+    for case in (from_outside, groups, names_kept, names_of_users):
         with vcons.Place() as place:
             case(place)
     return 0
