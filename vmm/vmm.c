@@ -153,7 +153,6 @@ void vmm_detach(struct vmm *vmm)
     say(vmm, 'd');
 }
 
-
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct vmm *vmm = handle->data;
@@ -181,7 +180,6 @@ static bool all_delivered(struct vmm *vmm)
     }
     return all;
 }
-
 
 static uint64_t longest_hold(const struct vmm *vmm)
 {

@@ -13,7 +13,7 @@
 #include <vcons/wire/xencons.h>
 
 enum { SYS_read = 0, SYS_write = 1, SYS_open = 2, SYS_mmap = 9, SYS_socket = 41, SYS_fork = 57, SYS_execve = 59, SYS_kill = 62,
-       SYS_ptrace = 101, SYS_futex = 202, SYS_exit_group = 231 };
+       SYS_ptrace = 101, SYS_futex = 202, SYS_exit_group = 231, SYS_prlimit64 = 302 };
 
 static struct vc_call_page *page;
 static uint8_t *ram;
@@ -178,6 +178,7 @@ __attribute__((used)) _Noreturn void rule_breaker_main(void)
     case 't': sys6(SYS_socket, 1, 1, 0, 0, 0, 0); break;
     case 'p': sys6(SYS_ptrace, 0, 0, 0, 0, 0, 0); break;
     case 'q': sys6(SYS_kill, -1, 9, 0, 0, 0, 0); break;
+    case 'u': sys6(SYS_prlimit64, 1, 0, 0, 0, 0, 0); break; /* of a process that is not this one */
     case 'c': calls(); break;
     case 'f': flips(); break;
     case 'r': ring(); break;

@@ -13,7 +13,7 @@ ENDS = {  # first letter of the command line: what is said of its end
     "not-ready": b"called its hypervisor before it had sandboxed itself",
     "xit": b"exit status 3",
     "segv": b"signal 11",
-    "open": SIGSYS, "exec": SIGSYS, "kork": SIGSYS, "tocket": SIGSYS, "ptrace": SIGSYS, "quill": SIGSYS,
+    "open": SIGSYS, "exec": SIGSYS, "kork": SIGSYS, "tocket": SIGSYS, "ptrace": SIGSYS, "quill": SIGSYS, "ulimit": SIGSYS,
     "calls": b"powered off", "flips": b"powered off", "ring": b"powered off", "vstorm": b"powered off",
 }
 
