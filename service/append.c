@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 
 #define TURN_BYTES     (64u * 1024) /* of one console before the next; one write(2) */
 #define TURN_EVENTS    16u
+#define NS_A_SECOND    UINT64_C(1000000000)
 #define TURNS_A_LOOK   8u /* between two looks at who woke up: an echo waits behind half a MiB of floods at most */
 #define TURN_SLOW      (16u * 1024) /* ... while a round takes long: each console is served several times a second */
 #define ROUND_NS       UINT64_C(400000000)
@@ -32,8 +34,8 @@ static void read_clocks(struct append *a)
 
     clock_gettime(CLOCK_REALTIME, &real);
     clock_gettime(CLOCK_MONOTONIC, &mono);
-    a->now.real_ns = (uint64_t)real.tv_sec * UINT64_C(1000000000) + (uint64_t)real.tv_nsec;
-    a->now.mono_ns = (uint64_t)mono.tv_sec * UINT64_C(1000000000) + (uint64_t)mono.tv_nsec;
+    a->now.real_ns = (uint64_t)real.tv_sec * NS_A_SECOND + (uint64_t)real.tv_nsec;
+    a->now.mono_ns = (uint64_t)mono.tv_sec * NS_A_SECOND + (uint64_t)mono.tv_nsec;
 }
 
 /* Queues. */
@@ -337,18 +339,37 @@ static bool obey(struct append *a)
 
 /* The thread. */
 
-static int wait_ms(const struct append *a)
+static uint64_t first_due(const struct append *a)
 {
     uint64_t first = a->unsettled != NULL ? a->settle_mono : UINT64_MAX;
 
-    if (a->n_active > 0)
-        return 0;
     for (const struct console *c = a->resting; c != NULL; c = c->append.next_resting)
         if (c->append.wake_mono < first)
             first = c->append.wake_mono;
-    if (first == UINT64_MAX)
-        return -1;
-    return first <= a->now.mono_ns ? 0 : (int)((first - a->now.mono_ns + 999999) / 1000000);
+    return first;
+}
+
+/*
+ * How epoll_wait waits: 0 or without end. What is due at a time is the timer's, set once and left alone until it fires: a
+ * timeout would be set up and torn down again for each key that somebody types.
+ */
+static int timeout_ms(struct append *a)
+{
+    struct itimerspec at = {.it_interval = {0}};
+    uint64_t first;
+
+    if (a->n_active > 0)
+        return 0;
+    first = first_due(a);
+    if (first <= a->now.mono_ns)
+        return 0;
+    if (first == UINT64_MAX || (a->timer_mono > a->now.mono_ns && a->timer_mono <= first))
+        return -1; /* a timer that is early wakes for nothing, once */
+    a->timer_mono = first;
+    at.it_value.tv_sec = (time_t)(first / NS_A_SECOND);
+    at.it_value.tv_nsec = (long)(first % NS_A_SECOND);
+    timerfd_settime(a->timer, TFD_TIMER_ABSTIME, &at, NULL);
+    return -1;
 }
 
 static void end_rests(struct append *a)
@@ -365,14 +386,14 @@ static void end_rests(struct append *a)
 static bool look(struct append *a)
 {
     struct epoll_event events[64];
-    int n = epoll_wait(a->epoll, events, 64, wait_ms(a));
+    int n = epoll_wait(a->epoll, events, 64, timeout_ms(a));
     bool commands = false;
 
     read_clocks(a);
     for (int i = 0; i < n; i++) {
         if (events[i].data.ptr == a)
             commands = true;
-        else
+        else if (events[i].data.ptr != &a->timer)
             wake_up(a, events[i].data.ptr);
     }
     end_rests(a);
@@ -401,6 +422,8 @@ static void *run(void *argument)
 int append_start(struct append *a, uv_async_t *async)
 {
     struct epoll_event e = {.events = EPOLLIN, .data.ptr = a};
+    struct epoll_event due = {.events = EPOLLIN | EPOLLET,
+                              .data.ptr = &a->timer}; /* never read: set anew, it is quiet */
     int error;
 
     *a = (struct append){.async = async};
@@ -412,7 +435,9 @@ int append_start(struct append *a, uv_async_t *async)
     pthread_mutex_init(&a->lock, NULL);
     a->epoll = epoll_create1(EPOLL_CLOEXEC);
     a->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (a->epoll < 0 || a->wake < 0 || epoll_ctl(a->epoll, EPOLL_CTL_ADD, a->wake, &e) < 0)
+    a->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (a->epoll < 0 || a->wake < 0 || a->timer < 0 || epoll_ctl(a->epoll, EPOLL_CTL_ADD, a->wake, &e) < 0 ||
+        epoll_ctl(a->epoll, EPOLL_CTL_ADD, a->timer, &due) < 0)
         return -errno;
     error = pthread_create(&a->thread, NULL, run, a);
     if (error == 0)
@@ -430,6 +455,7 @@ void append_stop(struct append *a)
     (void)!write(a->wake, &one, sizeof one);
     pthread_join(a->thread, NULL);
     close(a->wake);
+    close(a->timer);
     close(a->epoll);
     kicker_close(&a->kicker);
     pthread_mutex_destroy(&a->lock);

@@ -56,6 +56,8 @@ struct append_entry {             /* in each console */
 struct append {
     pthread_t thread;
     int epoll, wake;      /* wake: an eventfd, ours alone */
+    int timer;            /* a timerfd: what is due while all sleep */
+    uint64_t timer_mono;  /* when it fires; in the past: it has fired */
     pthread_mutex_t lock; /* of the two lists; held for moments, never with another */
     struct console *commands, *news;
     bool stopping;

@@ -6,7 +6,7 @@
  * Owner: viewer_create takes the socket; a viewer frees itself when its client goes or the stream ends.
  * Lock:  the control thread. While a viewer is LIVE (it has sent everything there is) its cursor and socket's way out are
  *        shared with the append thread under console->live; viewer.c takes it back before it touches them.
- * Trust: the client. What it sends is read only as far as it can be used at once, so nothing of it is ever kept; a client
+ * Trust: the client. What it sends is read only as far as it can be used at once, so of it one byte is kept at most; a client
  *        that does not read is an old cursor and a full socket, and costs nothing.
  *
  * Nothing that the guest wrote is kept here: a frame that was cut by a full socket is continued out of the log.
@@ -56,6 +56,8 @@ struct viewer {
     uint8_t head[sizeof(struct vc_control_frame)];
     uint32_t in_left; /* of the frame that comes in */
     uint8_t payload_have, payload[16];
+    uint8_t early; /* what follows the head of the frame that comes in, if has_early */
+    bool has_early;
     char who[TOKEN_WHO_BYTES];
 };
 

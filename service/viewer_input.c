@@ -14,6 +14,21 @@
 
 static enum input failed(ssize_t n) { return n < 0 && (errno == EAGAIN || errno == EINTR) ? INPUT_MORE : INPUT_END; }
 
+/* As recv, but what came with the head is first. */
+static ssize_t receive(struct viewer *v, uint8_t *to, size_t max)
+{
+    size_t early = v->has_early ? 1 : 0;
+    ssize_t n = 0;
+
+    if (early) {
+        to[0] = v->early;
+        v->has_early = false;
+    }
+    if (max > early)
+        n = recv(v->watch.fd, to + early, max - early, MSG_DONTWAIT);
+    return early == 0 ? n : n > 0 ? n + 1 : 1;
+}
+
 static uint32_t room_of(struct console *c)
 {
     uint32_t room = 0;
@@ -37,7 +52,7 @@ static enum input read_bytes(struct viewer *v, uint32_t max, uint32_t *went)
     room = room_of(c);
     if (room == 0)
         return INPUT_BLOCKED;
-    n = recv(v->watch.fd, bytes, room < max ? room : max, MSG_DONTWAIT);
+    n = receive(v, bytes, room < max ? room : max);
     if (n <= 0)
         return failed(n);
     c->source->ops->put(c->source, bytes, (uint32_t)n, &put);
@@ -49,7 +64,7 @@ static enum input read_bytes(struct viewer *v, uint32_t max, uint32_t *went)
 static enum input read_refused(struct viewer *v, uint32_t max, uint32_t *went)
 {
     uint8_t bytes[VC_CONTROL_IN_MAX];
-    ssize_t n = recv(v->watch.fd, bytes, max < sizeof bytes ? max : sizeof bytes, MSG_DONTWAIT);
+    ssize_t n = receive(v, bytes, max < sizeof bytes ? max : sizeof bytes);
 
     *went = n > 0 ? (uint32_t)n : 0;
     v->console->refused += *went;
@@ -84,15 +99,23 @@ static struct vc_control_frame head_of(const struct viewer *v)
     return f;
 }
 
+/* A head, and one byte more in the same call: behind the head of a key that is all there is. */
 static enum input read_head(struct viewer *v, uint32_t *went)
 {
-    ssize_t n = recv(v->watch.fd, v->head + v->head_have, sizeof v->head - v->head_have, MSG_DONTWAIT);
+    uint8_t bytes[sizeof v->head + 1] = {0};
+    size_t missing = sizeof v->head - v->head_have;
+    ssize_t n = receive(v, bytes, missing + 1);
     struct vc_control_frame f;
 
     if (n <= 0)
         return failed(n);
     *went = (uint32_t)n;
-    v->head_have = (uint8_t)(v->head_have + n);
+    v->has_early = (size_t)n > missing;
+    v->early = bytes[missing];
+    if ((size_t)n < missing)
+        missing = (size_t)n;
+    memcpy(v->head + v->head_have, bytes, missing);
+    v->head_have = (uint8_t)(v->head_have + missing);
     if (v->head_have < sizeof v->head)
         return INPUT_MORE;
     f = head_of(v);
@@ -156,7 +179,7 @@ static enum input read_in(struct viewer *v, uint32_t *went)
 
 static enum input read_payload(struct viewer *v, uint32_t *went)
 {
-    ssize_t n = recv(v->watch.fd, v->payload + v->payload_have, v->in_left, MSG_DONTWAIT);
+    ssize_t n = receive(v, v->payload + v->payload_have, v->in_left);
 
     if (n <= 0)
         return failed(n);
@@ -166,17 +189,18 @@ static enum input read_payload(struct viewer *v, uint32_t *went)
     return INPUT_MORE;
 }
 
+/* The byte that came with a head is used in the same step: the socket tells of it no more. */
 static enum input read_frames(struct viewer *v, uint32_t *went)
 {
     enum input i = INPUT_MORE;
+    uint32_t head = 0;
 
     *went = 0;
     if (v->head_have < sizeof v->head)
-        i = read_head(v, went);
-    else if (head_of(v).type == VC_CONTROL_IN)
-        i = read_in(v, went);
-    else
-        i = read_payload(v, went);
+        i = read_head(v, &head);
+    if (i == INPUT_MORE && v->in_left > 0 && (head == 0 || v->has_early))
+        i = head_of(v).type == VC_CONTROL_IN ? read_in(v, went) : read_payload(v, went);
+    *went += head;
     if (i != INPUT_MORE || *went == 0 || v->head_have < sizeof v->head || v->in_left > 0)
         return i;
     v->head_have = 0;

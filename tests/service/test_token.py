@@ -4,7 +4,9 @@ is dropped or overtaken while the line is full; raw sockets."""
 import os
 import signal
 import socket
+import struct
 import sys
+import time
 
 import vcons
 
@@ -65,6 +67,30 @@ def one_writes(place, feeder):
     state(b, vcons.FREE)
     b.close()
     typed(feeder, 0, b"onetwothree")
+
+
+def in_pieces(place, feeder):
+    """Frames cut anywhere, or many in one packet: every byte is taken for what it is, once."""
+    def frame(kind, payload=b""):
+        return struct.pack("<IB3x", len(payload), kind) + payload
+
+    frames = [frame(vcons.IN, b"a"), frame(vcons.BREAK), frame(vcons.IN, b"bc"), frame(vcons.RESIZE, bytes([24, 0, 80, 0])),
+              frame(vcons.TOKEN, bytes([vcons.REQUEST])), frame(vcons.IN), frame(vcons.BREAK), frame(vcons.BREAK),
+              frame(vcons.IN, b"d" * 100), frame(vcons.SYNC), frame(vcons.IN, b"e")]
+    stream, keys = b"".join(frames), b"abc" + b"d" * 100 + b"e"
+    want = b""
+    with vcons.Control(place.control) as a:
+        a.attach("f2", "now", write="free")
+        state(a, vcons.YOURS)
+        for size in (*range(1, 12), len(stream)):
+            for at in range(0, len(stream), size):
+                a.socket.sendall(stream[at:at + size])
+                if size < 12 and at % 3 == 0:
+                    time.sleep(0.0001)  # not to wait for anything: so that some pieces come alone
+            want += keys
+            while a.frame() != (vcons.SYNC, b""):
+                pass
+            typed(feeder, 2, want)
 
 
 def terminal(place, feeder):
@@ -217,11 +243,12 @@ def raw_sockets(place, feeder):
 def main():
     with vcons.Place() as place:
         daemon = place.daemon()
-        feeder = place.feeder("-n", "2")
+        feeder = place.feeder("-n", "3")
         feeder.expect("served")
         echo = place.feeder("-n", "1", "--prefix", "e", "--name", "echo", "--echo")
         echo.expect("served")
         one_writes(place, feeder)
+        in_pieces(place, feeder)
         terminal(place, feeder)
         flow(place, echo)
         raw_sockets(place, feeder)
