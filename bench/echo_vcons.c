@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * echo_vcons: a viewer of one console that types a key and waits until its echo comes, through control.sock.
- * Arguments: the socket, the console's name, round trips.
+ * Arguments: the socket, the console's name, round trips of a round, the CPU; -1: any.
  */
 #include "bench.h"
 #include "echo.h"
@@ -11,14 +11,21 @@
 
 static int service;
 
+/* As any client reads: in one call what is there. */
 static void all(void *bytes, size_t n)
 {
-    for (uint8_t *at = bytes; n > 0;) {
-        ssize_t got = recv(service, at, n, MSG_WAITALL);
+    static uint8_t buffer[4096];
+    static size_t begin, end;
 
-        require(got > 0);
-        at += got;
-        n -= (size_t)got;
+    for (uint8_t *to = bytes; n > 0; n--) {
+        if (begin == end) {
+            ssize_t got = recv(service, buffer, sizeof buffer, 0);
+
+            require(got > 0);
+            begin = 0;
+            end = (size_t)got;
+        }
+        *to++ = buffer[begin++];
     }
 }
 
@@ -62,7 +69,7 @@ int main(int argc, char **argv)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char attach[512];
 
-    require(argc == 4);
+    require(argc == 5);
     require((size_t)snprintf(address.sun_path, sizeof address.sun_path, "%s", argv[1]) < sizeof address.sun_path);
     service = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     require(service >= 0 && connect(service, (struct sockaddr *)&address, sizeof address) == 0);
@@ -71,6 +78,7 @@ int main(int argc, char **argv)
              "{\"id\":2,\"op\":\"attach\",\"console\":\"%s\",\"from\":\"now\",\"follow\":true,\"write\":\"free\"}\n",
              argv[2]);
     ask(attach);
+    pin_to(atoi(argv[4]));
     echo_measure((uint32_t)atoi(argv[3]), round_trip);
     return 0;
 }

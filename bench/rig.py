@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """rig.py: what the workloads share: programs of the bench build, rounds in turn, rows of the table, processor time."""
+import contextlib
 import json
 import os
 import statistics
@@ -20,6 +21,26 @@ def program(name, *arguments, cpus=None):
     if done.returncode:
         raise RuntimeError(f"{name}: exit status {done.returncode}")
     return json.loads(done.stdout)
+
+
+@contextlib.contextmanager
+def staying(name, *arguments):
+    """A measuring program that does one round for each line it is given: what does a round and has its result."""
+    p = subprocess.Popen([path_of(name), *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def one():
+        p.stdin.write("\n")
+        p.stdin.flush()
+        result = p.stdout.readline()
+        if not result:
+            raise RuntimeError(f"{name}: exit status {p.wait()}")
+        return json.loads(result)
+
+    try:
+        yield one
+    finally:
+        p.stdin.close()
+        p.wait()
 
 
 class Row:

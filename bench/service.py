@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """service.py: workloads of vconsd, fed over the real link by tests/feeder, which stands for that many guests."""
+import contextlib
 import os
 import statistics
 import sys
 import time
 
 import rig
-from rig import Row, cpu_ns, cpus, in_turn, program, values
+from rig import Row, cpu_ns, cpus, in_turn, values
 
 os.environ["VCONS_BUILD"] = rig.BUILD
 sys.path.insert(0, os.path.join(rig.TOP, "tests", "lib"))
@@ -94,27 +95,55 @@ def fairness(rounds, consoles=1000, seconds=10):
     yield Row(f"T11 fairness: {consoles} lines, largest share in a second", "of fair", [max(best)], [1.0], 2.0, False)
 
 
-def one_echo(consoles, where):
+def pin(process, cpu):
+    for task in os.listdir(f"/proc/{process.pid}/task") if cpu >= 0 else ():
+        os.sched_setaffinity(int(task), {cpu})
+
+
+@contextlib.contextmanager
+def echoing(consoles, ends, middle):
+    """A daemon on this CPU, whose consoles all echo: what one round of keys to one of them takes."""
     with vcons.Place(WHERE) as place:
-        p = start(place, False)
+        daemon = start(place, False)
         feeder = place.feeder("-n", str(consoles), "--echo")
         feeder.expect("served", consoles)
-        if where:
-            for pid in (p.pid, feeder.process.pid):
-                for task in os.listdir(f"/proc/{pid}/task"):
-                    os.sched_setaffinity(int(task), where)
-        return program("echo_vcons", place.control, f"f{consoles // 2}/hvc0", 2000, cpus=where)
+        pin(daemon, middle)
+        pin(feeder.process, ends)
+        with rig.staying("echo_vcons", place.control, f"f{consoles // 2}/hvc0", ECHOES, ends) as one:
+            yield one
+
+
+# Keys in a round, rounds of one life: short and many, for what the machine does besides changes many times a second.
+ECHOES, ECHO_ROUNDS = 100, 40
+# Unpinned, an echo takes 12 us where the kernel keeps all parties on one CPU and 60 where it does not, and that is luck
+# which lasts for seconds; so there the best tenth of many short lives is compared, and the row of two CPUs has the rest.
+LIVES, BEST = 4, 10
+
+
+def echoes(rounds, ends, middle):
+    """Rounds of 1 console, of the limit, and of 1,000 consoles in turn: p50 of each, and p99."""
+    results = [], [], []
+    for _ in range(rounds if ends >= 0 else rounds * LIVES):
+        with echoing(1, ends, middle) as one, echoing(1000, ends, middle) as many, \
+                rig.staying("echo_limit", ECHOES, ends, middle) as limit:
+            for i in range(ECHO_ROUNDS if ends >= 0 else ECHO_ROUNDS // LIVES):
+                for k in (i, i + 1, i + 2):
+                    results[k % 3].append((one, limit, many)[k % 3]())
+    for r in results:
+        r.sort(key=lambda x: x["value"])
+    return results if ends >= 0 else [r[:max(1, len(r) // BEST)] for r in results]
 
 
 def echo(rounds):
-    for name, where in (("one CPU", {cpus()[0]}), ("unpinned", None)):
-        a, b = in_turn(rounds, lambda: one_echo(1, where), lambda: program("echo_limit", 2000, cpus=where))
-        yield Row(f"W5 echo: 1 console, p50, {name}", "us", values(a), values(b), 1.3, False,
-                  {"limit": "as many socket and eventfd hops", "p99": statistics.median(r["p99"] for r in a),
-                   "p99_of_limit": statistics.median(r["p99"] for r in b)})
-        a, b = in_turn(rounds, lambda: one_echo(1000, where), lambda: one_echo(1, where))
-        yield Row(f"W5 echo: 1,000 consoles against one, p50, {name}", "us", values(a), values(b), 1.1, False,
-                  {"p99": statistics.median(r["p99"] for r in a)})
+    usable = cpus()
+    places = [("one CPU", usable[0], usable[0]), ("two CPUs", usable[0], usable[-1]), ("unpinned, the best tenth", -1, -1)]
+    for name, ends, middle in places:
+        one, limit, many = echoes(rounds, ends, middle)
+        p99 = [statistics.median(x["p99"] for x in r) for r in (one, limit, many)]
+        yield Row(f"W5 echo: 1 console, p50, {name}", "us", values(one), values(limit), 1.3, False,
+                  {"limit": "as many socket and eventfd hops", "p99": p99[0], "p99_of_limit": p99[1]})
+        yield Row(f"W5 echo: 1,000 consoles against one, p50, {name}", "us", values(many), values(one), 1.1, False,
+                  {"p99": p99[2]})
 
 
 def private_kib(pid):
