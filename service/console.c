@@ -13,6 +13,8 @@
 #include "service.h"
 #include "viewer.h"
 
+#define NEWS_A_TURN 256u /* as long as the append thread is as quick as we are there is always one more */
+
 void registry_open(struct registry *r)
 {
     *r = (struct registry){0};
@@ -244,9 +246,9 @@ static void removed(struct console *c)
 void console_news(struct service *s)
 {
     struct console *c;
-    uint32_t news;
+    uint32_t news, turns = 0;
 
-    while ((c = append_collect(&s->append, &news)) != NULL) {
+    while (turns++ < NEWS_A_TURN && (c = append_collect(&s->append, &news)) != NULL) {
         if (news & APPEND_ENDED)
             console_detach(c, false);
         if (news & APPEND_OUTPUT)
@@ -256,6 +258,8 @@ void console_news(struct service *s)
         if (news & APPEND_REMOVED)
             removed(c);
     }
+    if (turns > NEWS_A_TURN)
+        uv_async_send(&s->news); /* there may be more */
 }
 
 static void room_ready(struct watch *w, uint32_t events)

@@ -141,6 +141,19 @@ static json_t *ls(struct control *k, const json_t *request)
     return control_ok(json_object_get(request, "id"), json_pack("{s:o}", "consoles", list));
 }
 
+/* A hypervisor is shown to those who may read one of its consoles. */
+static bool may_see(const struct control *k, const struct link *l)
+{
+    const struct service *s = k->service;
+
+    if (k->peer.uid == 0 || k->peer.uid == s->own.uid)
+        return true;
+    for (const struct console *c = s->registry.first; c != NULL; c = c->next)
+        if (c->link == l && access_of(s, &k->peer, c->log.domain, c->log.console).read)
+            return true;
+    return false;
+}
+
 static json_t *status(struct control *k, const json_t *request)
 {
     struct service *s = k->service;
@@ -149,7 +162,8 @@ static json_t *status(struct control *k, const json_t *request)
 
     service_clocks(&now);
     for (const struct link *l = s->links; l != NULL; l = link_next(l))
-        json_array_append_new(links, json_pack("{s:s, s:i}", "name", link_name(l), "pid", (int)link_pid(l)));
+        if (may_see(k, l))
+            json_array_append_new(links, json_pack("{s:s, s:i}", "name", link_name(l), "pid", (int)link_pid(l)));
     return control_ok(
         json_object_get(request, "id"),
         json_pack("{s:i, s:s, s:f, s:i, s:i, s:i, s:o, s:s, s:s, s:s, s:I, s:i, s:b}", "pid", (int)getpid(), "program",

@@ -46,13 +46,13 @@ static const char *const syscalls[] = {
     "epoll_wait", "epoll_pwait", "epoll_ctl", "io_submit", "io_getevents", "io_destroy", "poll", "ppoll",
     "timerfd_settime",
     /* clients and hypervisors */
-    "accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "sendfile", "getsockopt", "socket", "bind", "listen",
-    "connect", "shutdown", "fchmod", "chmod", "fcntl", "fstatfs", "kill", "dup", "dup3",
+    "accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "getsockopt", "socket", "bind", "listen", "connect",
+    "fchmod", "chmod", "fcntl", "fstatfs", "kill",
     /* logs, raw sockets */
     "openat", "mkdir", "mkdirat", "unlink", "unlinkat", "renameat", "renameat2", "symlinkat", "ftruncate", "fallocate",
     "sysinfo", /* glibc's qsort, for the names of more than a hundred segments */
-    "pread64", "pwrite64", "preadv", "pwritev", "statfs", "getdents64", "lstat", "stat", "statx", "fdatasync", "fsync",
-    "readlinkat", "utimensat", "getuid", "geteuid", "ioctl", "sched_getaffinity", "madvise", "membarrier", NULL};
+    "pread64", "pwrite64", "pwritev", "statfs", "getdents64", "lstat", "stat", "statx", "fdatasync", "fsync",
+    "readlinkat", "getuid", "geteuid", "ioctl", "sched_getaffinity", "madvise", "membarrier", NULL};
 
 static int parse(int argc, char **argv, struct options *o)
 {

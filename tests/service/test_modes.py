@@ -87,6 +87,7 @@ def groups(place):
         refused(place.link, socket.SOCK_SEQPACKET)
         with vcons.Control(place.control) as c:
             assert c.ls() == {}
+            assert c.ask("status")["links"] == []  # nor whose hypervisors there are
             assert error_of(c, "attach", console="f0", write="no") == "no-such-console"
             assert error_of(c, "stop", domain="f0") == "not-allowed"
             assert error_of(c, "stop", all=True) == "not-allowed"
@@ -97,6 +98,7 @@ def groups(place):
     def reader():
         with vcons.Control(place.control) as c:
             assert set(c.ls()) == {"f0/hvc0"}
+            assert [l["name"] for l in c.ask("status")["links"]] == ["feeder"]
             assert error_of(c, "attach", console="f1") == "no-such-console"
             assert error_of(c, "attach", console="f0", write="free") == "not-allowed"
             c.attach("f0", "now")
