@@ -9,17 +9,6 @@ void attach_leave(struct attach *a, int status)
     a->status = status;
 }
 
-static void send_bytes(struct attach *a, const uint8_t *bytes, size_t n)
-{
-    while (n > 0) {
-        size_t part = n < VC_CONTROL_IN_MAX ? n : VC_CONTROL_IN_MAX;
-
-        conn_send(&a->conn, VC_CONTROL_IN, bytes, part); /* a lost connection shows when it is read */
-        bytes += part;
-        n -= part;
-    }
-}
-
 static const char *why(const struct attach *a)
 {
     return a->may_not_write ? ": you may look at this console, not type" : ", as you asked (--ro)";
@@ -46,7 +35,7 @@ static void deliver(struct attach *a, const uint8_t *bytes, size_t n)
     }
     if (a->token == TOKEN_FREE)
         conn_send(&a->conn, VC_CONTROL_TOKEN, &request, 1);
-    send_bytes(a, bytes, n);
+    conn_send_input(&a->conn, bytes, n);
 }
 
 static void open_menu(struct attach *a)

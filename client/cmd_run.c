@@ -56,14 +56,8 @@ static pid_t spawn_in_front(char *const argv[], int keep_fd)
 {
     pid_t pid = fork();
 
-    if (pid == 0) {
-        if (keep_fd >= 0)
-            fcntl(keep_fd, F_SETFD, 0);
-        signals_reset();
-        execv(argv[0], argv);
-        message("%s: %s", argv[0], strerror(errno));
-        _exit(EXIT_FAILED);
-    }
+    if (pid == 0)
+        run_become(argv, keep_fd);
     return pid < 0 ? -errno : pid;
 }
 

@@ -3,10 +3,10 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "conn.h"
+#include "host/clock.h"
 #include "host/name.h"
 
 struct send {
@@ -19,29 +19,10 @@ struct send {
     int status;
 };
 
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 static void finish(struct send *s, int status)
 {
     s->done = true;
     s->status = status;
-}
-
-static void send_bytes(struct send *s, const char *bytes, size_t n)
-{
-    while (n > 0) {
-        size_t part = n < VC_CONTROL_IN_MAX ? n : VC_CONTROL_IN_MAX;
-
-        conn_send(&s->conn, VC_CONTROL_IN, bytes, part); /* a lost connection shows when it is read */
-        bytes += part;
-        n -= part;
-    }
 }
 
 static void end_input(struct send *s)
@@ -56,7 +37,7 @@ static void read_input(struct send *s)
     ssize_t n = read(STDIN_FILENO, bytes, sizeof bytes);
 
     if (n > 0) {
-        send_bytes(s, bytes, (size_t)n);
+        conn_send_input(&s->conn, bytes, (size_t)n);
     } else if (n == 0) {
         end_input(s);
     } else if (errno != EINTR && errno != EAGAIN) {
@@ -109,7 +90,7 @@ static void take_frames(struct send *s, int result)
 
 static int left_ms(const struct send *s)
 {
-    uint64_t now = now_ms();
+    uint64_t now = clock_ms();
 
     if (s->timeout_s <= 0)
         return -1;
@@ -161,7 +142,7 @@ static int send_it(struct send *s, struct options *options)
     struct problem p;
     int status = conn_open(&s->conn, options);
 
-    s->deadline_ms = now_ms() + (uint64_t)(s->timeout_s * 1000);
+    s->deadline_ms = clock_ms() + (uint64_t)(s->timeout_s * 1000);
     if (status != EXIT_DONE)
         return status;
     status = conn_attach(&s->conn, &view, json_string("now"), &place, &p);
@@ -176,8 +157,8 @@ static int send_it(struct send *s, struct options *options)
         return status;
     }
     if (s->text != NULL) {
-        send_bytes(s, s->text, strlen(s->text));
-        send_bytes(s, "\r", s->newline ? 1 : 0);
+        conn_send_input(&s->conn, s->text, strlen(s->text));
+        conn_send_input(&s->conn, "\r", s->newline ? 1 : 0);
         end_input(s);
     }
     take_frames(s, 1); /* those that came with the answer */

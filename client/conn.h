@@ -71,6 +71,8 @@ int conn_receive(struct conn *c);
 int conn_frame(struct conn *c, struct frame *f);
 /* Put one frame behind those that wait, and send what can be sent now. n: 0..VC_CONTROL_IN_MAX. -errno: the connection is lost. */
 int conn_send(struct conn *c, enum vc_control_frame_type type, const void *bytes, size_t n);
+/* What was typed, in as many frames as it needs. A connection that is lost shows when it is read. */
+void conn_send_input(struct conn *c, const void *bytes, size_t n);
 int conn_flush(struct conn *c);
 bool conn_waits(const struct conn *c); /* something waits to be sent: poll for POLLOUT, then flush */
 /* poll(2) for one connection: until something can be read, or timeout_ms (-1: none). False: the time is over. */

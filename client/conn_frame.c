@@ -68,6 +68,17 @@ int conn_send(struct conn *c, enum vc_control_frame_type type, const void *bytes
     return conn_flush(c);
 }
 
+void conn_send_input(struct conn *c, const void *bytes, size_t n)
+{
+    for (const uint8_t *at = bytes; n > 0;) {
+        size_t part = n < VC_CONTROL_IN_MAX ? n : VC_CONTROL_IN_MAX;
+
+        conn_send(c, VC_CONTROL_IN, at, part);
+        at += part;
+        n -= part;
+    }
+}
+
 bool conn_waits(const struct conn *c) { return c->out_have > 0; }
 
 bool conn_wait(struct conn *c, int timeout_ms)

@@ -38,6 +38,8 @@ void run_private_end(struct run *r, bool keep_logs);
 int run_service(struct run *r);
 /* Start program (one of ours) with argv[1..], input from /dev/null and errors at the end of file; its pid or -errno. */
 pid_t run_spawn(char *const argv[], const char *file, int keep_fd);
+/* In a child: become the program argv[0]; keep_fd, unless it is -1, stays open for it. */
+_Noreturn void run_become(char *const argv[], int keep_fd);
 /* What was added to the file since it had this length, on standard error. */
 void run_tell(const char *file, off_t length);
 off_t run_length(const char *file);

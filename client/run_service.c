@@ -39,6 +39,16 @@ void run_tell(const char *file, off_t length)
     close(fd);
 }
 
+void run_become(char *const argv[], int keep_fd)
+{
+    if (keep_fd >= 0)
+        fcntl(keep_fd, F_SETFD, 0);
+    signals_reset();
+    execv(argv[0], argv);
+    message("%s: %s", argv[0], strerror(errno));
+    _exit(EXIT_FAILED);
+}
+
 pid_t run_spawn(char *const argv[], const char *file, int keep_fd)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -51,12 +61,7 @@ pid_t run_spawn(char *const argv[], const char *file, int keep_fd)
         dup2(null, STDIN_FILENO);
         dup2(null, STDOUT_FILENO);
         dup2(errors, STDERR_FILENO);
-        if (keep_fd >= 0)
-            fcntl(keep_fd, F_SETFD, 0);
-        signals_reset();
-        execv(argv[0], argv);
-        message("%s: %s", argv[0], strerror(errno));
-        _exit(EXIT_FAILED);
+        run_become(argv, keep_fd);
     }
     if (null >= 0)
         close(null);

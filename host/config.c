@@ -9,28 +9,11 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "file.h"
 
 /* libconfuse hands its error function no context: where the parse under way puts its first error. One thread
  * parses at a time (config.h), and between parses it is NULL. */
 static struct problem *parsing;
-
-static ssize_t read_all(int fd, char *text, size_t size)
-{
-    size_t have = 0;
-
-    while (have < size) {
-        ssize_t n = read(fd, text + have, size - have);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            break;
-        have += (size_t)n;
-    }
-    return (ssize_t)have;
-}
 
 static int open_regular(const char *path, struct problem *p)
 {
@@ -57,7 +40,7 @@ int config_read(const char *path, char **text, size_t *bytes, struct problem *p)
     if (fd < 0)
         return fd;
     *text = malloc(CONFIG_BYTES + 2);
-    n = *text != NULL ? read_all(fd, *text, CONFIG_BYTES + 1) : -ENOMEM;
+    n = *text != NULL ? file_read(fd, *text, CONFIG_BYTES + 1) : -ENOMEM;
     close(fd);
     if (n < 0)
         error = problem_set(p, (int)n, "%s: %s", path, strerror((int)-n));

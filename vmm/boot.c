@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "boot.h"
+#include "host/file.h"
 #include "host/paths.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -18,20 +19,6 @@ struct boot_area { /* at bytes - BOOT_AREA_BYTES */
     char cmdline[BOOT_CMDLINE_MAX + 1];
 };
 _Static_assert(sizeof(struct boot_area) <= BOOT_AREA_BYTES - 4096, "the console page follows");
-
-static int read_all(int fd, uint8_t *to, uint64_t n)
-{
-    for (uint64_t done = 0; done < n;) {
-        ssize_t got = read(fd, to + done, n - done);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return got == 0 ? -EIO : -errno; /* shorter than its size said */
-        done += (uint64_t)got;
-    }
-    return 0;
-}
 
 /* The ramdisk directly below the boot area; where it lies into module. */
 static int place_ramdisk(struct guest_memory *m, const char *path, struct hvm_modlist_entry *module,
@@ -53,7 +40,7 @@ static int place_ramdisk(struct guest_memory *m, const char *path, struct hvm_mo
         goto close_fd;
     }
     *module = (struct hvm_modlist_entry){.paddr = top - size, .size = (uint64_t)st.st_size};
-    result = read_all(fd, m->base + module->paddr, module->size);
+    result = file_read_all(fd, m->base + module->paddr, module->size);
     if (result != 0)
         result = problem_set(problem, -1, "ramdisk %s: %s", path, strerror(-result));
 close_fd:

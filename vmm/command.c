@@ -6,6 +6,7 @@
 #include "command_keeper.h"
 #include "config.h"
 #include "engine.h"
+#include "host/clock.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -16,7 +17,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { OUT_BYTES = 16384, IN_BYTES = 256 };
@@ -38,14 +38,6 @@ struct command_engine {
     char out[OUT_BYTES], in[IN_BYTES]; /* read from the terminal, or for it, and not yet passed on */
     size_t out_at, n_out, in_at, n_in;
 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static bool usable(struct problem *why) { return keeper_prepare(why) == 0; }
 
@@ -171,14 +163,14 @@ static void look_at_stopping(struct command_engine *e)
     if (e->stopping || !domain_stopping(e->domain))
         return;
     e->stopping = true;
-    e->stop_at_ms = now_ms() + STOP_LIMIT_MS;
+    e->stop_at_ms = clock_ms() + STOP_LIMIT_MS;
     keeper_stop(e->keeper);
 }
 
 /* Over when nothing runs and every byte was passed on; when we are stopped, at the latest at the limit. */
 static bool over(const struct command_engine *e)
 {
-    if (e->stopping && now_ms() >= e->stop_at_ms)
+    if (e->stopping && clock_ms() >= e->stop_at_ms)
         return true;
     return e->gone && e->hung_up && e->n_out == 0;
 }
@@ -188,7 +180,7 @@ static void sleep_until_work(struct command_engine *e)
     struct pollfd fds[3] = {{.fd = e->wake, .events = POLLIN},
                             {.fd = e->gone ? -1 : e->keeper, .events = POLLIN},
                             {.fd = e->hung_up || e->n_out > 0 ? -1 : e->terminal, .events = POLLIN}};
-    uint64_t now = now_ms(), count;
+    uint64_t now = clock_ms(), count;
     int timeout_ms = !e->stopping ? -1 : e->stop_at_ms > now ? (int)(e->stop_at_ms - now) : 0;
 
     if (e->n_in > 0 && fds[2].fd >= 0)

@@ -2,6 +2,7 @@
 /* A keeper's life, in a process of its own with one thread: nothing of the VMM's memory is used but the environment. */
 #include "command_keeper.h"
 #include "engine.h"
+#include "host/clock.h"
 #include "host/sock.h"
 #include <dirent.h>
 #include <errno.h>
@@ -17,7 +18,6 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ARGS_MAX 4096u
@@ -34,14 +34,6 @@ struct keeper {
     char packet[sizeof(struct keeper_message) + KEEPER_MAX_BYTES + 1];
     char *argv[ARGS_MAX + 1];
 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static void say(struct keeper *k, enum keeper_kind kind, int32_t value, int fd)
 {
@@ -280,14 +272,14 @@ static void ask_to_end(struct keeper *k)
         return;
     if (k->program > 0)
         kill(-k->program, SIGTERM); /* its group, as it is a session leader's */
-    k->kill_at_ms = now_ms() + KEEPER_GRACE_MS;
+    k->kill_at_ms = clock_ms() + KEEPER_GRACE_MS;
 }
 
 static void move_on(struct keeper *k)
 {
     if (!k->running)
         return;
-    if (k->kill_at_ms != 0 && now_ms() >= k->kill_at_ms)
+    if (k->kill_at_ms != 0 && clock_ms() >= k->kill_at_ms)
         k->killing = true;
     if (!reap(k)) {
         k->running = false;
@@ -326,7 +318,7 @@ static void hear(struct keeper *k)
 
 static int wait_ms(const struct keeper *k)
 {
-    uint64_t now = now_ms();
+    uint64_t now = clock_ms();
 
     if (!k->running)
         return -1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What vCPU threads ask: hypercalls by core's doors, and core's questions to this process. */
 #include "domain_private.h"
+#include "host/clock.h"
 #include "vmm.h"
 #include <sched.h>
 #include <time.h>
@@ -25,13 +26,7 @@ static void unlock_mutex(void *lock, unsigned long saved)
 
 const struct vc_lock_env domain_locks = {.lock = lock_mutex, .unlock = unlock_mutex};
 
-uint64_t domain_time_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
-}
+uint64_t domain_time_ns(void) { return clock_ns(); }
 
 static bool copy_in(void *ctx, void *to, uint64_t from, uint32_t n)
 {

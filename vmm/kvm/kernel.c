@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel.h"
 #include "../boot.h"
+#include "host/file.h"
 #include "x86_64/cpu.h"
 #include <elf.h>
 #include <errno.h>
@@ -14,21 +15,6 @@
 
 /* Page 0 stays empty, so that a guest that calls through a null pointer stops there. */
 #define LOW_BYTES 4096u
-
-/* All n bytes of a file whose size may change meanwhile. */
-static int read_all(int fd, uint8_t *bytes, size_t n)
-{
-    for (size_t done = 0; done < n;) {
-        ssize_t got = read(fd, bytes + done, n - done);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return got < 0 ? -errno : -EIO;
-        done += (size_t)got;
-    }
-    return 0;
-}
 
 static int read_file(const char *path, uint8_t **bytes, size_t *n, struct problem *problem)
 {
@@ -52,7 +38,7 @@ static int read_file(const char *path, uint8_t **bytes, size_t *n, struct proble
         problem_set(problem, -1, "%s: out of memory", path);
         goto close_fd;
     }
-    result = read_all(fd, *bytes, *n);
+    result = file_read_all(fd, *bytes, *n);
     if (result != 0)
         result = problem_set(problem, -1, "%s: %s", path, strerror(-result));
 close_fd:
