@@ -139,14 +139,14 @@ static int start_vmm(struct run *r)
 {
     char program[PATH_MAX], file[PATH_MAX], number[16], *argv[ARGUMENTS_MAX + 8];
     int told[2], status = vmm_arguments(r, program, argv);
-    struct problem p;
+    struct problem p = {""};
     off_t length;
 
     if (status != 0)
         return status;
     if (paths_make(r->scope, &r->paths, &p) != 0 || paths_format(file, "%s/vcons-vmm.err", r->paths.state) != 0 ||
         pipe2(told, O_CLOEXEC) != 0) {
-        message("%s", p.text);
+        message("%s", p.text[0] != '\0' ? p.text : strerror(errno));
         return EXIT_FAILED;
     }
     snprintf(number, sizeof number, "%d", told[1]);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -97,15 +98,35 @@ static int look(struct run *r, const struct options *options, struct problem *p)
     return status;
 }
 
+/* Ours has left because somebody else's has the directory: two who run at once start two, and use the one that stays. */
+static bool another_starts(const struct run *r)
+{
+    char path[PATH_MAX];
+    bool locked;
+    int fd;
+
+    if (paths_format(path, "%s/" PATHS_LOCK, r->paths.state) != 0)
+        return false;
+    fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    locked = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return locked;
+}
+
 /* The service that we started is to answer within START_MS. */
 static int wait_for_service(struct run *r, const struct options *options, const char *file, off_t length)
 {
     struct problem p;
     int waited = 0, state;
+    bool another = false;
 
     while (look(r, options, &p) != EXIT_DONE) {
-        if (waitpid(r->service, &state, WNOHANG) == r->service) {
+        if (r->service > 0 && waitpid(r->service, &state, WNOHANG) == r->service)
             r->service = 0;
+        another = another || (r->service == 0 && another_starts(r));
+        if (r->service == 0 && !another && look(r, options, &p) != EXIT_DONE) {
             run_tell(file, length);
             message("the console service could not start: vconsd --foreground shows why");
             return EXIT_NO_SERVICE;

@@ -19,6 +19,7 @@
 #define PATHS_SOCKET_BYTES 108u /* sun_path with its NUL: Linux takes no longer one */
 #define PATHS_CONTROL      "control.sock"
 #define PATHS_LINK         "link.sock"
+#define PATHS_LOCK         "vconsd.lock" /* in the state directory */
 
 enum paths_scope {
     PATHS_USER,   /* this user's own */

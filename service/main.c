@@ -146,7 +146,7 @@ static int lock_state(struct service *s, struct problem *p)
     char path[PATH_MAX], pid[32] = "";
     ssize_t n;
 
-    if (paths_format(path, "%s/vconsd.lock", s->paths.state) != 0)
+    if (paths_format(path, "%s/" PATHS_LOCK, s->paths.state) != 0)
         return problem_set(p, -ENAMETOOLONG, "%s: too long", s->paths.state);
     s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (s->lock_fd < 0)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """vcons run: what it starts and finds, how it ends, and the terminal it gives back. Guests are tiny, in processes."""
+import fcntl
 import os
 import signal
 import subprocess
@@ -50,6 +51,28 @@ def statuses(place):
     out, _ = vcons(place, "log", "a")
     assert out.splitlines()[-3:] == ["%d %s" % (i, out.splitlines()[-3 + i][2:]) for i in range(3)], out
     return service
+
+
+def together(place):
+    """Somebody else's service has the directory and does not answer yet: it is waited for, and used."""
+    with open(os.path.join(place.state, "vconsd.lock"), "w") as f:
+        f.write(f"{os.getpid()}\n")
+        f.flush()
+        fcntl.flock(f, fcntl.LOCK_EX)
+        p = place.start([program("vcons"), "run", config(place, "both", ("t", 'cmdline = "poweroff"'))],
+                        stderr=subprocess.PIPE)
+        messages = os.path.join(place.state, "vconsd.err")
+        wait_for(lambda: os.path.exists(messages) and os.path.getsize(messages) > 0, "the refusal of its own")
+        try:
+            p.wait(0.3)
+        except subprocess.TimeoutExpired:
+            pass
+        assert p.returncode is None, p.stderr.read()
+    daemon = place.daemon()
+    _, err = p.communicate(timeout=60)
+    assert p.returncode == 0 and b"using the console service at " in err, err
+    daemon.terminate()
+    daemon.wait(20)
 
 
 def detached(place):
@@ -149,6 +172,8 @@ def private(place):
     subprocess.run(["rm", "-r", root], check=True)
 
 
+with Place() as place:
+    together(place)
 with Place() as place:
     service = statuses(place)
     try:
