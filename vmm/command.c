@@ -21,7 +21,8 @@
 
 enum { OUT_BYTES = 16384, IN_BYTES = 256 };
 enum { ROWS = 24, COLUMNS = 80 };
-#define STOP_LIMIT_MS 3000 /* after that a domain is over, whatever its processes and its console still do */
+/* After that a domain is over, whatever its processes still do; but for output that is held. */
+#define STOP_LIMIT_MS 3000
 
 struct command_engine {
     struct domain *domain;
@@ -167,11 +168,11 @@ static void look_at_stopping(struct command_engine *e)
     keeper_stop(e->keeper);
 }
 
-/* Over when nothing runs and every byte was passed on; when we are stopped, at the latest at the limit. */
-static bool over(const struct command_engine *e)
+/* Over when nothing runs and every byte was passed on; at the limit, when every byte was that we read so far. */
+static bool over(struct command_engine *e)
 {
     if (e->stopping && clock_ms() >= e->stop_at_ms)
-        return true;
+        e->gone = e->hung_up = true;
     return e->gone && e->hung_up && e->n_out == 0;
 }
 
@@ -181,7 +182,9 @@ static void sleep_until_work(struct command_engine *e)
                             {.fd = e->gone ? -1 : e->keeper, .events = POLLIN},
                             {.fd = e->hung_up || e->n_out > 0 ? -1 : e->terminal, .events = POLLIN}};
     uint64_t now = clock_ms(), count;
-    int timeout_ms = !e->stopping ? -1 : e->stop_at_ms > now ? (int)(e->stop_at_ms - now) : 0;
+    int timeout_ms = !e->stopping || (e->gone && e->hung_up) ? -1
+                     : e->stop_at_ms > now                   ? (int)(e->stop_at_ms - now)
+                                                             : 0;
 
     if (e->n_in > 0 && fds[2].fd >= 0)
         fds[2].events |= POLLOUT;

@@ -135,7 +135,8 @@ static int fits_engine(struct domain_config *d, struct problem *problem)
     if (d->command != NULL && (d->memory_bytes != CONFIG_MEMORY_DEFAULT || d->vcpus != 1))
         return problem_set(problem, -1, "a command has no memory or vcpus: expected neither");
     if (d->connected == CONNECTED_SERVICE && (d->command != NULL || d->console.door != DOOR_XEN))
-        return problem_set(problem, -1, "connected = service: expected a console of type xen, others have no connection");
+        return problem_set(problem, -1,
+                           "connected = service: expected a console of type xen, others have no connection");
     if (d->command == NULL && d->kernel == NULL)
         return problem_set(problem, -1, "expected kernel = \"tiny\" or a path, or command = …");
     return 0;

@@ -75,13 +75,42 @@ def orphans_go(place):
     wait_for(lambda: not marked(mark), f"the end of orphans {marked(mark)}")
 
 
+def held_output_outlives_a_stop(place):
+    """hold = forever: what was read from the terminal before the line was full is still there when the service is."""
+    daemon = place.daemon("--private", "--linger", "1000")
+    h = Hypervisor(place, shell("p", f'stty -opost -echo; echo ready; read x; python3 -c "{PRINT}"', hold="forever"))
+    wait_for(lambda: log_of(place, "p/hvc0") == b"ready\n", "the service to have the line")
+    daemon.kill()
+    daemon.wait()
+    h.type("\r")
+    h.expect("0000100")  # it was read, so a switch of the focus does not discard it
+    h.type(b"\x01\x01\x01")
+
+    def is_held():
+        h.type("c")
+        h.expect("p/hvc0 (command): ")
+        return h.expect(" bytes dropped").startswith(b"held")
+    wait_for(is_held, "the program to be held")
+    h.process.send_signal(signal.SIGTERM)
+    try:
+        h.wait(3.5)  # longer than programs have for their end
+        raise AssertionError("hold = forever did not wait")
+    except TimeoutError:
+        pass
+    place.daemon("--private", "--linger", "1000")
+    assert h.wait() == 0
+    log, want = place.log_bytes("p/hvc0"), b"ready\n" + b"".join(b"%07d\n" % i for i in range(300000))
+    assert want.startswith(log) and len(log) > len("ready\n") + (256 << 10), len(log)
+    h.close()
+
+
 def stop_is_bounded(place, how, is_gone):
     """TERM to the VMM, or its death: a program that refuses to end, and its family, end all the same."""
     mark = "stays-" + uuid.uuid4().hex
     script = f"trap '' TERM HUP INT; (setsid sh -c \"trap '' TERM HUP; while :; do sleep 1; done; : {mark}\" &); echo ready; while :; do sleep 1; done; : {mark}"
     h = Hypervisor(place, shell("s", script))
     h.expect("ready")
-    assert len(marked(mark)) >= 2, marked(mark)
+    wait_for(lambda: len(marked(mark)) >= 2, "both to run")
     began = time.monotonic()
     h.process.send_signal(how)
     is_gone(h)
@@ -149,7 +178,8 @@ def starts_again(place):
     h.close()
 
 
-for test in (prints_exactly, ends_are_told, orphans_go, typed_text_arrives, environment, one_viewers_size, starts_again):
+for test in (prints_exactly, ends_are_told, orphans_go, typed_text_arrives, environment, one_viewers_size, starts_again,
+             held_output_outlives_a_stop):
     with Place() as fresh:
         test(fresh)
         print("ok", test.__name__, flush=True)
