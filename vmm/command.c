@@ -268,9 +268,18 @@ static void stop(void *engine)
 
 static int reset(void *engine, struct problem *problem)
 {
-    (void)engine;
-    (void)problem;
-    return 0; /* a start makes all anew */
+    struct command_engine *e = engine;
+    struct keeper_message m;
+    int heard;
+
+    while ((heard = keeper_hear(e->keeper, &m)) > 0) /* what the last run left */
+        continue;
+    if (heard == 0)
+        return 0; /* a start makes the rest anew */
+    if (e->keeper >= 0)
+        close(e->keeper); /* it was killed */
+    e->keeper = keeper_create(problem);
+    return e->keeper >= 0 ? 0 : -1;
 }
 
 const struct engine_ops engine_command = {

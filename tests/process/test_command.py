@@ -178,8 +178,24 @@ def starts_again(place):
     h.close()
 
 
+def starts_again_without_its_keeper(place):
+    """Somebody (the kernel, out of memory) kills the process between us and the program: a restart has a new one."""
+    place.daemon("--private", "--linger", "1000")
+    mark = "kept-" + uuid.uuid4().hex
+    h = Hypervisor(place, shell("k", f"echo run; read x; : {mark}", on_crash="restart"))
+    for n in (1, 2):
+        wait_for(lambda: look(h) and log_of(place, "k/hvc0").count(b"run\r\n") == n, f"run {n}")
+        if n == 1:
+            with open(f"/proc/{marked(mark)[0]}/stat") as f:
+                os.kill(int(f.read().rpartition(")")[2].split()[1]), signal.SIGKILL)
+    h.process.send_signal(signal.SIGTERM)
+    assert h.wait() == 0
+    assert not marked(mark), marked(mark)
+    h.close()
+
+
 for test in (prints_exactly, ends_are_told, orphans_go, typed_text_arrives, environment, one_viewers_size, starts_again,
-             held_output_outlives_a_stop):
+             held_output_outlives_a_stop, starts_again_without_its_keeper):
     with Place() as fresh:
         test(fresh)
         print("ok", test.__name__, flush=True)
