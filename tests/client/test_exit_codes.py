@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What each command answers to what it is given: exit status, and one line on standard error that says what to do."""
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -183,8 +184,10 @@ def others():
         feeder = place.feeder("-n", "2", "--prefix", "p")
         feeder.expect("served", 2)
 
+        command = shutil.copy(program("vcons"), place.root)  # nobody may not be able to enter the build directory
+
         def nobody(*argv):
-            return subprocess.run([program("vcons"), *argv], env=place.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            return subprocess.run([command, *argv], env=place.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE, timeout=60, user=65534, group=65534, extra_groups=[])
         r = nobody("ls")
         if r.returncode == 126 or b"cannot execute" in r.stderr:
@@ -193,7 +196,7 @@ def others():
         for status, argv in ((0, ["log", "p0"]), (3, ["log", "p1"]), (4, ["send", "p0", "x"]), (4, ["stop", "p0"]), (4, ["stop", "--all"])):
             r = nobody(*argv)
             assert r.returncode == status, (argv, r)
-        v = subprocess.Popen([program("vcons"), "attach", "p0"], env=place.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        v = subprocess.Popen([command, "attach", "p0"], env=place.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, user=65534, group=65534, extra_groups=[])
         v.stdin.write(b"typed")
         v.stdin.flush()
