@@ -170,14 +170,6 @@ def memory(rounds, consoles=1000):
     yield Row("W8 memory: after 320 KB each, against before", "KiB", after, per_console, 1.01, False)
 
 
-def switches(pid):
-    total = 0
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/status") as f:
-            total += sum(int(l.split()[1]) for l in f if "voluntary_ctxt_switches" in l)
-    return total
-
-
 def idle(rounds, consoles=1000):
     seconds = int(os.environ.get("VCONS_BENCH_IDLE_S", "60"))
     with vcons.Place(WHERE) as place:
@@ -185,8 +177,8 @@ def idle(rounds, consoles=1000):
         feeder = place.feeder("-n", str(consoles))
         feeder.expect("served", consoles)
         time.sleep(1)
-        before, cpu = switches(daemon.pid), cpu_ns(daemon.pid)
+        before, cpu = vcons.switches(daemon.pid), cpu_ns(daemon.pid)
         time.sleep(seconds)
-        wakeups, cpu = switches(daemon.pid) - before, cpu_ns(daemon.pid) - cpu
+        wakeups, cpu = vcons.switches(daemon.pid) - before, cpu_ns(daemon.pid) - cpu
     yield Row(f"W13 idle: wakeups of {consoles} consoles in {seconds} s", "", [wakeups], [1.0], 0, False,
               {"cpu_ns": cpu})

@@ -4,7 +4,7 @@
  * copied to a guest. Each domain is typed its own alphabet and must never read another; the counts must balance; what a
  * domain writes out of focus reaches the terminal without a control character.
  */
-#include "fuzz.h"
+#include "locks.h"
 #include <vcons/console_io.h>
 #include <vcons/focus.h>
 
@@ -21,21 +21,10 @@ static struct world {
     struct vc_focus focus;
     struct domain domains[DOMAINS];
     uint8_t typed[64], output[4096], ram[RAM];
-    uint32_t depth; /* of locks */
     bool ever_in_focus, copying;
     uint64_t now_ms;
 } w;
 
-static unsigned long lock(void *which)
-{
-    (void)which;
-    return w.depth++;
-}
-static void unlock(void *which, unsigned long saved)
-{
-    (void)which;
-    require(--w.depth == saved);
-}
 static uint64_t now_ms(void *ctx)
 {
     (void)ctx;
@@ -44,13 +33,13 @@ static uint64_t now_ms(void *ctx)
 static void ready(void *ctx)
 {
     (void)ctx;
-    require(w.depth > 0);
+    require(locks_held > 0);
 }
 static void free_of_locks(void *ctx, struct vc_focus_domain *d)
 {
     (void)ctx;
     (void)d;
-    require(w.depth == 0);
+    require(locks_held == 0);
 }
 static void moved(void *ctx, struct vc_focus_domain *to)
 {
@@ -60,7 +49,7 @@ static void moved(void *ctx, struct vc_focus_domain *to)
 static void key(void *ctx, uint8_t k)
 {
     (void)ctx;
-    require(w.depth == 0);
+    require(locks_held == 0);
     if (k % 16 == 5)
         (void)vc_focus_start(&w.focus, k % 5u);
 }
@@ -83,7 +72,7 @@ static bool inside(uint64_t at, uint32_t n) { return at < RAM && n <= RAM - at; 
 static bool copy_in(void *ctx, void *to, uint64_t from, uint32_t n)
 {
     (void)ctx;
-    require(w.depth == 0 && n > 0 && n <= 4096);
+    require(locks_held == 0 && n > 0 && n <= 4096);
     return inside(from, n) && memcpy(to, w.ram + from, n);
 }
 
@@ -92,7 +81,7 @@ static bool copy_out(void *ctx, uint64_t to, const void *from, uint32_t n)
     struct domain *d = ctx;
     const uint8_t *bytes = from;
 
-    require(w.depth == 0);
+    require(locks_held == 0);
     for (uint32_t i = 0; i < n; i++) /* its own alphabet, or a switch character that was delivered */
         require(bytes[i] >> 6 == d->d.id || bytes[i] == 1);
     if (!w.copying) {
@@ -127,7 +116,7 @@ static uint32_t give(void *ctx, uint8_t *bytes, uint32_t n)
 static bool go_on(void *ctx, bool full)
 {
     (void)ctx;
-    require(w.depth == 0);
+    require(locks_held == 0);
     return !full || w.in.left > 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Event channel and scheduler hypercalls with any number, at any address, with any bytes behind it; parameters too. */
-#include "fuzz.h"
+#include "locks.h"
 #include <vcons/events.h>
 #include <vcons/params.h>
 
@@ -11,42 +11,31 @@ static struct world {
     struct vc_events events;
     uint8_t ram[RAM];
     int doors[4];
-    uint32_t depth;
 } w;
 
-static unsigned long lock(void *which)
-{
-    (void)which;
-    return w.depth++;
-}
-static void unlock(void *which, unsigned long saved)
-{
-    (void)which;
-    require(--w.depth == saved);
-}
 static bool inside(uint64_t at, uint32_t n) { return at < RAM && n <= RAM - at; }
 static bool copy_in(void *ctx, void *to, uint64_t from, uint32_t n)
 {
     (void)ctx;
-    require(w.depth == 0 && n > 0 && n <= 512);
+    require(locks_held == 0 && n > 0 && n <= 512);
     return inside(from, n) && memcpy(to, w.ram + from, n);
 }
 static bool copy_out(void *ctx, uint64_t to, const void *from, uint32_t n)
 {
     (void)ctx;
-    require(w.depth == 0);
+    require(locks_held == 0);
     return inside(to, n) && memcpy(w.ram + to, from, n);
 }
 static void sent(void *ctx, void *door)
 {
     (void)ctx;
-    require(w.depth == 0 && (int *)door >= w.doors && (int *)door < w.doors + 4);
+    require(locks_held == 0 && (int *)door >= w.doors && (int *)door < w.doors + 4);
 }
 static enum vc_wait wait(void *ctx, const uint32_t *word, uint32_t value, uint64_t deadline_ns)
 {
     (void)ctx;
     (void)deadline_ns;
-    require(w.depth == 0 && *word == value);
+    require(locks_held == 0 && *word == value);
     if (take(&w.in, 1) % 2 != 0)
         vc_events_virq(&w.events, VIRQ_CONSOLE);
     return w.in.left > 0 ? (enum vc_wait)(take(&w.in, 1) % 3) : VC_WAIT_STOP;
@@ -54,12 +43,12 @@ static enum vc_wait wait(void *ctx, const uint32_t *word, uint32_t value, uint64
 static void wake(void *domain, const uint32_t *word)
 {
     (void)domain;
-    require(w.depth == 1 && word == &w.events.sequence);
+    require(locks_held == 1 && word == &w.events.sequence);
 }
 static void yield(void *ctx)
 {
     (void)ctx;
-    require(w.depth == 0);
+    require(locks_held == 0);
 }
 static void shut(void *ctx, uint32_t reason)
 {

@@ -67,6 +67,15 @@ def wait_for(condition, what, timeout_s=None):
         pause = min(pause * 1.5, 0.05)
 
 
+def switches(pid):
+    """Context switches of all its threads so far: who sleeps on makes none."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/status") as f:
+            total += sum(int(line.split()[1]) for line in f if "voluntary_ctxt_switches" in line)
+    return total
+
+
 class Place:
     """A fresh directory with the run, state and log directories of one test; gone at the end."""
 
@@ -246,6 +255,14 @@ class Control:
         if "error" in answer:
             raise ControlError(answer)
         return answer["ok"]
+
+    def refusal(self, op, **fields):
+        """The code of the error that this is answered with; None: it is no error."""
+        try:
+            self.ask(op, **fields)
+        except ControlError as e:
+            return e.code
+        return None
 
     def ls(self):
         return {c["name"]: c for c in self.ask("ls")["consoles"]}

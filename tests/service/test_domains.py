@@ -9,14 +9,6 @@ import sys
 import vcons
 
 
-def error_of(c, op, **fields):
-    try:
-        c.ask(op, **fields)
-    except vcons.ControlError as e:
-        return e.code
-    return None
-
-
 def requests(place, first, second):
     with vcons.Control(place.control) as c:
         c.ask("stop", domain="f1")
@@ -41,7 +33,7 @@ def requests(place, first, second):
             assert b'"failed"' in line and b"no such?[2J domain" in line, line
     with vcons.Control(place.control) as c:
         vcons.wait_for(lambda: c.ls()["slow/hvc0"]["state"] == "away", "slow to be away")
-        assert error_of(c, "stop", domain="slow") == "away"
+        assert c.refusal("stop", domain="slow") == "away"
 
 
 def states(place, feeder):

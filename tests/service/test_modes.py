@@ -76,21 +76,14 @@ def groups(place):
     feeder.expect("served")
     opened(place)
 
-    def error_of(c, op, **fields):
-        try:
-            c.ask(op, **fields)
-        except vcons.ControlError as e:
-            return e.code
-        return None
-
     def stranger():
         refused(place.link, socket.SOCK_SEQPACKET)
         with vcons.Control(place.control) as c:
             assert c.ls() == {}
             assert c.ask("status")["links"] == []  # nor whose hypervisors there are
-            assert error_of(c, "attach", console="f0", write="no") == "no-such-console"
-            assert error_of(c, "stop", domain="f0") == "not-allowed"
-            assert error_of(c, "stop", all=True) == "not-allowed"
+            assert c.refusal("attach", console="f0", write="no") == "no-such-console"
+            assert c.refusal("stop", domain="f0") == "not-allowed"
+            assert c.refusal("stop", all=True) == "not-allowed"
         raw = socket.socket(socket.AF_UNIX)
         raw.connect(os.path.join(place.run, "consoles/f0/hvc0.ro.sock"))
         assert raw.recv(1) == b""  # shown the door
@@ -99,8 +92,8 @@ def groups(place):
         with vcons.Control(place.control) as c:
             assert set(c.ls()) == {"f0/hvc0"}
             assert [l["name"] for l in c.ask("status")["links"]] == ["feeder"]
-            assert error_of(c, "attach", console="f1") == "no-such-console"
-            assert error_of(c, "attach", console="f0", write="free") == "not-allowed"
+            assert c.refusal("attach", console="f1") == "no-such-console"
+            assert c.refusal("attach", console="f0", write="free") == "not-allowed"
             c.attach("f0", "now")
             c.send(vcons.IN, b"typed")
             c.send(vcons.TOKEN, bytes([vcons.STEAL]))

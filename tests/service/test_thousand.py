@@ -21,25 +21,17 @@ def own_kib(pid):
         return next(int(line.split()[1]) for line in f if line.startswith("Pss_Anon"))
 
 
-def wakeups(pid):
-    total = 0
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/status") as f:
-            total += sum(int(line.split()[1]) for line in f if "ctxt_switches" in line)
-    return total
-
-
 def idle(daemon, what):
     """Wait until nothing has moved for longer than any timer of the service that ends by itself (RETURN_MS of service.c;
     time marks, 100 ms and 1 ms for each console), then nothing may move for IDLE_S."""
     def quiet():
-        before = wakeups(daemon.pid)
+        before = vcons.switches(daemon.pid)
         time.sleep(2.5)
-        return wakeups(daemon.pid) == before
+        return vcons.switches(daemon.pid) == before
     vcons.wait_for(quiet, "quiet")
-    before = wakeups(daemon.pid)
+    before = vcons.switches(daemon.pid)
     time.sleep(IDLE_S)
-    woken = wakeups(daemon.pid) - before
+    woken = vcons.switches(daemon.pid) - before
     assert woken == 0, f"{what}: {woken} wakeups in {IDLE_S} s"
 
 
