@@ -2,6 +2,7 @@
 #include "tidier.h"
 
 #include "log.h"
+#include <malloc.h>
 
 void tidier_untidy(void *tidier)
 {
@@ -30,8 +31,10 @@ static void *run(void *argument)
 {
     struct tidier *t = argument;
 
-    while (wait_for_work(t))
+    while (wait_for_work(t)) {
         log_store_tidy(t->store);
+        malloc_trim(0); /* the list of all segments, however much else was allocated behind it meanwhile */
+    }
     return NULL;
 }
 
