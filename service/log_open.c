@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "log_private.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>

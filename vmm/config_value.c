@@ -200,9 +200,10 @@ static int take_conswitch(struct vmm_config *config, const char *value, struct p
     size_t n = strlen(value);
 
     if (n > 2 || (n > 0 && !(value[0] >= 'a' && value[0] <= 'z')) || (n == 2 && value[1] != 'x'))
-        return problem_set(problem, -1,
-                           "conswitch = \"%s\": expected a letter from a to z, then x for a start in the hypervisor, or nothing",
-                           value);
+        return problem_set(
+            problem, -1,
+            "conswitch = \"%s\": expected a letter from a to z, then x for a start in the hypervisor, or nothing",
+            value);
     snprintf(config->conswitch, sizeof config->conswitch, "%.1s", value);
     config->conswitch_to_xen = n == 2;
     return 0;

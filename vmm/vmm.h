@@ -43,14 +43,14 @@ struct vmm {
 
     atomic_bool show; /* any thread: there is output for the terminal */
     bool started;
-    bool quitting; /* all are to stop, and none starts again */
-    bool leaving;  /* none runs; what the service has not yet taken may hold us for a little */
+    bool quitting;     /* all are to stop, and none starts again */
+    bool leaving;      /* none runs; what the service has not yet taken may hold us for a little */
     bool said_we_wait; /* for the service; who asks to quit now will not */
     uv_timer_t leave;
     uint64_t leave_deadline_ms; /* 0: wait no more */
-    int run_fd;          /* VCONS_RUN_FD, or -1 */
-    int lock_fd;         /* held while the name is ours */
-    char directory[256]; /* for guests' programs; empty: not made yet */
+    int run_fd;                 /* VCONS_RUN_FD, or -1 */
+    int lock_fd;                /* held while the name is ours */
+    char directory[256];        /* for guests' programs; empty: not made yet */
     uv_signal_t signals[4];
 };
 

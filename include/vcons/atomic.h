@@ -18,10 +18,7 @@ static inline uint32_t vc_load_seq(const uint32_t *p) { return __atomic_load_n(p
 static inline void vc_store_relaxed(uint32_t *p, uint32_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
 static inline void vc_store_release(uint32_t *p, uint32_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
 static inline void vc_store_seq(uint32_t *p, uint32_t v) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); }
-static inline uint32_t vc_swap_seq(uint32_t *p, uint32_t v)
-{
-    return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST);
-}
+static inline uint32_t vc_swap_seq(uint32_t *p, uint32_t v) { return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST); }
 
 /*
  * Copy n bytes that another side may change meanwhile, so that what is checked and what is used are one

@@ -12,8 +12,20 @@
 #include <vcons/wire/xen.h>
 #include <vcons/wire/xencons.h>
 
-enum { SYS_read = 0, SYS_write = 1, SYS_open = 2, SYS_mmap = 9, SYS_socket = 41, SYS_fork = 57, SYS_execve = 59, SYS_kill = 62,
-       SYS_ptrace = 101, SYS_futex = 202, SYS_exit_group = 231, SYS_prlimit64 = 302 };
+enum {
+    SYS_read = 0,
+    SYS_write = 1,
+    SYS_open = 2,
+    SYS_mmap = 9,
+    SYS_socket = 41,
+    SYS_fork = 57,
+    SYS_execve = 59,
+    SYS_kill = 62,
+    SYS_ptrace = 101,
+    SYS_futex = 202,
+    SYS_exit_group = 231,
+    SYS_prlimit64 = 302
+};
 
 static struct vc_call_page *page;
 static uint8_t *ram;
@@ -23,7 +35,10 @@ static long sys6(long nr, long a, long b, long c, long d, long e, long f)
 {
     register long r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
 
-    __asm__ volatile("syscall" : "+a"(nr) : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
+    __asm__ volatile("syscall"
+                     : "+a"(nr)
+                     : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
     return nr;
 }
 
@@ -89,8 +104,8 @@ static uint64_t some_address(void)
 /* Numbers, commands, sizes and pointers at random; but for what ends or waits. */
 static void calls(void)
 {
-    static const uint64_t numbers[] = {XEN_console_io, XEN_console_io, XEN_event_channel_op, XEN_hvm_op, XEN_sched_op, XEN_memory_op,
-                                       VC_CALL_READY, VC_CALL_TIME, UINT64_MAX};
+    static const uint64_t numbers[] = {XEN_console_io, XEN_console_io, XEN_event_channel_op, XEN_hvm_op, XEN_sched_op,
+                                       XEN_memory_op,  VC_CALL_READY,  VC_CALL_TIME,         UINT64_MAX};
 
     for (int i = 0; i < 30000; i++) {
         uint64_t nr = numbers[dice() % (sizeof numbers / sizeof numbers[0])];

@@ -8,8 +8,7 @@
 
 static void *create(struct vc_ids *ids, uint32_t start, uint32_t count)
 {
-    void *memory =
-        malloc(vc_ids_bytes(count)); /* exactly as large: the address sanitizer sees any step outside */
+    void *memory = malloc(vc_ids_bytes(count)); /* exactly as large: the address sanitizer sees any step outside */
 
     assert_non_null(memory);
     assert_int_equal(vc_ids_init(ids, start, count, memory), VC_OK);

@@ -42,8 +42,7 @@ static void *source_out(void *arg)
 
     while (sent < total) {
         uint8_t bytes[200];
-        uint32_t n = up_to_event(sent, 1 + random_below(&seed, random_below(&seed, 16) ? 3 : sizeof bytes)),
-                 put = 0;
+        uint32_t n = up_to_event(sent, 1 + random_below(&seed, random_below(&seed, 16) ? 3 : sizeof bytes)), put = 0;
         bool wake = false;
 
         if (sent % EVENT_EACH == 0 && !posted) {
@@ -92,8 +91,7 @@ static void *sink_out(void *arg)
         }
         require(vc_sink_peek(s, spans, &n) == VC_OK);
         for (uint32_t i = 0; i < n; i++)
-            require((i < spans[0].n ? spans[0].bytes[i] : spans[1].bytes[i - spans[0].n]) ==
-                    stream_byte(had + i));
+            require((i < spans[0].n ? spans[0].bytes[i] : spans[1].bytes[i - spans[0].n]) == stream_byte(had + i));
         if (n > 0)
             wake |= vc_sink_commit(s, n);
         had += n;
@@ -193,8 +191,7 @@ int main(int argc, char **argv)
     require(page != NULL && vc_line_format(page, OUT, IN, (const uint8_t[16]){1}) == VC_OK);
     page->out_prod = page->out_cons = page->in_prod = page->in_cons = 0u - 100000; /* it wraps on the way */
     out_bytes = eventfd(0, 0), out_room = eventfd(0, 0), in_bytes = eventfd(0, 0), in_room = eventfd(0, 0);
-    require(vc_source_open(&source, page, line_bytes) == VC_OK &&
-            vc_sink_open(&sink, page, line_bytes) == VC_OK);
+    require(vc_source_open(&source, page, line_bytes) == VC_OK && vc_sink_open(&sink, page, line_bytes) == VC_OK);
     run_pair(source_out, &source, sink_out, &sink);
     run_pair(sink_in, &sink, source_in, &source);
     free(page);

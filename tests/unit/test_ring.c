@@ -52,8 +52,7 @@ static void attach_takes_legal_indices_only(void **state)
 
         shared_init(&s, rows[i].size ? rows[i].size : 1, rows[i].prod, rows[i].cons);
         s.ring.size = rows[i].size;
-        if (vc_producer_attach(&p, &s.ring) != rows[i].error ||
-            vc_consumer_attach(&c, &s.ring) != rows[i].error)
+        if (vc_producer_attach(&p, &s.ring) != rows[i].error || vc_consumer_attach(&c, &s.ring) != rows[i].error)
             fail_msg("%s", rows[i].name);
         free(s.bytes);
     }
@@ -179,8 +178,7 @@ static void random_pairs(void **state)
     for (unsigned i = 0; i < 5000000; i++) {
         uint32_t own = (uint32_t)random_next(&seed);
         /* Uniform pairs are almost never legal: half of them are drawn near each other. */
-        uint32_t theirs =
-            i & 1 ? own + random_below(&seed, 4 * SIZE) - 2 * SIZE : (uint32_t)random_next(&seed);
+        uint32_t theirs = i & 1 ? own + random_below(&seed, 4 * SIZE) - 2 * SIZE : (uint32_t)random_next(&seed);
 
         consumer_sees(&s, own, theirs);
         producer_sees(&s, own, theirs);

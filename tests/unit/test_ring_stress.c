@@ -68,8 +68,7 @@ static void consume(void)
         } else {
             require(vc_consumer_peek(&c, spans, &n) == VC_OK);
             for (uint32_t i = 0; i < n; i++)
-                require((i < spans[0].n ? spans[0].bytes[i] : spans[1].bytes[i - spans[0].n]) ==
-                        stream_byte(had + i));
+                require((i < spans[0].n ? spans[0].bytes[i] : spans[1].bytes[i - spans[0].n]) == stream_byte(had + i));
             vc_consumer_commit(&c, n);
         }
         had += n;
@@ -100,8 +99,7 @@ static void *scribble(void *unused)
 
     while (vc_load_relaxed(&shared.stop) == 0) {
         uint32_t near = vc_load_relaxed(&shared.own);
-        uint32_t value =
-            random_below(&seed, 4) ? near + random_below(&seed, 200) - 100 : (uint32_t)random_next(&seed);
+        uint32_t value = random_below(&seed, 4) ? near + random_below(&seed, 200) - 100 : (uint32_t)random_next(&seed);
 
         vc_store_relaxed(random_below(&seed, 2) ? &shared.prod : &shared.cons, value);
     }
@@ -126,8 +124,7 @@ static void hostile_indices_stay_inside(bool producer)
         int error;
 
         vc_store_relaxed(&shared.own, producer ? p.prod : c.cons);
-        error = producer ? vc_producer_put(&p, bytes, sizeof bytes, &n)
-                         : vc_consumer_get(&c, bytes, sizeof bytes, &n);
+        error = producer ? vc_producer_put(&p, bytes, sizeof bytes, &n) : vc_consumer_get(&c, bytes, sizeof bytes, &n);
 
         require(error == VC_OK || (error == VC_EPEER && n == 0));
         require(n <= sizeof bytes);

@@ -17,16 +17,16 @@
 #include <stdint.h>
 
 #define VC_CALL_PAGE_BYTES 4096u
-#define VC_CALL_RAM_BASE UINT64_C(0x100000000000)
-#define VC_CALL_FD_RAM 3
-#define VC_CALL_FD_PAGES 4
-#define VC_CALL_VERSION 1u
+#define VC_CALL_RAM_BASE   UINT64_C(0x100000000000)
+#define VC_CALL_FD_RAM     3
+#define VC_CALL_FD_PAGES   4
+#define VC_CALL_VERSION    1u
 
 /*
  * The guest puts itself here, as a PVH kernel linked to 1 MiB would be loaded: start_info and what it points at, and the
  * console page, lie outside [VC_CALL_LOAD, VC_CALL_LOAD + VC_CALL_LOAD_BYTES), and RAM holds at least all of it.
  */
-#define VC_CALL_LOAD UINT64_C(0x100000)
+#define VC_CALL_LOAD       UINT64_C(0x100000)
 #define VC_CALL_LOAD_BYTES UINT64_C(0x300000)
 
 enum vc_call_state { VC_CALL_IDLE = 0, VC_CALL_POSTED = 1, VC_CALL_DONE = 2 };

@@ -30,19 +30,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VC_CONTROL_VERSION 1
+#define VC_CONTROL_VERSION  1
 #define VC_CONTROL_LINE_MAX (64u * 1024)
-#define VC_CONTROL_IN_MAX 4096u           /* payload of a frame from the client, at most */
-#define VC_CONTROL_OUT_MAX (256u * 1024)  /* payload of a frame from the service, at most */
+#define VC_CONTROL_IN_MAX   4096u         /* payload of a frame from the client, at most */
+#define VC_CONTROL_OUT_MAX  (256u * 1024) /* payload of a frame from the service, at most */
 
 /* Codes in "error". */
-#define VC_CONTROL_E_BAD "bad-request"
-#define VC_CONTROL_E_VERSION "version"
-#define VC_CONTROL_E_NO_CONSOLE "no-such-console"
-#define VC_CONTROL_E_NO_DOMAIN "no-such-domain"
+#define VC_CONTROL_E_BAD         "bad-request"
+#define VC_CONTROL_E_VERSION     "version"
+#define VC_CONTROL_E_NO_CONSOLE  "no-such-console"
+#define VC_CONTROL_E_NO_DOMAIN   "no-such-domain"
 #define VC_CONTROL_E_NOT_ALLOWED "not-allowed"
-#define VC_CONTROL_E_AWAY "away" /* the source is not connected, so it cannot be asked */
-#define VC_CONTROL_E_FAILED "failed"
+#define VC_CONTROL_E_AWAY        "away" /* the source is not connected, so it cannot be asked */
+#define VC_CONTROL_E_FAILED      "failed"
 
 enum vc_control_frame_type {
     VC_CONTROL_OUT = 1,    /* service: u64 offset, then bytes of the log that begin there */
@@ -63,7 +63,12 @@ struct vc_control_frame {
 };
 
 enum vc_control_token_op { VC_CONTROL_RELEASE = 0, VC_CONTROL_REQUEST = 1, VC_CONTROL_STEAL = 2 };
-enum vc_control_token_state { VC_CONTROL_FREE = 0, VC_CONTROL_YOURS = 1, VC_CONTROL_OTHERS = 2, VC_CONTROL_REFUSED = 3 };
+enum vc_control_token_state {
+    VC_CONTROL_FREE = 0,
+    VC_CONTROL_YOURS = 1,
+    VC_CONTROL_OTHERS = 2,
+    VC_CONTROL_REFUSED = 3
+};
 
 struct vc_control_token {
     uint8_t state; /* enum vc_control_token_state; REFUSED: others hold it and you just typed or asked */

@@ -28,16 +28,16 @@
 #include <stdint.h>
 #include <vcons/wire/state.h>
 
-#define VC_LINE_MAGIC UINT64_C(0x656e696c736e6376) /* "vcnsline" in memory, little-endian */
-#define VC_LINE_VERSION 1u
-#define VC_LINE_ID_BYTES 16u
+#define VC_LINE_MAGIC        UINT64_C(0x656e696c736e6376) /* "vcnsline" in memory, little-endian */
+#define VC_LINE_VERSION      1u
+#define VC_LINE_ID_BYTES     16u
 #define VC_LINE_HEADER_BYTES 4096u
-#define VC_LINE_OUT_DEFAULT (256u * 1024)
-#define VC_LINE_IN_DEFAULT (4u * 1024)
-#define VC_LINE_SIZE_MIN 4096u
-#define VC_LINE_SIZE_MAX (64u * 1024 * 1024)
-#define VC_LINE_OUT_EVENTS 64u
-#define VC_LINE_IN_EVENTS 32u
+#define VC_LINE_OUT_DEFAULT  (256u * 1024)
+#define VC_LINE_IN_DEFAULT   (4u * 1024)
+#define VC_LINE_SIZE_MIN     4096u
+#define VC_LINE_SIZE_MAX     (64u * 1024 * 1024)
+#define VC_LINE_OUT_EVENTS   64u
+#define VC_LINE_IN_EVENTS    32u
 
 /* Kinds of events. "out" is from the hypervisor, "in" to it. */
 enum vc_line_event_kind {
@@ -67,7 +67,7 @@ struct vc_line_header {
     uint32_t out_size, in_size;     /* powers of two, VC_LINE_SIZE_MIN..VC_LINE_SIZE_MAX */
     uint32_t out_offset, in_offset; /* from the start of the memory */
     uint32_t reserved;
-    uint8_t id[VC_LINE_ID_BYTES];   /* random, for the life of this memory */
+    uint8_t id[VC_LINE_ID_BYTES]; /* random, for the life of this memory */
 
     /* Each on a cache line of its own: who writes one does not slow the reader of another. */
     _Alignas(64) uint32_t out_prod;

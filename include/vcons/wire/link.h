@@ -25,7 +25,7 @@
 #include <stdint.h>
 #include <vcons/wire/state.h>
 
-#define VC_LINK_VERSION 1u
+#define VC_LINK_VERSION    1u
 #define VC_LINK_NAME_BYTES 36u /* 32 characters and the NUL, padded */
 #define VC_LINK_TEXT_BYTES 128u
 #define VC_LINK_UUID_BYTES 16u
@@ -34,7 +34,7 @@
 enum vc_link_type {
     VC_LINK_HELLO = 1,
     VC_LINK_ADD = 2,
-    VC_LINK_GONE = 3,    /* hypervisor: this console ends for good */
+    VC_LINK_GONE = 3, /* hypervisor: this console ends for good */
     VC_LINK_OK = 4,
     VC_LINK_REFUSED = 5,
     VC_LINK_CLAIM = 6,   /* hypervisor: the terminal wants, or gives back, the write token */
@@ -56,15 +56,15 @@ enum vc_link_reason {
 };
 
 enum vc_link_kind { /* which door a console is, for people to see */
-    VC_LINK_XEN = 1,
-    VC_LINK_CONSOLE_IO = 2,
-    VC_LINK_COMMAND = 3,
-    VC_LINK_TERMINAL = 4, /* the hypervisor's own console */
-    VC_LINK_PL011 = 5,
-    VC_LINK_SBSA = 6,
-    VC_LINK_16550 = 7,
-    VC_LINK_VIRTIO = 8,
-    VC_LINK_FEEDER = 9, /* a test's or a bench's source */
+                    VC_LINK_XEN = 1,
+                    VC_LINK_CONSOLE_IO = 2,
+                    VC_LINK_COMMAND = 3,
+                    VC_LINK_TERMINAL = 4, /* the hypervisor's own console */
+                    VC_LINK_PL011 = 5,
+                    VC_LINK_SBSA = 6,
+                    VC_LINK_16550 = 7,
+                    VC_LINK_VIRTIO = 8,
+                    VC_LINK_FEEDER = 9, /* a test's or a bench's source */
 };
 
 enum vc_link_geometry {
@@ -110,14 +110,14 @@ struct vc_link_add {
 };
 struct vc_link_answer { /* OK, REFUSED, GONE */
     struct vc_link_head head;
-    uint32_t cookie; /* or the serial of a REQUEST */
-    uint32_t reason; /* enum vc_link_reason; 0 in OK and GONE */
+    uint32_t cookie;               /* or the serial of a REQUEST */
+    uint32_t reason;               /* enum vc_link_reason; 0 in OK and GONE */
     char text[VC_LINK_TEXT_BYTES]; /* for people */
 };
 struct vc_link_claim { /* CLAIM and TOKEN */
     struct vc_link_head head;
     uint32_t cookie;
-    uint32_t holds; /* CLAIM: 1 take, 0 give back. TOKEN: 1 the terminal holds it, 0 not */
+    uint32_t holds;                  /* CLAIM: 1 take, 0 give back. TOKEN: 1 the terminal holds it, 0 not */
     char holder[VC_LINK_TEXT_BYTES]; /* TOKEN: who does, when it is not the terminal; empty: nobody */
 };
 struct vc_link_status { /* STATE */

@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define XENCONS_IN_SIZE 1024u
-#define XENCONS_OUT_SIZE 2048u
+#define XENCONS_IN_SIZE    1024u
+#define XENCONS_OUT_SIZE   2048u
 #define XENCONS_PAGE_BYTES 4096u
 
 enum { XENCONSOLE_CONNECTED = 0, XENCONSOLE_DISCONNECTED = 1 };
