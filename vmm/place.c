@@ -24,7 +24,30 @@ static int busy(int fd, const char *name, struct problem *problem)
                        n > 0 ? strtol(pid, NULL, 10) : 0);
 }
 
-/* One of a name at a time. The kernel drops the lock with us, so a file left behind says nothing. */
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st, (void)type, (void)ftw;
+    remove(path);
+    return 0;
+}
+
+static void remove_tree(const char *directory) { nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT); }
+
+/* A VMM of this name that was killed could not remove its directory: the second line of its file names it. */
+static void remove_left_behind(int fd)
+{
+    char text[PATH_MAX + 16] = "", *directory, *end;
+    ssize_t n = pread(fd, text, sizeof text - 1, 0);
+
+    directory = n > 0 ? strchr(text, '\n') : NULL;
+    end = directory != NULL ? strchr(directory + 1, '\n') : NULL;
+    if (end == NULL || directory[1] != '/')
+        return;
+    *end = '\0';
+    remove_tree(directory + 1);
+}
+
+/* One of a name at a time. The kernel drops the lock with us, so a file left behind says no more than remove_left_behind. */
 int vmm_lock_name(struct vmm *vmm, struct problem *problem)
 {
     struct paths paths;
@@ -40,6 +63,7 @@ int vmm_lock_name(struct vmm *vmm, struct problem *problem)
         return problem_set(problem, -1, "%s: %s", path, strerror(errno));
     if (flock(vmm->lock_fd, LOCK_EX | LOCK_NB) != 0)
         return busy(vmm->lock_fd, vmm->config.name, problem);
+    remove_left_behind(vmm->lock_fd);
     if (ftruncate(vmm->lock_fd, 0) != 0 || dprintf(vmm->lock_fd, "%ld\n", (long)getpid()) < 0)
         return problem_set(problem, -1, "%s: %s", path, strerror(errno));
     return 0;
@@ -53,24 +77,18 @@ const char *vmm_directory(struct vmm *vmm)
     if (vmm->directory[0] != '\0')
         return vmm->directory;
     snprintf(vmm->directory, sizeof vmm->directory, "%s/vcons-XXXXXX", base != NULL && base[0] == '/' ? base : "/tmp");
-    if (mkdtemp(vmm->directory) == NULL || (geteuid() == 0 && chown(vmm->directory, NOBODY, NOBODY) != 0)) {
+    if (mkdtemp(vmm->directory) == NULL || dprintf(vmm->lock_fd, "%s\n", vmm->directory) < 0 ||
+        (geteuid() == 0 && chown(vmm->directory, NOBODY, NOBODY) != 0)) {
         vmm->directory[0] = '\0';
         return NULL;
     }
     return vmm->directory;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    remove(path);
-    return 0;
-}
-
 void vmm_leave_place(struct vmm *vmm)
 {
     if (vmm->directory[0] != '\0')
-        nftw(vmm->directory, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+        remove_tree(vmm->directory);
     vmm->directory[0] = '\0';
     if (vmm->lock_fd >= 0)
         close(vmm->lock_fd);

@@ -194,8 +194,27 @@ def starts_again_without_its_keeper(place):
     h.close()
 
 
+def a_killed_hypervisors_directory_goes(place):
+    """It cannot remove it itself; the next of its name does."""
+    base = os.path.join(place.root, "programs")
+    os.mkdir(base, 0o777)
+    os.chmod(base, 0o777)
+    os.chmod(place.root, 0o711)
+    left = []
+    for _ in range(2):
+        h = Hypervisor(place, shell("dir", "echo \"in $VCONS_DOMAIN_DIR.\"; exec cat"), extra_env={"TMPDIR": base})
+        h.expect(f"in {base}/vcons-")
+        before, left = left, os.listdir(base)
+        assert len(left) == 1 and left != before, (before, left)
+        h.process.kill()
+        h.process.wait()
+        h.close()
+    status, _ = run(place, shell("dir", "true"), extra_env={"TMPDIR": base})
+    assert status == 0 and os.listdir(base) == [], (status, os.listdir(base))
+
+
 for test in (prints_exactly, ends_are_told, orphans_go, typed_text_arrives, environment, one_viewers_size, starts_again,
-             held_output_outlives_a_stop, starts_again_without_its_keeper):
+             held_output_outlives_a_stop, starts_again_without_its_keeper, a_killed_hypervisors_directory_goes):
     with Place() as fresh:
         test(fresh)
         print("ok", test.__name__, flush=True)
