@@ -180,6 +180,7 @@ static int parse(const char *file, struct problem *problem)
                           CFG_STR("cmdline", NULL, CFGF_NODEFAULT),
                           CFG_STR("memory", NULL, CFGF_NODEFAULT),
                           CFG_STR("vcpus", NULL, CFGF_NODEFAULT),
+                          CFG_STR("xen_version", NULL, CFGF_NODEFAULT),
                           CFG_STR("hold", NULL, CFGF_NODEFAULT),
                           CFG_STR("connected", NULL, CFGF_NODEFAULT),
                           CFG_STR("on_poweroff", NULL, CFGF_NODEFAULT),

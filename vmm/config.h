@@ -18,12 +18,14 @@
 
 #define CONFIG_NAME_BYTES      33u /* 32 characters and the NUL */
 #define CONFIG_DOMAINS_MAX     1024u
-#define CONFIG_VCPUS_MAX       16u
+#define CONFIG_VCPUS_MAX       64u
 #define CONFIG_HOLD_DEFAULT_MS 1000
 #define CONFIG_HOLD_FOREVER    (-1)
 #define CONFIG_MEMORY_DEFAULT  (UINT64_C(64) << 20)
 #define CONFIG_MEMORY_MIN      (UINT64_C(8) << 20)
 #define CONFIG_MEMORY_MAX      (UINT64_C(3) << 30) /* below the hole for devices at 3 GiB */
+
+#define CONFIG_XEN_VERSION ((4u << 16) | 17u) /* the one most guests have met */
 
 enum config_action { ACTION_DESTROY, ACTION_RESTART, ACTION_PRESERVE };
 enum config_door { DOOR_XEN, DOOR_CONSOLE_IO, DOOR_COMMAND };
@@ -45,7 +47,8 @@ struct domain_config {
     char *directory; /* of the file: what relative paths are relative to; the command's working directory */
     uint64_t memory_bytes;
     uint32_t vcpus;
-    int hold_ms; /* CONFIG_HOLD_FOREVER, or 0 and more */
+    uint32_t xen_version; /* shown to the guest: major << 16 | minor */
+    int hold_ms;          /* CONFIG_HOLD_FOREVER, or 0 and more */
     enum config_connected connected;
     enum config_action on_poweroff, on_reboot, on_crash;
     struct config_console console; /* the first and, so far, only one */

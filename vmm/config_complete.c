@@ -53,6 +53,7 @@ struct domain_config *config_domain_add(struct vmm_config *config, const char *n
     *d = (struct domain_config){.engine = "auto",
                                 .memory_bytes = CONFIG_MEMORY_DEFAULT,
                                 .vcpus = 1,
+                                .xen_version = CONFIG_XEN_VERSION,
                                 .hold_ms = CONFIG_HOLD_DEFAULT_MS,
                                 .on_reboot = ACTION_RESTART,
                                 .console = {.name = "hvc0", .door = DOOR_XEN}};

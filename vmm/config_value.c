@@ -83,6 +83,19 @@ static int take_vcpus(uint32_t *to, const char *value, struct problem *problem)
     return 0;
 }
 
+/* 4.17: what the guest is shown; the versions are those whose answers we know to give. */
+static int take_xen_version(uint32_t *to, const char *value, struct problem *problem)
+{
+    unsigned major, minor;
+    char more;
+
+    if (!isdigit((unsigned char)value[0]) || sscanf(value, "%u.%2u%c", &major, &minor, &more) != 2 || major != 4 ||
+        minor < 4 || minor > 99)
+        return problem_set(problem, -1, "xen_version = \"%s\": expected 4.4 or later, as 4.17", value);
+    *to = major << 16 | minor;
+    return 0;
+}
+
 /* Seconds, also 0.5; 500ms; forever. */
 static int take_hold(int *to, const char *value, struct problem *problem)
 {
@@ -167,6 +180,8 @@ int config_domain_value(struct domain_config *d, const char *key, const char *va
         return take_memory(&d->memory_bytes, value, problem);
     if (strcmp(key, "vcpus") == 0)
         return take_vcpus(&d->vcpus, value, problem);
+    if (strcmp(key, "xen_version") == 0)
+        return take_xen_version(&d->xen_version, value, problem);
     if (strcmp(key, "hold") == 0)
         return take_hold(&d->hold_ms, value, problem);
     if (strcmp(key, "uuid") == 0)

@@ -67,7 +67,7 @@ struct domain *domain_create(struct vmm *vmm, const struct domain_config *config
     d->ops = engine_find(config->engine);
     d->memory.fd = -1;
     for (uint32_t i = 0; i < CONFIG_VCPUS_MAX; i++)
-        d->vcpus[i] = (struct domain_vcpu){d, i};
+        d->vcpus[i] = (struct domain_vcpu){.domain = d, .number = i};
     init_locks(d);
     uv_timer_init(&vmm->loop, &d->restart);
     d->restart.data = d;

@@ -10,7 +10,6 @@
 #include <vcons/wire/xen.h>
 
 #define WAIT_SLICE_MS 50u /* a held console_io caller looks at the clock and at domain_stopping so often */
-#define XEN_VERSION   ((4u << 16) | 21u) /* public/version.h: XENVER_version; 4.21 brought the connection flag */
 
 static unsigned long lock_mutex(void *lock)
 {
@@ -185,7 +184,7 @@ static int64_t console_io(struct domain_vcpu *v, const uint64_t args[6])
     return vc_console_io(&v->domain->io, v, &call) ? call.result : 0; /* false: this run ends; nobody reads it */
 }
 
-int64_t domain_hypercall(struct domain *d, uint32_t vcpu, uint64_t nr, const uint64_t args[6])
+static int64_t serve(struct domain *d, uint32_t vcpu, uint64_t nr, const uint64_t args[6])
 {
     struct domain_vcpu *v = &d->vcpus[vcpu];
 
@@ -194,8 +193,24 @@ int64_t domain_hypercall(struct domain *d, uint32_t vcpu, uint64_t nr, const uin
     case XEN_event_channel_op: return vc_events_channel_op(&d->events, v, args[0], args[1]);
     case XEN_sched_op: return vc_events_sched_op(&d->events, v, vcpu, args[0], args[1]);
     case XEN_hvm_op: return hvm_op(v, args);
-    case XEN_xen_version: return args[0] == 0 ? (int64_t)XEN_VERSION : -XEN_ENOSYS;
+    case XEN_xen_version: return args[0] == 0 ? (int64_t)d->config->xen_version : -XEN_ENOSYS;
     case VC_CALL_TIME: return (int64_t)domain_time_ns();
     default: return -XEN_ENOSYS;
     }
 }
+
+int64_t domain_hypercall(struct domain *d, uint32_t vcpu, uint64_t nr, const uint64_t args[6])
+{
+    d->vcpus[vcpu].compat = false;
+    return serve(d, vcpu, nr, args);
+}
+
+int64_t domain_hypercall_compat(struct domain *d, uint32_t vcpu, uint64_t nr, const uint64_t args[6])
+{
+    d->vcpus[vcpu].compat = true;
+    return serve(d, vcpu, nr, args);
+}
+
+/* Events come by SCHEDOP_poll alone so far: no upcall was ever dropped, and there is no layout to latch. */
+void domain_vcpu_exit(struct domain *d, uint32_t vcpu) { (void)d, (void)vcpu; }
+void domain_mode(struct domain *d, bool long_mode) { (void)d, (void)long_mode; }

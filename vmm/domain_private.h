@@ -19,6 +19,7 @@
 struct domain_vcpu { /* ctx of core's env functions */
     struct domain *domain;
     uint32_t number;
+    bool compat; /* the call that it makes now is of 32-bit code */
 };
 
 struct domain {

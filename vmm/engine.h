@@ -32,8 +32,37 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct domain;        /* domain.h */
-struct domain_config; /* config.h */
+struct domain;           /* domain.h */
+struct domain_config;    /* config.h */
+struct vcpu_hvm_context; /* wire/xen.h */
+
+#define ENGINE_ALL_VCPUS UINT32_MAX
+#define ENGINE_NOWHERE   UINT64_MAX /* as a guest physical address */
+
+/* What of a guest's memory an engine may keep up to date by itself, or must know of. */
+enum engine_area {
+    ENGINE_SHARED_INFO, /* the page; of no vCPU */
+    ENGINE_VCPU_INFO,   /* in its place within shared_info, or registered */
+    ENGINE_TIME,        /* VCPUOP_register_vcpu_time_memory_area, a struct vcpu_time_info */
+    ENGINE_RUNSTATE,    /* VCPUOP_register_runstate_memory_area */
+};
+
+/*
+ * For an engine below which the kernel delivers events (way kvm-xen): it stands in place of core's writes to shared_info
+ * and vcpu_info. The port table, its errnos and its status stay core's. Called from any thread, with the domain's event
+ * lock held: none of these calls into the domain; deliver never waits.
+ */
+struct engine_events {
+    /* Raise port at vcpu. It goes to the kernel's own lists: pending, mask, selector, upcall, vCPUs in poll. */
+    void (*deliver)(void *engine, uint32_t vcpu, uint32_t port);
+    /* The guest has this port now: kind is EVTCHNSTAT_*, vcpu the one that it notifies. Again after bind_vcpu. */
+    void (*bound)(void *engine, uint32_t port, uint32_t kind, uint32_t virq, uint32_t vcpu);
+    void (*unbound)(void *engine, uint32_t port);
+    /* Before vcpu's vcpu_info is copied to a new place: nothing writes to the old one any more; `placed` ends that. */
+    void (*leave)(void *engine, uint32_t vcpu);
+    /* VCPUOP_set_singleshot_timer and _stop: UINT64_MAX stops. Fires VIRQ_TIMER. 0, or -XEN_E. */
+    int (*timer)(void *engine, uint32_t vcpu, uint64_t deadline_ns);
+};
 
 struct engine_ops {
     const char *name; /* the word of the configuration, and of ADD on the link */
@@ -72,6 +101,56 @@ struct engine_ops {
      * the fds that domain_launch was given. Returns only on failure, with errno.
      */
     void (*exec)(const struct domain_config *config, const int *fds, unsigned n_fds);
+
+    /* ---- A guest that makes hypercalls. NULL stands for what each says. vCPUs are numbered as in Xen, from 0. ---- */
+
+    /* How it runs, for `ls`: "kvm-xen", "kvm". NULL: the engine's name. From create on. Loop thread. */
+    const char *(*way)(const void *engine);
+    /*
+     * Where gva is for vcpu now, and for its whole page. In that vCPU's own thread, inside domain_hypercall. False: not
+     * mapped, or not so that the guest itself might write there. NULL: gva is gpa + memory->gva_base.
+     */
+    bool (*translate)(void *engine, uint32_t vcpu, uint64_t gva, bool write, uint64_t *gpa);
+    /*
+     * Put a page of the VMM's, 4096 bytes, aligned, into the guest's physical memory, outside its RAM, where nothing is
+     * yet; or with NULL take it away. It stays until reset. In a vCPU's thread. 0, or -XEN_E. NULL: -XEN_EINVAL.
+     */
+    int (*map_page)(void *engine, uint64_t gpa, void *page);
+    /* The guest's system time: what vcpu_time_info gives it, and what timers and SCHEDOP_poll count in. Any thread.
+     * NULL: CLOCK_MONOTONIC. */
+    uint64_t (*time_ns)(void *engine);
+
+    /*
+     * vCPUs above 0 are offline after start. initialise takes the checked copy of VCPUOP_initialise's context, which
+     * vcpu_up then starts from; -XEN_EINVAL: not a state that it can start from. One thread at a time for each vCPU;
+     * neither is called while it is up. vcpu_down: by the vCPU itself, or of one that is up; it leaves the guest soon,
+     * and is_up says so then. A vCPU may also come up by the guest's own means (INIT, SIPI). 0, or -XEN_E.
+     * NULL: -XEN_ENOSYS, and vCPU 0 alone is up.
+     */
+    int (*vcpu_initialise)(void *engine, uint32_t vcpu, const struct vcpu_hvm_context *context);
+    int (*vcpu_up)(void *engine, uint32_t vcpu);
+    int (*vcpu_down)(void *engine, uint32_t vcpu);
+    bool (*vcpu_is_up)(void *engine, uint32_t vcpu);
+
+    /*
+     * upcall_pending of vcpu went from 0 to 1: interrupt it. Any thread, also with the event lock held; never waits.
+     * False: dropped, its interrupt controller is off; domain_vcpu_exit has it tried again. NULL: nothing to do, for
+     * the guest looks at upcall_pending by itself.
+     */
+    bool (*upcall)(void *engine, uint32_t vcpu);
+    /*
+     * How to interrupt: HVMOP_set_evtchn_upcall_vector of vcpu, vector 0x10 and more; or HVM_PARAM_CALLBACK_IRQ, with
+     * vcpu ENGINE_ALL_VCPUS and value as the guest gave it. 0, or -XEN_E. NULL: 0.
+     */
+    int (*set_vector)(void *engine, uint32_t vcpu, uint64_t value);
+    /*
+     * Area of vcpu lies at gpa from now on; ENGINE_NOWHERE: it is gone. With no lock held; ENGINE_VCPU_INFO after its
+     * content was copied. Whoever gives time (kvmclock, KVM_XEN) gives it there. -XEN_E: it cannot be there, and the
+     * guest's call fails with that. NULL: the domain itself keeps what is in it up to date.
+     */
+    int (*placed)(void *engine, enum engine_area area, uint32_t vcpu, uint64_t gpa);
+    /* NULL, or an answer of NULL: core delivers. Constant from create on. */
+    const struct engine_events *(*events)(void *engine);
 };
 
 extern const struct engine_ops engine_kvm;     /* vmm/kvm/ */
@@ -86,11 +165,17 @@ const struct engine_ops *engine_find(const char *name);
 
 /*
  * A hypercall, Xen's numbers and results (wire/xen.h). args were copied once by the engine; pointers among
- * them are guest virtual and checked by the domain against its memory. May sleep: in SCHEDOP_poll and
+ * them are guest virtual; the domain has them translated, and checks them against its memory. May sleep: in SCHEDOP_poll and
  * SCHEDOP_block until an event, and in console_io while the console is held; it comes back soon after
  * domain_stopping() became true. vcpu is the engine's number of the calling vCPU, below config->vcpus.
  */
 int64_t domain_hypercall(struct domain *d, uint32_t vcpu, uint64_t nr, const uint64_t args[6]);
+/* The same from 32-bit code: args are zero-extended, and structures have their 32-bit layouts. */
+int64_t domain_hypercall_compat(struct domain *d, uint32_t vcpu, uint64_t nr, const uint64_t args[6]);
+/* After each exit of a vCPU, before it goes on: an upcall that was dropped is tried again. Cheap: one load. */
+void domain_vcpu_exit(struct domain *d, uint32_t vcpu);
+/* The guest wrote the hypercall page's MSR, in this mode: Xen latches the layout of shared_info by it. */
+void domain_mode(struct domain *d, bool long_mode);
 /* One byte out to I/O port 0xE9, which goes where CONSOLEIO_write goes. Reads of the port give 0xE9: the
  * engine does. */
 void domain_debug_port(struct domain *d, uint8_t byte);
