@@ -4,12 +4,21 @@
  *
  * The guest is a process whose RAM is one memfd, mapped at VC_CALL_RAM_BASE: guest virtual address = VC_CALL_RAM_BASE +
  * guest physical address. It inherits two descriptors and no others of use: RAM and the call pages, one page for
- * each vCPU. Before its first call the guest has moved itself, data and stack included, into that RAM.
+ * each vCPU, in the order of their numbers. Before its first call the guest has moved itself, data and stack included,
+ * into that RAM.
  *
  * A call: the guest fills nr and args, stores VC_CALL_POSTED into state (release) and wakes the futex; the
  * hypervisor's vCPU thread loads it (acquire), copies nr and args once, serves them, fills result, stores VC_CALL_DONE
  * (release) and wakes; the guest loads it (acquire), takes result and stores VC_CALL_IDLE. Futexes are shared, not
  * private. Either side may spin a little before it sleeps. What the page holds is hostile to the hypervisor.
+ *
+ * vCPUs: each is a thread of the guest with a page of its own. The guest makes its threads before it sandboxes itself,
+ * all n_vcpus of them, for afterwards it can make none. The first call on each page is VC_CALL_READY. That of vCPU 0 is
+ * answered at once. That of another stays posted, its thread asleep, until VCPUOP_up was made for this vCPU: the answer
+ * is the start, and the thread goes where the guest had told it to go. So VCPUOP_initialise is needed before VCPUOP_up,
+ * as ever, but of its context nothing is used. VCPUOP_down of a vCPU by itself is answered in the same way, by its next
+ * VCPUOP_up. There is no upcall into a thread: upcall_pending of its vcpu_info is looked at by the guest after every
+ * call, and SCHEDOP_block and SCHEDOP_poll return when it is set.
  */
 #ifndef VCONS_WIRE_CALLPAGE_H
 #define VCONS_WIRE_CALLPAGE_H
@@ -33,7 +42,7 @@ enum vc_call_state { VC_CALL_IDLE = 0, VC_CALL_POSTED = 1, VC_CALL_DONE = 2 };
 
 /* Calls below are vcons-vmm's own; hypercalls have Xen's numbers (wire/xen.h). */
 enum {
-    VC_CALL_READY = 0x10000, /* process engine, no arguments: the guest is sandboxed and about to run */
+    VC_CALL_READY = 0x10000, /* process engine, no arguments: the guest is sandboxed and this vCPU is ready to run */
     VC_CALL_TIME = 0x10001,  /* every engine, no arguments: system time in ns, the clock of SCHEDOP_poll's timeout */
 };
 
@@ -47,8 +56,8 @@ struct vc_call_page {
     uint64_t args[6];
     int64_t result;
 
-    _Alignas(64) uint32_t version; /* VC_CALL_VERSION; from the hypervisor, before the start */
-    uint32_t n_vcpus;
+    _Alignas(64) uint32_t version; /* VC_CALL_VERSION; from the hypervisor, before the start, as is all below, in each page */
+    uint32_t n_vcpus;              /* so many pages there are */
     uint64_t ram_bytes;
     uint64_t start_info; /* guest physical address of a hvm_start_info (wire/pvh.h), as a PVH kernel gets it */
 };
