@@ -5,28 +5,39 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <vcons/wire/callpage.h>
 #include <vcons/wire/pvh.h>
 
-struct boot_area { /* at bytes - BOOT_AREA_BYTES */
+#define MAP_ENTRIES_MAX 6u
+#define PC_LOW_END      UINT64_C(0xa0000) /* a PC's first 640 KiB */
+#define PC_AREA_GPA     UINT64_C(0xc0000)
+
+struct boot_area {
     struct hvm_start_info start_info;
     struct hvm_modlist_entry module;
-    struct hvm_memmap_table_entry memmap[2];
+    struct hvm_memmap_table_entry memmap[MAP_ENTRIES_MAX];
     char cmdline[BOOT_CMDLINE_MAX + 1];
 };
-_Static_assert(sizeof(struct boot_area) <= BOOT_AREA_BYTES - 4096, "the console page follows");
+_Static_assert(sizeof(struct boot_area) <= BOOT_AREA_BYTES, "boot.h");
+_Static_assert(PC_AREA_GPA + BOOT_AREA_BYTES <= BOOT_PC_ACPI_GPA, "boot.h");
+_Static_assert(BOOT_PC_ACPI_GPA + BOOT_PC_ACPI_BYTES <= BOOT_PC_KERNEL_GPA, "boot.h");
 
-/* The ramdisk directly below the boot area; where it lies into module. */
-static int place_ramdisk(struct guest_memory *m, const char *path, struct hvm_modlist_entry *module,
+static uint64_t area_gpa(const struct guest_memory *m)
+{
+    return m->special_apart ? PC_AREA_GPA : m->special_gpa - BOOT_AREA_BYTES;
+}
+
+/* As high as it may lie; where that is into module. */
+static int place_ramdisk(struct guest_memory *m, const char *path, uint64_t lowest, struct hvm_modlist_entry *module,
                          struct problem *problem)
 {
-    uint64_t top = m->bytes - BOOT_AREA_BYTES, lowest = VC_CALL_LOAD + VC_CALL_LOAD_BYTES, size;
+    uint64_t top = m->special_apart ? m->low_bytes : area_gpa(m), size;
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC), result = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), result = 0; /* a FIFO must not stop us */
 
     if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         problem_set(problem, -1, "ramdisk %s: %s", path, fd < 0 ? strerror(errno) : "not a regular file");
@@ -49,36 +60,58 @@ close_fd:
     return result;
 }
 
-static void fill_area(struct boot_area *area, uint64_t at, uint64_t bytes, const char *cmdline)
+static void add_range(struct boot_area *area, uint64_t begin, uint64_t end, uint32_t type)
 {
-    uint64_t n_modules = area->module.size > 0;
+    area->memmap[area->start_info.memmap_entries++] =
+        (struct hvm_memmap_table_entry){.addr = begin, .size = end - begin, .type = type};
+}
+
+static void fill_map(struct boot_area *area, const struct guest_memory *m)
+{
+    const uint32_t ram = XEN_HVM_MEMMAP_TYPE_RAM, reserved = XEN_HVM_MEMMAP_TYPE_RESERVED;
+
+    if (!m->special_apart) {
+        add_range(area, 0, area_gpa(m), ram);
+        add_range(area, area_gpa(m), m->bytes, reserved);
+        return;
+    }
+    add_range(area, 0, PC_LOW_END, ram);
+    add_range(area, PC_AREA_GPA, PC_AREA_GPA + BOOT_AREA_BYTES, reserved);
+    add_range(area, BOOT_PC_ACPI_GPA, BOOT_PC_ACPI_GPA + BOOT_PC_ACPI_BYTES, XEN_HVM_MEMMAP_TYPE_ACPI);
+    add_range(area, BOOT_PC_KERNEL_GPA, m->low_bytes, ram);
+    add_range(area, m->special_gpa, m->special_gpa + MEMORY_SPECIAL_PAGES * 4096, reserved);
+    if (m->bytes > m->low_bytes)
+        add_range(area, MEMORY_HIGH, MEMORY_HIGH + (m->bytes - m->low_bytes), ram);
+}
+
+static void fill_area(struct boot_area *area, const struct guest_memory *m, const char *cmdline)
+{
+    uint64_t at = area_gpa(m);
+    uint32_t n_modules = area->module.size > 0;
 
     snprintf(area->cmdline, sizeof area->cmdline, "%s", cmdline);
-    area->memmap[0] = (struct hvm_memmap_table_entry){.addr = 0, .size = at, .type = XEN_HVM_MEMMAP_TYPE_RAM};
-    area->memmap[1] =
-        (struct hvm_memmap_table_entry){.addr = at, .size = bytes - at, .type = XEN_HVM_MEMMAP_TYPE_RESERVED};
     area->start_info = (struct hvm_start_info){
         .magic = XEN_HVM_START_MAGIC_VALUE,
         .version = 1,
-        .nr_modules = (uint32_t)n_modules,
+        .nr_modules = n_modules,
         .modlist_paddr = n_modules ? at + offsetof(struct boot_area, module) : 0,
         .cmdline_paddr = at + offsetof(struct boot_area, cmdline),
+        .rsdp_paddr = m->special_apart ? BOOT_PC_ACPI_GPA : 0,
         .memmap_paddr = at + offsetof(struct boot_area, memmap),
-        .memmap_entries = 2,
     };
+    fill_map(area, m);
 }
 
-int boot_write(struct guest_memory *m, const char *cmdline, const char *ramdisk, uint64_t *start_info,
-               struct problem *problem)
+int boot_write(struct guest_memory *m, const char *cmdline, const char *ramdisk, uint64_t kernel_end,
+               uint64_t *start_info, struct problem *problem)
 {
-    uint64_t at = m->bytes - BOOT_AREA_BYTES;
     struct boot_area area = {0};
 
-    if (ramdisk != NULL && place_ramdisk(m, ramdisk, &area.module, problem) != 0)
+    if (ramdisk != NULL && place_ramdisk(m, ramdisk, kernel_end, &area.module, problem) != 0)
         return -1;
-    fill_area(&area, at, m->bytes, cmdline);
-    memory_write(m, at, &area, sizeof area);
-    *start_info = at + offsetof(struct boot_area, start_info);
+    fill_area(&area, m, cmdline);
+    memory_write(m, area_gpa(m), &area, sizeof area);
+    *start_info = area_gpa(m) + offsetof(struct boot_area, start_info);
     return 0;
 }
 

@@ -171,6 +171,16 @@ const char *elf_parse(struct elf *elf, const void *bytes, size_t n_bytes)
     return error;
 }
 
+uint64_t elf_end(const struct elf *elf)
+{
+    uint64_t end = 0;
+
+    for (unsigned i = 0; i < elf->n_segments; i++)
+        if (elf->segments[i].paddr + elf->segments[i].memory_bytes > end)
+            end = elf->segments[i].paddr + elf->segments[i].memory_bytes;
+    return end;
+}
+
 const char *elf_load(const struct elf *elf, void *memory, uint64_t memory_bytes, uint64_t low_bytes)
 {
     for (unsigned i = 0; i < elf->n_segments; i++) {

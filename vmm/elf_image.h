@@ -36,6 +36,8 @@ struct elf {
 /* Null, or why this is no kernel that can be loaded: a phrase that follows "FILE: ". *elf then holds nothing of use. */
 const char *elf_parse(struct elf *elf, const void *bytes, size_t n_bytes);
 
+/* The guest physical address behind the last segment. */
+uint64_t elf_end(const struct elf *elf);
 /* Copy the segments into memory that starts at guest address 0 and is zero. Null, or why not; nothing is written then.
  * low_bytes: the first so many bytes of guest memory are the loader's own, and no segment may touch them. */
 const char *elf_load(const struct elf *elf, void *memory, uint64_t memory_bytes, uint64_t low_bytes);

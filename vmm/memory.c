@@ -6,45 +6,77 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-int memory_create(struct guest_memory *m, uint64_t bytes, uint64_t gva_base, struct problem *problem)
+#define SPECIAL_BYTES (MEMORY_SPECIAL_PAGES * UINT64_C(4096))
+
+static uint64_t mapped_bytes(const struct guest_memory *m) { return m->bytes + (m->special_apart ? SPECIAL_BYTES : 0); }
+
+/* What m says there is, as one sealed memfd. */
+static int map_all(struct guest_memory *m, struct problem *problem)
 {
-    *m = (struct guest_memory){.bytes = bytes, .gva_base = gva_base, .fd = -1};
+    uint64_t all = mapped_bytes(m);
+
     m->fd = memfd_create("vcons-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (m->fd < 0)
         return problem_set(problem, -1, "memory for the guest: %s", strerror(errno));
-    if (ftruncate(m->fd, (off_t)bytes) != 0 ||
-        fcntl(m->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+    if (ftruncate(m->fd, (off_t)all) != 0 || fcntl(m->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
         goto close_fd;
-    m->base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, m->fd, 0);
+    m->base = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, m->fd, 0);
     if (m->base != MAP_FAILED)
         return 0;
 close_fd:
-    problem_set(problem, -1, "%llu MiB of memory for the guest: %s", (unsigned long long)(bytes >> 20),
+    problem_set(problem, -1, "%llu MiB of memory for the guest: %s", (unsigned long long)(m->bytes >> 20),
                 strerror(errno));
     close(m->fd);
     *m = (struct guest_memory){.fd = -1};
     return -1;
 }
 
+int memory_create(struct guest_memory *m, uint64_t bytes, uint64_t gva_base, struct problem *problem)
+{
+    *m = (struct guest_memory){
+        .bytes = bytes, .gva_base = gva_base, .fd = -1, .low_bytes = bytes, .special_gpa = bytes - SPECIAL_BYTES};
+    return map_all(m, problem);
+}
+
+int memory_create_pc(struct guest_memory *m, uint64_t bytes, struct problem *problem)
+{
+    *m = (struct guest_memory){.bytes = bytes,
+                               .fd = -1,
+                               .low_bytes = bytes < MEMORY_HOLE ? bytes : MEMORY_HOLE,
+                               .special_gpa = MEMORY_SPECIAL_PC,
+                               .special_apart = true};
+    return map_all(m, problem);
+}
+
 void memory_destroy(struct guest_memory *m)
 {
     if (m->base == NULL)
         return;
-    munmap(m->base, m->bytes);
+    munmap(m->base, mapped_bytes(m));
     close(m->fd);
     *m = (struct guest_memory){.fd = -1};
 }
 
 int memory_clear(struct guest_memory *m)
 {
-    return fallocate(m->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)m->bytes);
+    return fallocate(m->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)mapped_bytes(m));
+}
+
+/* [gpa, gpa + n) lies in a stretch of so many bytes from begin on; no sum can overflow. */
+static bool within(uint64_t gpa, size_t n, uint64_t begin, uint64_t bytes)
+{
+    return gpa >= begin && gpa - begin <= bytes && n <= bytes - (gpa - begin);
 }
 
 void *memory_at(const struct guest_memory *m, uint64_t gpa, size_t n)
 {
-    if (gpa > m->bytes || n > m->bytes - gpa)
-        return NULL;
-    return m->base + gpa;
+    if (within(gpa, n, 0, m->low_bytes))
+        return m->base + gpa;
+    if (m->bytes > m->low_bytes && within(gpa, n, MEMORY_HIGH, m->bytes - m->low_bytes))
+        return m->base + m->low_bytes + (gpa - MEMORY_HIGH);
+    if (m->special_apart && within(gpa, n, m->special_gpa, SPECIAL_BYTES))
+        return m->base + m->bytes + (gpa - m->special_gpa);
+    return NULL;
 }
 
 bool memory_read(const struct guest_memory *m, uint64_t gpa, void *to, size_t n)

@@ -2,6 +2,16 @@
 /*
  * memory.h: a guest's RAM, one sealed memfd, and checked copies in and out of it.
  *
+ * Guest physical addresses, in one of two layouts:
+ *
+ *            flat (process)                  PC (kvm)
+ *            0 … bytes      RAM              0 … low_bytes               RAM, at most 3 GiB of it
+ *                                            special_gpa …               MEMORY_SPECIAL_PAGES pages
+ *                                            4 GiB … 4 GiB + the rest    RAM
+ *
+ * The special pages hold what Xen's toolstack puts there: console and XenStore rings. In the flat layout they are the last
+ * of RAM, and the memory map reserves them; in the PC layout they lie apart, below 4 GiB, as Xen's own do.
+ *
  * Owner: struct guest_memory belongs to its domain; an engine creates it in its create, and destroys it.
  * Lock:  none. Copies may race with the guest's own accesses: a copy is a snapshot, never to be looked at twice in
  *        guest memory.
@@ -16,15 +26,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define MEMORY_SPECIAL_PAGES 8u
+#define MEMORY_SPECIAL_PC    UINT64_C(0xfeff8000)  /* Xen: X86_HVM_END_SPECIAL_REGION less 8 pages */
+#define MEMORY_HOLE          UINT64_C(0xc0000000)  /* PC: no RAM from here */
+#define MEMORY_HIGH          UINT64_C(0x100000000) /* … to here */
+
 struct guest_memory {
-    uint8_t *base;     /* where the VMM has it mapped; NULL: none */
-    uint64_t bytes;    /* a multiple of 4096; guest physical addresses run from 0 */
-    uint64_t gva_base; /* hypercall pointers are guest virtual: gpa + this. 0 for PVH `tiny`, which maps 1:1 */
-    int fd;            /* the memfd, close-on-exec */
+    uint8_t *base;        /* where the VMM has it mapped; NULL: none */
+    uint64_t bytes;       /* of RAM, a multiple of 4096 */
+    uint64_t gva_base;    /* hypercall pointers are guest virtual: gpa + this. 0 for PVH `tiny`, which maps 1:1 */
+    int fd;               /* the memfd, close-on-exec */
+    uint64_t low_bytes;   /* of RAM, from guest physical address 0; what is more begins at MEMORY_HIGH */
+    uint64_t special_gpa; /* of the special pages */
+    bool special_apart;   /* PC: they are no RAM; in base they follow it */
 };
 
-/* Zeroed RAM. problem names the size when there is not enough. */
+/* Zeroed RAM, flat. problem names the size when there is not enough. */
 int memory_create(struct guest_memory *m, uint64_t bytes, uint64_t gva_base, struct problem *problem);
+/* Zeroed RAM and special pages as a PC has them; hypercall pointers are translated by the engine (gva_base 0). */
+int memory_create_pc(struct guest_memory *m, uint64_t bytes, struct problem *problem);
 void memory_destroy(struct guest_memory *m);
 /* All zero again, and the pages given back to the host. Nobody may use it meanwhile. */
 int memory_clear(struct guest_memory *m);
@@ -33,7 +53,8 @@ int memory_clear(struct guest_memory *m);
  */
 bool memory_read(const struct guest_memory *m, uint64_t gpa, void *to, size_t n);
 bool memory_write(const struct guest_memory *m, uint64_t gpa, const void *from, size_t n);
-/* n bytes at gpa as they lie in the VMM; NULL: not wholly inside. What is there may change at any moment. */
+/* n bytes at gpa as they lie in the VMM; NULL: not wholly inside one stretch of RAM or the special pages. What is there may
+ * change at any moment. */
 void *memory_at(const struct guest_memory *m, uint64_t gpa, size_t n);
 
 /* By guest virtual address, as hypercall arguments are. */

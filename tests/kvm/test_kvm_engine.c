@@ -124,11 +124,12 @@ uint32_t domain_id(const struct domain *d)
     return 5;
 }
 
-int boot_write(struct guest_memory *m, const char *cmdline, const char *ramdisk, uint64_t *start_info,
-               struct problem *problem)
+int boot_write(struct guest_memory *m, const char *cmdline, const char *ramdisk, uint64_t kernel_end,
+               uint64_t *start_info, struct problem *problem)
 {
     (void)cmdline;
     (void)ramdisk;
+    (void)kernel_end;
     (void)problem;
     *start_info = m->bytes - BOOT_AREA_BYTES;
     return 0;

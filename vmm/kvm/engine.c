@@ -7,6 +7,7 @@
 #include "kernel.h"
 #include "machine.h"
 #include "probe.h"
+#include "x86_64/acpi.h"
 #include "x86_64/cpu.h"
 #include <errno.h>
 #include <pthread.h>
@@ -31,26 +32,37 @@ struct kvm_engine {
 
 static int check(const struct domain_config *config, struct problem *problem)
 {
-    struct kvm_kernel kernel;
-    int result;
-
     if (config->vcpus != 1)
         return problem_set(problem, -1, "vcpus = %u: expected 1, no hypercall of this version starts another",
                            config->vcpus);
-    result = kernel_read(&kernel, config->kernel, problem);
-    if (result == 0)
-        kernel_finish(&kernel);
-    return result;
+    return kernel_check(config->kernel, problem);
+}
+
+/* RAM and special pages where memory.h says. */
+static int place_memory(struct kvm_engine *e, struct problem *problem)
+{
+    const struct guest_memory *m = e->memory;
+
+    if (kvm_machine_map(&e->machine, 0, m->base, m->low_bytes, problem) != 0)
+        return -1;
+    if (m->bytes > m->low_bytes &&
+        kvm_machine_map(&e->machine, MEMORY_HIGH, m->base + m->low_bytes, m->bytes - m->low_bytes, problem) != 0)
+        return -1;
+    return kvm_machine_map(&e->machine, m->special_gpa, m->base + m->bytes, MEMORY_SPECIAL_PAGES * 4096, problem);
 }
 
 /* A machine in the state before its first instruction. RAM is zero. */
 static int make_machine(struct kvm_engine *e, struct problem *problem)
 {
     uint64_t start_info;
+    uint8_t *acpi = memory_at(e->memory, BOOT_PC_ACPI_GPA, ACPI_TABLES_BYTES);
 
+    if (acpi == NULL)
+        return problem_set(problem, -1, "memory of %llu bytes is too small", (unsigned long long)e->memory->bytes);
+    acpi_write(acpi, BOOT_PC_ACPI_GPA, 1);
     if (kernel_place(&e->kernel, e->memory, problem) != 0 ||
-        boot_write(e->memory, e->cmdline, e->ramdisk, &start_info, problem) != 0 ||
-        kvm_machine_init(&e->machine, e->kvm, e->memory->base, e->memory->bytes, problem) != 0 ||
+        boot_write(e->memory, e->cmdline, e->ramdisk, elf_end(&e->kernel.elf), &start_info, problem) != 0 ||
+        kvm_machine_init(&e->machine, e->kvm, problem) != 0 || place_memory(e, problem) != 0 ||
         cpu_prepare_machine(&e->machine, problem) != 0 || kvm_cpu_init(&e->cpu, &e->machine, 0, problem) != 0)
         return -1;
     cpu_choose_registers(&e->cpu, &e->machine);
@@ -98,7 +110,7 @@ static void *create(struct domain *d, const struct domain_config *config, struct
     kvm_kick_prepare();
     e->kvm = kvm_open(problem);
     if (e->kvm < 0 || kernel_read(&e->kernel, config->kernel, problem) != 0 ||
-        memory_create(memory, config->memory_bytes, 0, problem) != 0 || make_machine(e, problem) != 0) {
+        memory_create_pc(memory, config->memory_bytes, problem) != 0 || make_machine(e, problem) != 0) {
         destroy(e);
         return NULL;
     }

@@ -2,6 +2,7 @@
 #include "kernel.h"
 #include "../boot.h"
 #include "host/file.h"
+#include "x86_64/bzimage.h"
 #include "x86_64/cpu.h"
 #include <elf.h>
 #include <errno.h>
@@ -12,9 +13,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* Page 0 stays empty, so that a guest that calls through a null pointer stops there. */
-#define LOW_BYTES 4096u
 
 static int read_file(const char *path, uint8_t **bytes, size_t *n, struct problem *problem)
 {
@@ -57,10 +55,20 @@ static const char *judge(struct kvm_kernel *kernel, size_t n)
     return why;
 }
 
-int kernel_read(struct kvm_kernel *kernel, const char *name, struct problem *problem)
+/* What the file holds, in place of the file. */
+static const char *unpack(struct kvm_kernel *kernel, size_t *n)
+{
+    uint8_t *packed = kernel->bytes;
+    const char *why = bzimage_unpack(packed, *n, KERNEL_MAX_BYTES, &kernel->bytes, n);
+
+    free(packed);
+    return why;
+}
+
+static int read_whole(struct kvm_kernel *kernel, const char *name, bool thorough, struct problem *problem)
 {
     char path[PATH_MAX];
-    const char *why;
+    const char *why = NULL;
     size_t n = 0;
 
     *kernel = (struct kvm_kernel){0};
@@ -71,11 +79,31 @@ int kernel_read(struct kvm_kernel *kernel, const char *name, struct problem *pro
         kernel_finish(kernel);
         return -1;
     }
-    why = judge(kernel, n);
+    if (!bzimage_is(kernel->bytes, n))
+        why = judge(kernel, n);
+    else if (!thorough)
+        why = bzimage_check(kernel->bytes, n, KERNEL_MAX_BYTES);
+    else if ((why = unpack(kernel, &n)) == NULL)
+        why = judge(kernel, n);
     if (why == NULL)
         return 0;
     kernel_finish(kernel);
     return problem_set(problem, -1, "%s: %s", path, why);
+}
+
+int kernel_check(const char *name, struct problem *problem)
+{
+    struct kvm_kernel kernel;
+
+    if (read_whole(&kernel, name, false, problem) != 0)
+        return -1;
+    kernel_finish(&kernel);
+    return 0;
+}
+
+int kernel_read(struct kvm_kernel *kernel, const char *name, struct problem *problem)
+{
+    return read_whole(kernel, name, true, problem);
 }
 
 void kernel_finish(struct kvm_kernel *kernel)
@@ -86,8 +114,7 @@ void kernel_finish(struct kvm_kernel *kernel)
 
 int kernel_place(const struct kvm_kernel *kernel, const struct guest_memory *memory, struct problem *problem)
 {
-    uint64_t room = memory->bytes - BOOT_AREA_BYTES; /* the console page is part of it */
-    const char *why = elf_load(&kernel->elf, memory->base, room, LOW_BYTES);
+    const char *why = elf_load(&kernel->elf, memory->base, memory->low_bytes, BOOT_PC_KERNEL_GPA);
     uint8_t page[CPU_PAGE_BYTES];
 
     if (why != NULL)

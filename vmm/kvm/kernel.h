@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kernel.h: a domain's kernel, read once and put into its RAM at every start.
+ * kernel.h: a domain's kernel, an ELF file or a bzImage around one, read once and put into its RAM at every start.
  *
  * Owner: holds its own copy of the file: it may change or go while the domain runs.
  * Lock:  none.
@@ -19,7 +19,9 @@ struct kvm_kernel {
     char name[64]; /* the end of its path, for messages */
 };
 
-/* name: as in the configuration. -1: problem names the file; *kernel is as if finished. */
+/* A look, as far as it is cheap: a bzImage is not unpacked. name: as in the configuration. -1: problem names the file. */
+int kernel_check(const char *name, struct problem *problem);
+/* The same, whole, for later. -1: *kernel is as if finished. */
 int kernel_read(struct kvm_kernel *kernel, const char *name, struct problem *problem);
 void kernel_finish(struct kvm_kernel *kernel);
 /* Segments, and the hypercall page if a note asks for it, into RAM that is zero. */

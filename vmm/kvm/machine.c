@@ -55,19 +55,22 @@ int kvm_open(struct problem *problem)
     return kvm;
 }
 
-int kvm_machine_init(struct kvm_machine *m, int kvm, void *memory, uint64_t bytes, struct problem *problem)
+int kvm_machine_init(struct kvm_machine *m, int kvm, struct problem *problem)
 {
-    struct kvm_userspace_memory_region ram = {.memory_size = bytes, .userspace_addr = (uintptr_t)memory};
-
     *m = (struct kvm_machine){.kvm = kvm, .vm = -1};
     m->vm = ioctl(kvm, KVM_CREATE_VM, 0);
-    if (m->vm < 0)
-        return problem_set(problem, -1, "KVM makes no virtual machine: %s", strerror(errno));
-    if (ioctl(m->vm, KVM_SET_USER_MEMORY_REGION, &ram) < 0) {
-        problem_set(problem, -1, "KVM takes no memory of %llu bytes: %s", (unsigned long long)bytes, strerror(errno));
-        kvm_machine_finish(m);
-        return -1;
-    }
+    return m->vm >= 0 ? 0 : problem_set(problem, -1, "KVM makes no virtual machine: %s", strerror(errno));
+}
+
+int kvm_machine_map(struct kvm_machine *m, uint64_t gpa, void *memory, uint64_t bytes, struct problem *problem)
+{
+    struct kvm_userspace_memory_region region = {
+        .slot = m->n_slots, .guest_phys_addr = gpa, .memory_size = bytes, .userspace_addr = (uintptr_t)memory};
+
+    if (ioctl(m->vm, KVM_SET_USER_MEMORY_REGION, &region) < 0)
+        return problem_set(problem, -1, "KVM takes no memory of %llu bytes at 0x%llx: %s", (unsigned long long)bytes,
+                           (unsigned long long)gpa, strerror(errno));
+    m->n_slots++;
     return 0;
 }
 

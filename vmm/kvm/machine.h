@@ -22,6 +22,7 @@
 
 struct kvm_machine {
     int kvm, vm;        /* -1: none */
+    uint32_t n_slots;   /* of memory, in use */
     bool hypercall_msr; /* writes to the hypercall page's MSR come to us */
 };
 
@@ -38,8 +39,10 @@ void kvm_kick_prepare(void);
 
 /* Open /dev/kvm and look whether it has what we need. -1: problem says why, as one clause. */
 int kvm_open(struct problem *problem);
-/* A machine with this RAM from guest address 0. m->kvm is set by the caller and stays the caller's to close. */
-int kvm_machine_init(struct kvm_machine *m, int kvm, void *memory, uint64_t bytes, struct problem *problem);
+/* A machine without memory. kvm stays the caller's to close. */
+int kvm_machine_init(struct kvm_machine *m, int kvm, struct problem *problem);
+/* Memory, whole pages, at a guest physical address where there is none yet. It outlives the machine. */
+int kvm_machine_map(struct kvm_machine *m, uint64_t gpa, void *memory, uint64_t bytes, struct problem *problem);
 void kvm_machine_finish(struct kvm_machine *m);
 
 int kvm_cpu_init(struct kvm_cpu *c, const struct kvm_machine *m, uint32_t id, struct problem *problem);

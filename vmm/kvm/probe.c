@@ -58,11 +58,13 @@ static int run_machine(int kvm, void *memory, struct problem *why)
 {
     struct kvm_machine machine;
     struct kvm_cpu cpu;
-    int result = kvm_machine_init(&machine, kvm, memory, PROBE_BYTES, why);
+    int result = kvm_machine_init(&machine, kvm, why);
 
     if (result != 0)
         return result;
-    result = cpu_prepare_machine(&machine, why);
+    result = kvm_machine_map(&machine, 0, memory, PROBE_BYTES, why);
+    if (result == 0)
+        result = cpu_prepare_machine(&machine, why);
     if (result != 0)
         goto finish_machine;
     result = kvm_cpu_init(&cpu, &machine, 0, why);

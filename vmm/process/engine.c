@@ -81,7 +81,8 @@ static int prepare(struct engine *e, struct problem *problem)
 {
     uint64_t start_info;
 
-    if (boot_write(e->memory, e->config->cmdline, e->config->ramdisk, &start_info, problem) != 0)
+    if (boot_write(e->memory, e->config->cmdline, e->config->ramdisk, VC_CALL_LOAD + VC_CALL_LOAD_BYTES, &start_info,
+                   problem) != 0)
         return -1;
     memset(e->page, 0, VC_CALL_PAGE_BYTES);
     e->page->version = VC_CALL_VERSION;

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* A domain's ACPI tables, read back the way a kernel does: by offsets of the specification, not by our structs. */
+#include "../../vmm/kvm/x86_64/acpi.h"
+#include "unit.h"
+#include <string.h>
+
+#define GPA 0xe0000u
+
+static uint8_t tables[ACPI_TABLES_BYTES];
+
+static uint64_t number(const uint8_t *at, unsigned n)
+{
+    uint64_t v = 0;
+
+    memcpy(&v, at, n);
+    return v;
+}
+
+static void assert_sums_to_zero(const uint8_t *at, size_t n)
+{
+    uint8_t total = 0;
+
+    for (size_t i = 0; i < n; i++)
+        total = (uint8_t)(total + at[i]);
+    assert_int_equal(total, 0);
+}
+
+/* The table at a guest physical address: inside, whole, with its signature, and a checksum that is right. */
+static const uint8_t *table(uint64_t gpa, const char *signature, size_t n)
+{
+    const uint8_t *at = tables + (gpa - GPA);
+
+    assert_true(gpa >= GPA && gpa - GPA <= sizeof tables - 36);
+    assert_memory_equal(at, signature, 4);
+    assert_int_equal(number(at + 4, 4), n);
+    assert_true(gpa - GPA + n <= sizeof tables);
+    assert_sums_to_zero(at, n);
+    return at;
+}
+
+static const uint8_t *xsdt(void)
+{
+    assert_memory_equal(tables, "RSD PTR ", 8);
+    assert_int_equal(tables[15], 2);              /* 5.2.5.3: ACPI 2.0 and later */
+    assert_int_equal(number(tables + 20, 4), 36); /* length */
+    assert_sums_to_zero(tables, 20);
+    assert_sums_to_zero(tables, 36);
+    return table(number(tables + 24, 8), "XSDT", 36 + 2 * 8);
+}
+
+static void a_processor_for_each_vcpu(void **state)
+{
+    (void)state;
+    for (unsigned n = 1; n <= ACPI_VCPUS_MAX; n++) {
+        const uint8_t *madt;
+
+        memset(tables, 0xee, sizeof tables);
+        acpi_write(tables, GPA, n);
+        madt = table(number(xsdt() + 44, 8), "APIC", 44 + n * 8);
+        assert_int_equal(number(madt + 36, 4), 0xfee00000u); /* where the local APIC is */
+        assert_int_equal(number(madt + 40, 4), 0);           /* no pair of 8259s */
+        for (unsigned i = 0; i < n; i++) {
+            const uint8_t lapic[8] = {0, 8, (uint8_t)i, (uint8_t)i, 1, 0, 0, 0}; /* 5.2.12.2 */
+
+            assert_memory_equal(madt + 44 + i * 8, lapic, 8);
+        }
+        assert_int_equal(tables[sizeof tables - 1], 0);
+    }
+}
+
+static void a_machine_without_hardware_that_can_be_switched_off(void **state)
+{
+    /* 5.2.3.1: I/O space, 8 bits, at 0, byte access, address */
+    static const uint8_t control[12] = {1, 8, 0, 1, 0x00, 0x06}, status[12] = {1, 8, 0, 1, 0x01, 0x06};
+    static const uint8_t s5[] = {0x08, '_', 'S', '5', '_', 0x12, 0x07, 0x04, 0x0a, 0x05, 0x00, 0x00, 0x00};
+    const uint8_t *fadt, *dsdt;
+
+    (void)state;
+    acpi_write(tables, GPA, 4);
+    fadt = table(number(xsdt() + 36, 8), "FACP", 268);
+    assert_int_equal(fadt[8], 5);                      /* revision */
+    assert_int_equal(number(fadt + 109, 2), 0x24);     /* no VGA, no RTC */
+    assert_int_equal(number(fadt + 112, 4), 0x100030); /* reduced hardware, no buttons */
+    assert_memory_equal(fadt + 244, control, 12);
+    assert_memory_equal(fadt + 256, status, 12);
+    assert_int_equal(number(fadt + 40, 4), number(fadt + 140, 8)); /* 5.2.9: DSDT and X_DSDT agree */
+    dsdt = table(number(fadt + 140, 8), "DSDT", 36 + sizeof s5);
+    assert_memory_equal(dsdt + 36, s5, sizeof s5);
+}
+
+static void what_switches_off(void **state)
+{
+    (void)state;
+    for (unsigned byte = 0; byte < 256; byte++)
+        if (acpi_is_power_off((uint8_t)byte) != (byte == 0x34)) /* type 5 << 2 | enable 0x20: what Linux writes */
+            fail_msg("wrong about %#x", byte);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_processor_for_each_vcpu),
+        cmocka_unit_test(a_machine_without_hardware_that_can_be_switched_off),
+        cmocka_unit_test(what_switches_off),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
