@@ -92,24 +92,29 @@ static int take_command(cfg_t *domain, struct domain_config *d)
     return 0;
 }
 
-static int take_console(cfg_t *cfg, cfg_t *domain, struct domain_config *d)
+static int take_console(cfg_t *cfg, cfg_t *console, struct config_console *c)
 {
-    unsigned n = cfg_size(domain, "console");
     struct problem problem;
-    cfg_t *console;
 
-    if (n == 0)
-        return 0;
-    if (n > 1)
-        return config_error(
-            cfg, "domain \"%s\" has %u consoles: expected one, more need a door that this version has not", d->name, n);
-    console = cfg_getnsec(domain, "console", 0);
     if (!name_ok(cfg_title(console)))
         return config_error(cfg, "console name \"%s\": expected 1 to 32 of A-Z a-z 0-9 . _ -, a letter or digit first",
                             cfg_title(console));
-    snprintf(d->console.name, sizeof d->console.name, "%s", cfg_title(console));
+    snprintf(c->name, sizeof c->name, "%s", cfg_title(console));
     if (cfg_getstr(console, "type") != NULL)
-        config_console_type(&d->console, cfg_getstr(console, "type"), &problem);
+        config_console_type(c, cfg_getstr(console, "type"), &problem);
+    return 0;
+}
+
+static int take_consoles(cfg_t *cfg, cfg_t *domain, struct domain_config *d)
+{
+    unsigned n = cfg_size(domain, "console");
+
+    if (n > CONFIG_CONSOLES_MAX)
+        return config_error(cfg, "domain \"%s\" has %u consoles: expected at most %u", d->name, n, CONFIG_CONSOLES_MAX);
+    for (unsigned i = 0; i < n; i++)
+        if (take_console(cfg, cfg_getnsec(domain, "console", i), &d->consoles[i]) != 0)
+            return -1;
+    d->n_consoles = n > 0 ? n : 1; /* the default one */
     return 0;
 }
 
@@ -137,7 +142,7 @@ static int take_domain(cfg_t *cfg, cfg_opt_t *opt)
     if (d == NULL)
         return config_error(cfg, "%s", problem.text);
     d->line = (unsigned)cfg->line;
-    if (take_keys(cfg, domain, d) != 0 || take_console(cfg, domain, d) != 0)
+    if (take_keys(cfg, domain, d) != 0 || take_consoles(cfg, domain, d) != 0)
         return -1;
     if (config_domain_complete(c, d, building.options, &problem) != 0)
         return config_error(cfg, "domain \"%s\": %s", d->name, problem.text);

@@ -16,9 +16,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONFIG_NAME_BYTES      33u /* 32 characters and the NUL */
-#define CONFIG_DOMAINS_MAX     1024u
-#define CONFIG_VCPUS_MAX       64u
+#define CONFIG_NAME_BYTES  33u /* 32 characters and the NUL */
+#define CONFIG_DOMAINS_MAX 1024u
+#define CONFIG_VCPUS_MAX   64u
+#define CONFIG_CONSOLES_MAX                                                                                            \
+    11u /* Linux finds nine consoles behind its first PV one (xen-abi 1.6); and one of hypercalls */
 #define CONFIG_HOLD_DEFAULT_MS 1000
 #define CONFIG_HOLD_FOREVER    (-1)
 #define CONFIG_MEMORY_DEFAULT  (UINT64_C(64) << 20)
@@ -51,8 +53,9 @@ struct domain_config {
     int hold_ms;          /* CONFIG_HOLD_FOREVER, or 0 and more */
     enum config_connected connected;
     enum config_action on_poweroff, on_reboot, on_crash;
-    struct config_console console; /* the first and, so far, only one */
-    uint8_t uuid[16];              /* given, or made from hypervisor and domain name: stable over runs */
+    struct config_console consoles[CONFIG_CONSOLES_MAX]; /* in the file's order: the first is the domain's first */
+    uint32_t n_consoles;                                 /* at least 1; at most one of them has DOOR_CONSOLE_IO */
+    uint8_t uuid[16]; /* given, or made from hypervisor and domain name: stable over runs */
 };
 
 struct vmm_config {

@@ -56,7 +56,8 @@ struct domain_config *config_domain_add(struct vmm_config *config, const char *n
                                 .xen_version = CONFIG_XEN_VERSION,
                                 .hold_ms = CONFIG_HOLD_DEFAULT_MS,
                                 .on_reboot = ACTION_RESTART,
-                                .console = {.name = "hvc0", .door = DOOR_XEN}};
+                                .consoles = {{.name = "hvc0", .door = DOOR_XEN}},
+                                .n_consoles = 1};
     snprintf(d->name, sizeof d->name, "%s", name);
     return d;
 }
@@ -120,6 +121,35 @@ static int choose_engine(struct vmm_config *config, struct domain_config *d, con
     return engine->check(d, problem);
 }
 
+static unsigned n_consoles_of(const struct domain_config *d, enum config_door door)
+{
+    unsigned n = 0;
+
+    for (uint32_t i = 0; i < d->n_consoles; i++)
+        n += d->consoles[i].door == door;
+    return n;
+}
+
+static int fits_consoles(struct domain_config *d, struct problem *problem)
+{
+    unsigned n_console_io = n_consoles_of(d, DOOR_CONSOLE_IO);
+
+    if (d->command != NULL && n_console_io > 0)
+        return problem_set(problem, -1, "a command makes no hypercalls: expected a console without type");
+    if (d->command != NULL && d->n_consoles > 1)
+        return problem_set(problem, -1, "a command has one terminal: expected one console, there are %u",
+                           d->n_consoles);
+    if (n_console_io > 1)
+        return problem_set(
+            problem, -1,
+            "%u consoles of type console_io: expected at most one, a domain writes one stream by hypercalls",
+            n_console_io);
+    if (d->n_consoles - n_console_io > CONFIG_CONSOLES_MAX - 1)
+        return problem_set(problem, -1, "%u consoles of type xen: expected at most %u", d->n_consoles - n_console_io,
+                           CONFIG_CONSOLES_MAX - 1);
+    return 0;
+}
+
 static int fits_engine(struct domain_config *d, struct problem *problem)
 {
     bool is_command = strcmp(d->engine, "command") == 0;
@@ -131,16 +161,14 @@ static int fits_engine(struct domain_config *d, struct problem *problem)
     if (d->command != NULL && (d->kernel != NULL || d->ramdisk != NULL || d->cmdline != NULL))
         return problem_set(problem, -1,
                            "a command has no kernel, ramdisk or cmdline: expected its arguments in command");
-    if (d->command != NULL && d->console.door == DOOR_CONSOLE_IO)
-        return problem_set(problem, -1, "a command makes no hypercalls: expected a console without type");
     if (d->command != NULL && (d->memory_bytes != CONFIG_MEMORY_DEFAULT || d->vcpus != 1))
         return problem_set(problem, -1, "a command has no memory or vcpus: expected neither");
-    if (d->connected == CONNECTED_SERVICE && (d->command != NULL || d->console.door != DOOR_XEN))
+    if (d->connected == CONNECTED_SERVICE && (d->command != NULL || n_consoles_of(d, DOOR_XEN) == 0))
         return problem_set(problem, -1,
                            "connected = service: expected a console of type xen, others have no connection");
     if (d->command == NULL && d->kernel == NULL)
         return problem_set(problem, -1, "expected kernel = \"tiny\" or a path, or command = …");
-    return 0;
+    return fits_consoles(d, problem);
 }
 
 /* FNV-1a: the same names give the same identity in every run, which is all that is asked of it. */
@@ -173,7 +201,7 @@ int config_domain_complete(struct vmm_config *config, struct domain_config *d, c
     if (choose_engine(config, d, options->engine, problem) != 0)
         return -1;
     if (strcmp(d->engine, "command") == 0)
-        d->console.door = DOOR_COMMAND;
+        d->consoles[0].door = DOOR_COMMAND;
     return 0;
 }
 

@@ -71,13 +71,8 @@ struct domain *domain_create(struct vmm *vmm, const struct domain_config *config
     init_locks(d);
     uv_timer_init(&vmm->loop, &d->restart);
     d->restart.data = d;
-    if (init_events(d, problem) != 0 ||
-        console_init(&d->console, &domain_console_env, d, &vmm->kicks, config->hold_ms, problem) != 0)
+    if (init_events(d, problem) != 0 || doors_init(d, problem) != 0)
         goto destroy;
-    if (pump_init(&d->pump, &vmm->loop, &d->console, door_work, d) != 0) {
-        problem_set(problem, -1, "cannot watch the line of domain \"%s\"", config->name);
-        goto destroy;
-    }
     d->engine = d->ops->create(d, config, &d->memory, problem);
     if (d->engine != NULL)
         return d;
@@ -92,13 +87,13 @@ void domain_destroy(struct domain *d)
     if (d->engine != NULL)
         d->ops->destroy(d->engine);
     d->engine = NULL;
-    pump_finish(&d->pump);
+    doors_finish(d);
     uv_close((uv_handle_t *)&d->restart, NULL);
 }
 
 void domain_free(struct domain *d)
 {
-    console_finish(&d->console);
+    doors_free(d);
     free(d->events_memory);
     finish_locks(d);
     free(d);
@@ -117,11 +112,11 @@ static int start_engine(struct domain *d, struct problem *problem)
     }
     d->boot++;
     vc_events_reset(&d->events);
-    if (door_open(d, problem) != 0)
+    if (doors_open(d, problem) != 0)
         return -1;
     if (d->ops->start(d->engine, problem) == 0)
         return 0;
-    door_close(d, true);
+    doors_close(d, true);
     return -1;
 }
 
@@ -160,9 +155,7 @@ void domain_set_off(struct domain *d, enum domain_state state)
     if (d->in_focus_ring)
         vc_focus_remove(&d->vmm->focus, &d->focus);
     d->in_focus_ring = false;
-    console_lock(&d->console);
-    console_post(&d->console, VC_LINE_CLOSE, state == DOMAIN_CRASHED ? VC_DOMAIN_CRASHED : VC_DOMAIN_OFF);
-    console_unlock(&d->console);
+    doors_post(d, VC_LINE_CLOSE, state == DOMAIN_CRASHED ? VC_DOMAIN_CRASHED : VC_DOMAIN_OFF);
     tell_state(d);
     vmm_domain_off(d->vmm);
 }
@@ -186,9 +179,7 @@ void domain_end(struct domain *d, enum domain_request request)
     pthread_mutex_lock(&d->poll_lock);
     pthread_cond_broadcast(&d->poll_wake);
     pthread_mutex_unlock(&d->poll_lock);
-    console_lock(&d->console);
-    pthread_cond_broadcast(&d->console.room);
-    console_unlock(&d->console);
+    doors_wake(d);
     d->ops->kick(d->engine);
 }
 
@@ -282,11 +273,8 @@ static void restart(struct domain *d, enum domain_request request)
 {
     uint64_t due = d->started_ms + DOMAIN_RESTART_MS, now = vmm_now_ms();
 
-    if (request == REQUEST_RESET) {
-        console_lock(&d->console);
-        console_post(&d->console, VC_LINE_RESET, 0);
-        console_unlock(&d->console);
-    }
+    if (request == REQUEST_RESET)
+        doors_post(d, VC_LINE_RESET, 0);
     d->state = DOMAIN_WAITING;
     uv_timer_start(&d->restart, restart_due, due > now ? due - now : 0, 0);
 }
@@ -297,7 +285,7 @@ static void finish_run(struct domain *d)
     enum config_action action = action_for(d, request);
 
     d->crashed = request == REQUEST_CRASH;
-    door_close(d, action != ACTION_RESTART);
+    doors_close(d, action != ACTION_RESTART);
     say_how(d, request, action);
     if (action == ACTION_RESTART)
         restart(d, request);
@@ -316,14 +304,13 @@ void domain_reap(struct domain *d)
         d->ops->stop(d->engine);
         d->state = DOMAIN_ENDING;
     }
-    if (door_drained(d)) /* else the line's room, or the end of hold, brings us back */
+    if (doors_drained(d)) /* else the line's room, or the end of hold, brings us back */
         finish_run(d);
 }
 
 void domain_look(struct domain *d)
 {
-    if (atomic_exchange(&d->look, false))
-        door_work(d);
+    doors_look(d);
     if (d->state == DOMAIN_RUNNING && atomic_load(&d->ended))
         domain_reap(d);
 }

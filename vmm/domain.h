@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * domain.h: one domain: its configuration, its engine's run, its first console with the door in front of it.
+ * domain.h: one domain: its configuration, its engine's run, its consoles with the doors in front of them.
+ *
+ * Consoles are numbered from 0 in the configuration's order. Number 0 is the first console, which has the focus and the
+ * terminal's keys.
  *
  * Owner: the VMM (vmm.h) makes them all at start and destroys them at exit.
  * Lock:  state and run are the loop's. What vCPU threads touch is behind console.lock (the door), the event lock,
@@ -52,17 +55,21 @@ void domain_reap(struct domain *d);
 /* The loop's look after vmm_notify: has it ended, is its console held? */
 void domain_look(struct domain *d);
 
-/* A service took the first console's line, or went. */
-void domain_linked(struct domain *d, bool linked);
-/* Keys were typed for it: its door is to look. */
+/* A service took this console's line, or went. */
+void domain_linked(struct domain *d, uint32_t number, bool linked);
+/* Keys were typed for its first console: the door is to look. */
 void domain_typed(struct domain *d);
 
 enum domain_state domain_state(const struct domain *d);
 const char *domain_state_word(const struct domain *d);
 const struct domain_config *domain_config(const struct domain *d);
-struct console *domain_console(struct domain *d);
+uint32_t domain_n_consoles(const struct domain *d);
+struct console *domain_console(struct domain *d, uint32_t number);
+struct pump *domain_pump(struct domain *d, uint32_t number);
+/* The services have all that it said; what its consoles hold the guest back for. */
+bool domain_delivered(struct domain *d);
+bool domain_held(struct domain *d);
 struct vc_focus_domain *domain_focus(struct domain *d);
-struct pump *domain_pump(struct domain *d);
 bool domain_has_crashed(const struct domain *d); /* and was not started again */
 uint32_t domain_boot(const struct domain *d);
 

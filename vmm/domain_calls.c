@@ -41,12 +41,10 @@ static bool copy_out(void *ctx, uint64_t to, const void *from, uint32_t n)
 
 static void sent(void *ctx, void *door)
 {
-    struct domain *d = ((struct domain_vcpu *)ctx)->domain;
+    struct domain_port *port = door;
 
-    (void)door; /* the PV console is the only door with a port so far */
-    console_lock(&d->console);
-    door_serve(d);
-    console_unlock(&d->console);
+    (void)ctx;
+    port->sent(port);
 }
 
 /* False: the deadline has passed. */
@@ -121,19 +119,19 @@ const struct vc_events_env domain_events_env = {
 
 static uint32_t io_out(void *ctx, const uint8_t *bytes, uint32_t n)
 {
-    struct domain *d = ((struct domain_vcpu *)ctx)->domain;
+    struct door *door = ((struct domain_vcpu *)ctx)->domain->io_door;
     uint32_t taken;
 
-    console_lock(&d->console);
+    console_lock(&door->console);
     /* What the guest put into its ring before this call comes first, so while that is held this waits too. */
-    taken = door_serve(d) ? console_put(&d->console, bytes, n) : 0;
-    console_unlock(&d->console);
+    taken = door_serve(door) ? console_put(&door->console, bytes, n) : 0;
+    console_unlock(&door->console);
     return taken;
 }
 
 static uint32_t io_in(void *ctx, uint8_t *bytes, uint32_t n)
 {
-    return (uint32_t)domain_stream_get(((struct domain_vcpu *)ctx)->domain, bytes, n);
+    return door_read(((struct domain_vcpu *)ctx)->domain->io_door, bytes, n);
 }
 
 static bool io_go_on(void *ctx, bool full)
@@ -141,9 +139,9 @@ static bool io_go_on(void *ctx, bool full)
     struct domain *d = ((struct domain_vcpu *)ctx)->domain;
 
     if (full && !domain_stopping(d)) {
-        console_lock(&d->console);
-        console_wait(&d->console, WAIT_SLICE_MS);
-        console_unlock(&d->console);
+        console_lock(&d->io_door->console);
+        console_wait(&d->io_door->console, WAIT_SLICE_MS);
+        console_unlock(&d->io_door->console);
     }
     return !domain_stopping(d);
 }

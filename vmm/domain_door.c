@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+/* One console of a domain: between the guest's ring, its hypercalls or its program, and the line. */
+#include "domain_door.h"
 #include "boot.h"
-#include "domain_private.h"
 #include "vmm.h"
 
-static bool is_xen(const struct domain *d) { return d->config->console.door == DOOR_XEN; }
+static bool is_first(const struct door *door) { return door->number == 0; }
 
 /* ---- What the console asks of the domain, under its lock. ---- */
 
@@ -15,69 +16,67 @@ static uint64_t now_ms(void *ctx)
 
 static void show(void *ctx, const uint8_t *bytes, uint32_t n)
 {
-    struct domain *d = ctx;
+    struct door *door = ctx;
 
-    vc_focus_write(&d->vmm->focus, &d->focus, bytes, n);
+    if (is_first(door))
+        vc_focus_write(&door->domain->vmm->focus, &door->domain->focus, bytes, n);
 }
 
-static void ask_for_a_look(struct domain *d)
+static void ask_for_a_look(struct door *door)
 {
-    atomic_store(&d->look, true);
-    vmm_notify(d->vmm);
+    atomic_store(&door->look, true);
+    vmm_notify(door->domain->vmm);
 }
 
 static void held(void *ctx) { ask_for_a_look(ctx); }
 
-const struct console_env domain_console_env = {.now_ms = now_ms, .taken = show, .held = held};
+static const struct console_env door_console_env = {.now_ms = now_ms, .taken = show, .held = held};
 
 /* ---- What the PV console asks, under the same lock. ---- */
 
 static uint32_t pv_out(void *ctx, const uint8_t *bytes, uint32_t n)
 {
-    struct domain *d = ctx;
-
-    return console_put(&d->console, bytes, n);
+    return console_put(&((struct door *)ctx)->console, bytes, n);
 }
 
 /* Viewers first, then the terminal: decisions, "Terminal". */
-static uint32_t read_input(struct domain *d, uint8_t *bytes, uint32_t n)
+static uint32_t pv_in(void *ctx, uint8_t *bytes, uint32_t n)
 {
-    uint32_t got = console_get(&d->console, bytes, n);
+    struct door *door = ctx;
+    uint32_t got = console_get(&door->console, bytes, n);
 
-    return got > 0 ? got : vc_focus_read(&d->vmm->focus, &d->focus, bytes, n);
+    if (got > 0 || !is_first(door))
+        return got;
+    return vc_focus_read(&door->domain->vmm->focus, &door->domain->focus, bytes, n);
 }
-
-static uint32_t pv_in(void *ctx, uint8_t *bytes, uint32_t n) { return read_input(ctx, bytes, n); }
 
 static int pv_bind(void *ctx)
 {
-    struct domain *d = ctx;
+    struct door *door = ctx;
 
-    return vc_events_open(&d->events, &d->pvcons, &d->port);
+    return vc_events_open(&door->domain->events, &door->to, &door->port);
 }
 
 static void pv_unbind(void *ctx)
 {
-    struct domain *d = ctx;
+    struct door *door = ctx;
 
-    vc_events_close(&d->events, d->port, &d->pvcons);
+    vc_events_close(&door->domain->events, door->port, &door->to);
 }
 
 static void pv_notify(void *ctx)
 {
-    struct domain *d = ctx;
+    struct door *door = ctx;
 
-    vc_events_notify(&d->events, d->port, &d->pvcons);
+    vc_events_notify(&door->domain->events, door->port, &door->to);
 }
 
 static void pv_broken(void *ctx, enum vc_pvcons_reason reason)
 {
-    struct domain *d = ctx;
-
-    console_post(&d->console, VC_LINE_BROKEN, reason);
+    console_post(&((struct door *)ctx)->console, VC_LINE_BROKEN, reason);
 }
 
-const struct vc_pvcons_env domain_pvcons_env = {.out = pv_out,
+static const struct vc_pvcons_env pvcons_env = {.out = pv_out,
                                                 .in = pv_in,
                                                 .bind = pv_bind,
                                                 .unbind = pv_unbind,
@@ -85,184 +84,176 @@ const struct vc_pvcons_env domain_pvcons_env = {.out = pv_out,
                                                 .now_ms = now_ms,
                                                 .broken = pv_broken};
 
+/* The guest sent on its port: its vCPU's thread. */
+static void kicked(struct domain_port *port)
+{
+    struct door *door = (struct door *)port; /* its first member */
+
+    console_lock(&door->console);
+    door_serve(door);
+    console_unlock(&door->console);
+}
+
 /* ---- The door as a whole. ---- */
 
-bool door_serve(struct domain *d)
+bool door_serve(struct door *door)
 {
-    enum vc_pvcons_served served = is_xen(d) ? vc_pvcons_serve(&d->pvcons) : VC_PVCONS_DONE;
+    enum vc_pvcons_served served = door->config->door == DOOR_XEN ? vc_pvcons_serve(&door->pvcons) : VC_PVCONS_DONE;
 
-    if (served == VC_PVCONS_RETRY && !d->retry) {
-        d->retry = true;
-        ask_for_a_look(d);
+    if (served == VC_PVCONS_RETRY && !door->retry) {
+        door->retry = true;
+        ask_for_a_look(door);
     }
     return served != VC_PVCONS_HELD;
 }
 
-void door_input(struct domain *d)
+uint32_t door_read(struct door *door, void *bytes, uint32_t n)
 {
+    uint32_t got;
+
+    console_lock(&door->console);
+    /* What lies in the ring was typed before. */
+    got = door->is_primary && vc_pvcons_unread(&door->pvcons) ? 0 : pv_in(door, bytes, n);
+    console_unlock(&door->console);
+    return got;
+}
+
+void door_input(struct door *door)
+{
+    struct domain *d = door->domain;
+
     if (d->ops->stream) {
         d->ops->wake(d->engine);
         return;
     }
-    console_lock(&d->console);
-    door_serve(d);
-    console_unlock(&d->console);
-    vc_events_virq(&d->events, VIRQ_CONSOLE);
+    console_lock(&door->console);
+    door_serve(door);
+    console_unlock(&door->console);
+    if (door == d->io_door)
+        vc_events_virq(&d->events, VIRQ_CONSOLE);
 }
 
-void domain_typed(struct domain *d)
+static void take_line_events(struct door *door)
 {
-    if (d->state == DOMAIN_RUNNING)
-        door_input(d);
-}
-
-static void take_line_events(struct domain *d)
-{
+    struct domain *d = door->domain;
     struct vc_line_event event;
 
-    while (console_event(&d->console, &event))
+    while (console_event(&door->console, &event))
         if (event.kind == VC_LINE_RESIZE && d->ops->resize != NULL && d->state == DOMAIN_RUNNING)
             d->ops->resize(d->engine, (unsigned)(event.value >> 16 & 0xffff), (unsigned)(event.value & 0xffff));
 }
 
 /* What the loop has seen of the line and the service should know. */
-static void tell_service(struct domain *d)
+static void tell_service(struct door *door)
 {
+    struct link *link = &door->domain->vmm->link;
     uint64_t dropped;
     bool broken, flows;
 
-    console_lock(&d->console);
-    dropped = d->console.dropped;
-    flows = d->console.flow == CONSOLE_FLOWS;
-    broken = d->console.broken && d->linked;
-    console_unlock(&d->console);
+    console_lock(&door->console);
+    dropped = door->console.dropped;
+    flows = door->console.flow == CONSOLE_FLOWS;
+    broken = door->console.broken && door->linked;
+    console_unlock(&door->console);
     if (broken)
-        link_violated(&d->vmm->link, "a line's indices or events break the protocol");
-    if (flows && dropped != d->dropped_told) {
-        d->dropped_told = dropped;
-        link_domain_state(&d->vmm->link, d);
+        link_violated(link, "a line's indices or events break the protocol");
+    if (flows && dropped != door->dropped_told) {
+        door->dropped_told = dropped;
+        link_domain_state(link, door->domain);
     }
 }
 
-void door_work(void *domain)
+void door_work(void *ctx)
 {
-    struct domain *d = domain;
+    struct door *door = ctx;
+    struct domain *d = door->domain;
     uint64_t deadline;
     bool input;
 
-    console_lock(&d->console);
-    console_move(&d->console);
-    d->retry = false;
-    door_serve(d);
-    take_line_events(d);
-    vc_source_arm_bytes(&d->console.source);
-    input = !d->console.broken && !vc_source_idle(&d->console.source);
-    deadline = console_deadline(&d->console);
-    if (d->retry && vmm_now_ms() + VC_PVCONS_RETRY_MS < deadline)
+    console_lock(&door->console);
+    console_move(&door->console);
+    door->retry = false;
+    door_serve(door);
+    take_line_events(door);
+    vc_source_arm_bytes(&door->console.source);
+    input = !door->console.broken && !vc_source_idle(&door->console.source);
+    deadline = console_deadline(&door->console);
+    if (door->retry && vmm_now_ms() + VC_PVCONS_RETRY_MS < deadline)
         deadline = vmm_now_ms() + VC_PVCONS_RETRY_MS;
-    console_unlock(&d->console);
+    console_unlock(&door->console);
     if (d->state == DOMAIN_RUNNING && (input || d->ops->stream))
-        door_input(d);
-    pump_until(&d->pump, deadline);
-    tell_service(d);
+        door_input(door);
+    pump_until(&door->pump, deadline);
+    tell_service(door);
     if (d->state == DOMAIN_ENDING)
         domain_reap(d);
 }
 
-void domain_give_up(struct domain *d)
+int door_init(struct door *door, struct problem *problem)
 {
-    console_lock(&d->console);
-    d->console.hold_ms = 0;
-    console_unlock(&d->console);
-    door_work(d);
+    struct domain *d = door->domain;
+
+    door->to.sent = kicked;
+    if (console_init(&door->console, &door_console_env, door, &d->vmm->kicks, d->config->hold_ms, problem) != 0)
+        return -1;
+    if (pump_init(&door->pump, &d->vmm->loop, &door->console, door_work, door) != 0)
+        return problem_set(problem, -1, "cannot watch the line of domain \"%s\"", d->config->name);
+    return 0;
 }
 
 /* The builder's part: page, port, parameters; then the backend's: attach before any vCPU runs (design §3.1). */
-static int open_xen(struct domain *d, struct problem *problem)
+static int open_ring(struct door *door, struct problem *problem)
 {
+    struct domain *d = door->domain;
     uint64_t gpa = boot_console_gpa(&d->memory);
     struct xencons_interface *page = memory_at(&d->memory, gpa, sizeof *page);
 
     vc_xencons_build(page);
-    vc_pvcons_init(&d->pvcons, &domain_pvcons_env, d);
-    if (vc_pvcons_attach(&d->pvcons, page) != VC_OK)
+    if (vc_pvcons_attach(&door->pvcons, page) != VC_OK)
         return problem_set(problem, -1, "no event channel for the console");
-    if (d->config->connected == CONNECTED_ALWAYS || d->linked)
-        vc_pvcons_connect(&d->pvcons);
+    if (d->config->connected == CONNECTED_ALWAYS || door->linked)
+        vc_pvcons_connect(&door->pvcons);
     vc_params_set(&d->params, VC_PARAM_TOOLSTACK, HVM_PARAM_CONSOLE_PFN, gpa >> 12);
-    vc_params_set(&d->params, VC_PARAM_TOOLSTACK, HVM_PARAM_CONSOLE_EVTCHN, d->port);
+    vc_params_set(&d->params, VC_PARAM_TOOLSTACK, HVM_PARAM_CONSOLE_EVTCHN, door->port);
     return 0;
 }
 
-int door_open(struct domain *d, struct problem *problem)
+int door_open(struct door *door, struct problem *problem)
 {
     int result = 0;
 
-    vc_params_init(&d->params, VC_PARAM_X86);
-    console_lock(&d->console);
-    console_post(&d->console, VC_LINE_BOOT, d->boot);
-    if (is_xen(d))
-        result = open_xen(d, problem);
-    console_unlock(&d->console);
+    console_lock(&door->console);
+    console_post(&door->console, VC_LINE_BOOT, door->domain->boot);
+    vc_pvcons_init(&door->pvcons, &pvcons_env, door);
+    if (door->is_primary)
+        result = open_ring(door, problem);
+    console_unlock(&door->console);
     return result;
 }
 
-bool door_drained(struct domain *d)
+void door_close(struct door *door, bool for_good)
 {
-    bool drained;
-
-    console_lock(&d->console);
-    drained = door_serve(d);
-    console_unlock(&d->console);
-    return drained;
+    console_lock(&door->console);
+    if (door->config->door == DOOR_XEN)
+        vc_pvcons_detach(&door->pvcons, for_good);
+    door->retry = false;
+    console_unlock(&door->console);
 }
 
-void door_close(struct domain *d, bool for_good)
+void door_linked(struct door *door, bool linked)
 {
-    console_lock(&d->console);
-    if (is_xen(d))
-        vc_pvcons_detach(&d->pvcons, for_good);
-    d->retry = false;
-    console_unlock(&d->console);
-}
+    struct domain *d = door->domain;
 
-void domain_linked(struct domain *d, bool linked)
-{
-    console_lock(&d->console);
-    d->linked = linked;
+    console_lock(&door->console);
+    door->linked = linked;
     if (linked)
-        console_attached(&d->console);
-    if (is_xen(d) && d->config->connected == CONNECTED_SERVICE && d->state == DOMAIN_RUNNING) {
+        console_attached(&door->console);
+    if (door->is_primary && d->config->connected == CONNECTED_SERVICE && d->state == DOMAIN_RUNNING) {
         if (linked)
-            vc_pvcons_connect(&d->pvcons);
+            vc_pvcons_connect(&door->pvcons);
         else
-            vc_pvcons_disconnect(&d->pvcons);
+            vc_pvcons_disconnect(&door->pvcons);
     }
-    console_unlock(&d->console);
-    door_work(d);
-}
-
-/* ---- Streams: engines whose guest is a program on a pty. ---- */
-
-size_t domain_stream_put(struct domain *d, const void *bytes, size_t n)
-{
-    uint32_t taken;
-
-    console_lock(&d->console);
-    taken = console_put(&d->console, bytes, n > UINT32_MAX ? UINT32_MAX : (uint32_t)n);
-    console_unlock(&d->console);
-    return taken;
-}
-
-size_t domain_stream_get(struct domain *d, void *bytes, size_t n)
-{
-    uint32_t got;
-    bool waits;
-
-    console_lock(&d->console);
-    /* What lies in the ring was typed before. */
-    waits = is_xen(d) && vc_pvcons_unread(&d->pvcons);
-    got = waits ? 0 : read_input(d, bytes, n > UINT32_MAX ? UINT32_MAX : (uint32_t)n);
-    console_unlock(&d->console);
-    return got;
+    console_unlock(&door->console);
+    door_work(door);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* domain_private.h: the inside of a domain, for domain.c, domain_calls.c and domain_door.c. */
+/* domain_private.h: the inside of a domain, for the files that are it: domain.c and domain_*.c. */
 #ifndef VCONS_VMM_DOMAIN_PRIVATE_H
 #define VCONS_VMM_DOMAIN_PRIVATE_H
 #include "domain.h"
@@ -20,6 +20,28 @@ struct domain_vcpu { /* ctx of core's env functions */
     struct domain *domain;
     uint32_t number;
     bool compat; /* the call that it makes now is of 32-bit code */
+};
+
+struct domain_port { /* who takes what the guest sends on a port; the door of core's events */
+    void (*sent)(struct domain_port *port);
+};
+
+struct door { /* one console of a domain: its line, and what the guest writes to in front of it */
+    struct domain_port to;
+    struct domain *domain;
+    const struct config_console *config;
+    uint32_t number;
+    bool is_primary; /* the first of type xen: its ring is the builder's; others' are the guest's, granted to us */
+    struct pump pump;
+    uint64_t dropped_told; /* the loop's: as the service last heard it */
+    atomic_bool look;      /* the loop is to look at it: a deadline, or a broken ring. Any thread */
+
+    /* Under console.lock. */
+    struct console console;
+    struct vc_pvcons pvcons; /* DOOR_XEN */
+    uint32_t port;           /* of the PV console, while bound */
+    bool retry;              /* the PV ring is broken: serve it again in a second */
+    bool linked;             /* a service has the line now */
 };
 
 struct domain {
@@ -44,18 +66,12 @@ struct domain {
     atomic_int request;   /* enum domain_request */
     atomic_bool stopping; /* vCPUs are to leave */
     atomic_bool ended;    /* the engine said so; the loop takes it */
-    atomic_bool look;     /* the loop is to look at the console: a deadline, or a broken door */
     pthread_mutex_t why_lock;
     char why[128]; /* of a crash, for people */
 
-    /* The door, under console.lock. */
-    struct console console;
-    struct pump pump;
-    struct vc_pvcons pvcons;
-    uint32_t port;         /* of the PV console, while bound */
-    bool retry;            /* the PV ring is broken: serve it again in a second */
-    bool linked;           /* a service has the line now */
-    uint64_t dropped_told; /* the loop's: as the service last heard it */
+    struct door doors[CONFIG_CONSOLES_MAX];
+    uint32_t n_doors;
+    struct door *io_door; /* where console_io and port 0xE9 go: the console of that type, else the first */
 
     /* With locks of their own. */
     struct vc_console_io io;
@@ -74,8 +90,6 @@ struct domain {
 extern const struct vc_lock_env domain_locks;
 extern const struct vc_events_env domain_events_env;         /* domain_calls.c */
 extern const struct vc_console_io_env domain_console_io_env; /* domain_calls.c */
-extern const struct vc_pvcons_env domain_pvcons_env;         /* domain_door.c */
-extern const struct console_env domain_console_env;          /* domain_door.c */
 
 /* It does not run, and will not by itself. */
 void domain_set_off(struct domain *d, enum domain_state state);
@@ -83,15 +97,24 @@ void domain_set_off(struct domain *d, enum domain_state state);
 void domain_end(struct domain *d, enum domain_request request);
 uint64_t domain_time_ns(void);
 
+/* All doors of a domain: made, and ended; doors_finish closes what the loop polls, doors_free the rest. */
+int doors_init(struct domain *d, struct problem *problem);
+void doors_finish(struct domain *d);
+void doors_free(struct domain *d);
+/* For a run that starts, before its first vCPU; and after its last. False: output still waits; try later. */
+int doors_open(struct domain *d, struct problem *problem);
+bool doors_drained(struct domain *d);
+void doors_close(struct domain *d, bool for_good);
+/* Something that has its place in the stream of each. */
+void doors_post(struct domain *d, enum vc_line_event_kind kind, uint64_t value);
+/* Whoever waits for room is to look again. */
+void doors_wake(struct domain *d);
+/* The loop's look at those that asked for it. */
+void doors_look(struct domain *d);
+
 /* [locked] Move everything between guest and line that can move. False: output waits in the door. */
-bool door_serve(struct domain *d);
-/* The loop's look at one console, and when it must look again. */
-void door_work(void *domain);
-/* The door for a run that starts, before its first vCPU; and after its last. False: output still waits; try later. */
-int door_open(struct domain *d, struct problem *problem);
-bool door_drained(struct domain *d);
-void door_close(struct domain *d, bool for_good);
-/* There may be input for the guest. */
-void door_input(struct domain *d);
+bool door_serve(struct door *door);
+/* Up to n typed bytes for CONSOLEIO_read, or for a program. */
+uint32_t door_read(struct door *door, void *bytes, uint32_t n);
 
 #endif

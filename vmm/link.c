@@ -22,22 +22,20 @@ static void dial(struct link *l);
 
 struct console *link_console_of(struct link *l, uint32_t cookie)
 {
-    return cookie == 0 ? &l->vmm->console : domain_console(l->vmm->domains[cookie - 1]);
-}
+    struct link_console *c = &l->consoles[cookie];
 
-struct domain *link_domain_of(struct link *l, uint32_t cookie)
-{
-    return cookie == 0 ? NULL : l->vmm->domains[cookie - 1];
+    return c->domain == NULL ? &l->vmm->console : domain_console(c->domain, c->number);
 }
 
 void link_taken(struct link *l, uint32_t cookie, bool taken)
 {
-    struct domain *d = link_domain_of(l, cookie);
+    struct link_console *c = &l->consoles[cookie];
 
-    l->consoles[cookie].holder[0] = '\0';
-    if (d != NULL) {
-        domain_linked(d, taken);
-        vc_focus_refuse(&l->vmm->focus, domain_focus(d), false);
+    c->holder[0] = '\0';
+    if (c->domain != NULL) {
+        domain_linked(c->domain, c->number, taken);
+        if (c->number == 0)
+            vc_focus_refuse(&l->vmm->focus, domain_focus(c->domain), false);
     } else if (taken) {
         console_lock(&l->vmm->console);
         console_attached(&l->vmm->console);
@@ -203,16 +201,31 @@ static void watch_directory(struct link *l)
     l->watching = inotify_add_watch(l->watch_fd, dirname(directory), IN_CREATE | IN_MOVED_TO | IN_ATTRIB) >= 0;
 }
 
+static int make_consoles(struct link *l)
+{
+    uint32_t n = 1;
+
+    for (size_t i = 0; i < l->vmm->n_domains; i++)
+        n += domain_n_consoles(l->vmm->domains[i]);
+    l->consoles = calloc(n, sizeof *l->consoles);
+    if (l->consoles == NULL)
+        return -1;
+    l->n_consoles = 1;
+    for (size_t i = 0; i < l->vmm->n_domains; i++)
+        for (uint32_t j = 0; j < domain_n_consoles(l->vmm->domains[i]); j++)
+            l->consoles[l->n_consoles++] = (struct link_console){.domain = l->vmm->domains[i], .number = j};
+    return 0;
+}
+
 int link_init(struct link *l, struct vmm *vmm, const char *path, struct problem *problem)
 {
-    *l = (struct link){.vmm = vmm, .fd = -1, .n_consoles = (uint32_t)vmm->n_domains + 1};
+    *l = (struct link){.vmm = vmm, .fd = -1};
     if (strlen(path) >= sizeof l->path)
         return problem_set(problem, -1, "%s: too long for a socket: expected at most %zu bytes", path,
                            sizeof l->path - 1);
     snprintf(l->path, sizeof l->path, "%s", path);
-    l->consoles = calloc(l->n_consoles, sizeof *l->consoles);
     l->watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (l->consoles == NULL || l->watch_fd < 0 || uv_poll_init(&vmm->loop, &l->watch, l->watch_fd) != 0)
+    if (make_consoles(l) != 0 || l->watch_fd < 0 || uv_poll_init(&vmm->loop, &l->watch, l->watch_fd) != 0)
         return problem_set(problem, -1, "cannot watch for the console service: %s", strerror(errno));
     l->watch.data = l;
     uv_poll_start(&l->watch, UV_READABLE, directory_changed);
@@ -266,20 +279,29 @@ void link_domain_state(struct link *l, struct domain *d)
 {
     if (l->consoles == NULL)
         return;
-    l->consoles[domain_id(d)].owe_state = true;
+    for (uint32_t i = 1; i < l->n_consoles; i++)
+        l->consoles[i].owe_state |= l->consoles[i].domain == d;
     if (l->fd >= 0)
         link_send_owed(l);
 }
 
 void link_focus(struct link *l, uint32_t domid)
 {
-    for (uint32_t i = 1; i < l->n_consoles; i++)
-        if (l->consoles[i].claims != (i == domid)) {
-            l->consoles[i].claims = i == domid;
-            l->consoles[i].owe_claim = true;
-        }
+    for (uint32_t i = 1; i < l->n_consoles; i++) {
+        struct link_console *c = &l->consoles[i];
+        bool claims = domain_id(c->domain) == domid && c->number == 0;
+
+        c->owe_claim |= c->claims != claims;
+        c->claims = claims;
+    }
     if (l->fd >= 0)
         link_send_owed(l);
 }
 
-const char *link_holder(const struct link *l, uint32_t domid) { return l->consoles[domid].holder; }
+const char *link_holder(const struct link *l, uint32_t domid)
+{
+    for (uint32_t i = 1; i < l->n_consoles; i++)
+        if (domain_id(l->consoles[i].domain) == domid && l->consoles[i].number == 0)
+            return l->consoles[i].holder;
+    return "";
+}

@@ -2,7 +2,7 @@
 /*
  * link.h: the VMM's end of the link to the console service: it dials, offers every line, and dials again.
  *
- * Spec:  wire/link.h; decisions "Line, link". Cookie 0 is the hypervisor's console, N the first console of domain N.
+ * Spec:  wire/link.h; decisions "Line, link". Cookie 0 is the hypervisor's console; the domains' follow, each's in order.
  * Owner: struct link is part of struct vmm.
  * Lock:  loop thread only.
  * Trust: the service is another program. Each packet is copied, and its type, size and texts are checked; what breaks the
@@ -23,7 +23,9 @@ struct vmm;
 
 #define LINK_ANSWERS 16u /* requests of the service not yet answered, at most; more end the link */
 
-struct link_console { /* what the service was told of one cookie, and what it is owed */
+struct link_console {      /* what the service was told of one cookie, and what it is owed */
+    struct domain *domain; /* NULL: the hypervisor's */
+    uint32_t number;       /* among its consoles */
     enum { LINK_NEW, LINK_OFFERED, LINK_TAKEN, LINK_REFUSED } phase;
     bool owe_state, owe_claim, owe_gone;
     bool claims;     /* the terminal wants the write token */
@@ -60,9 +62,10 @@ int link_init(struct link *l, struct vmm *vmm, const char *path, struct problem 
 int link_first(struct link *l, struct problem *problem);
 /* Something about a domain changed: its state, or the count of dropped bytes. */
 void link_domain_state(struct link *l, struct domain *d);
-/* The terminal's keys go to this domain from now on (0: to none): claim its write token, give back the last one's. */
+/* The terminal's keys go to this domain's first console from now on (0: to none): claim its write token, give back the
+ * last one's. */
 void link_focus(struct link *l, uint32_t domid);
-/* Who keeps the terminal from typing to this domain; "": nobody known. */
+/* Who keeps the terminal from typing to this domain's first console; "": nobody known. */
 const char *link_holder(const struct link *l, uint32_t domid);
 /* The service broke the protocol, of the link or of a line. */
 void link_violated(struct link *l, const char *what);

@@ -6,8 +6,6 @@
 #include <stddef.h>
 
 struct console *link_console_of(struct link *l, uint32_t cookie);
-/* The domain of a cookie; NULL: cookie 0. */
-struct domain *link_domain_of(struct link *l, uint32_t cookie);
 /* Send HELLO at once. 0 or -errno. */
 int link_send_hello(struct link *l);
 /* Send what is owed until nothing is or the socket is full. */

@@ -43,6 +43,7 @@ static void note_refusal(struct link *l, const char *what, const char *why)
 static bool on_refused(struct link *l, const struct vc_link_answer *answer)
 {
     char text[VC_LINK_TEXT_BYTES], what[2 * VC_LINK_NAME_BYTES];
+    struct link_console *c;
 
     if (!text_ok(answer->text, sizeof answer->text, text, sizeof text))
         return false;
@@ -53,9 +54,9 @@ static bool on_refused(struct link *l, const struct vc_link_answer *answer)
     }
     if (answer->cookie >= l->n_consoles || l->consoles[answer->cookie].phase != LINK_OFFERED)
         return false;
-    l->consoles[answer->cookie].phase = LINK_REFUSED;
-    snprintf(what, sizeof what, "%s",
-             answer->cookie == 0 ? l->vmm->config.name : domain_name(link_domain_of(l, answer->cookie)));
+    c = &l->consoles[answer->cookie];
+    c->phase = LINK_REFUSED;
+    snprintf(what, sizeof what, "%s", c->domain == NULL ? l->vmm->config.name : domain_name(c->domain));
     note_refusal(l, what, text);
     return true;
 }
@@ -80,15 +81,13 @@ static bool on_token(struct link *l, const struct vc_link_claim *token)
 {
     char holder[VC_LINK_TEXT_BYTES];
     struct link_console *c;
-    struct domain *d;
 
     if (token->cookie >= l->n_consoles || !text_ok(token->holder, sizeof token->holder, holder, sizeof holder))
         return false;
     c = &l->consoles[token->cookie];
-    d = link_domain_of(l, token->cookie);
     snprintf(c->holder, sizeof c->holder, "%.63s", token->holds ? "" : holder);
-    if (d != NULL)
-        vc_focus_refuse(&l->vmm->focus, domain_focus(d), c->holder[0] != '\0');
+    if (c->domain != NULL && c->number == 0)
+        vc_focus_refuse(&l->vmm->focus, domain_focus(c->domain), c->holder[0] != '\0');
     return true;
 }
 

@@ -29,24 +29,25 @@ int link_send_hello(struct link *l)
     return send_packet(l, &hello, sizeof hello, NULL, 0);
 }
 
-static uint32_t kind_of(const struct domain *d)
+static uint32_t kind_of(const struct config_console *console)
 {
     static const uint32_t kinds[] = {
         [DOOR_XEN] = VC_LINK_XEN, [DOOR_CONSOLE_IO] = VC_LINK_CONSOLE_IO, [DOOR_COMMAND] = VC_LINK_COMMAND};
 
-    return kinds[domain_config(d)->console.door];
+    return kinds[console->door];
 }
 
-static void name_domain(struct vc_link_add *add, const struct domain *d)
+static void name_domain(struct vc_link_add *add, const struct domain *d, uint32_t number)
 {
     const struct domain_config *config = domain_config(d);
 
-    add->kind = kind_of(d);
+    add->kind = kind_of(&config->consoles[number]);
+    add->first = number == 0;
     add->domid = domain_id(d);
     add->boot = domain_boot(d) > 0 ? domain_boot(d) : 1;
     memcpy(add->uuid, config->uuid, sizeof add->uuid);
     snprintf(add->domain, sizeof add->domain, "%s", config->name);
-    snprintf(add->console, sizeof add->console, "%s", config->console.name);
+    snprintf(add->console, sizeof add->console, "%s", config->consoles[number].name);
     snprintf(add->engine, sizeof add->engine, "%s", config->engine);
 }
 
@@ -62,8 +63,9 @@ static void name_hypervisor(struct vc_link_add *add, const struct vmm *vmm)
 /* A line that the last service broke is offered anew, with a new id. */
 static int fresh_line(struct link *l, uint32_t cookie)
 {
+    struct link_console *c = &l->consoles[cookie];
     struct console *console = link_console_of(l, cookie);
-    struct pump *pump = cookie == 0 ? &l->vmm->pump : domain_pump(link_domain_of(l, cookie));
+    struct pump *pump = c->domain == NULL ? &l->vmm->pump : domain_pump(c->domain, c->number);
     struct problem problem;
     int result = 0;
 
@@ -79,6 +81,7 @@ static int fresh_line(struct link *l, uint32_t cookie)
 
 static int send_add(struct link *l, uint32_t cookie)
 {
+    const struct link_console *c = &l->consoles[cookie];
     struct console *console = link_console_of(l, cookie);
     struct vc_link_add add = {
         .head = head_of(VC_LINK_ADD, sizeof add), .cookie = cookie, .geometry = VC_LINK_GEOMETRY_LINE, .first = 1};
@@ -86,10 +89,10 @@ static int send_add(struct link *l, uint32_t cookie)
     if (fresh_line(l, cookie) != 0)
         return 0; /* no memory for it now: the next link may find some */
     memcpy(add.line_id, console->memory.id, sizeof add.line_id);
-    if (cookie == 0)
+    if (c->domain == NULL)
         name_hypervisor(&add, l->vmm);
     else
-        name_domain(&add, link_domain_of(l, cookie));
+        name_domain(&add, c->domain, c->number);
     return send_packet(l, &add, sizeof add, console->memory.fds, VC_LINK_FDS);
 }
 
@@ -108,7 +111,7 @@ static int send_state(struct link *l, uint32_t cookie)
     struct console *console = link_console_of(l, cookie);
     struct vc_link_status status = {.head = head_of(VC_LINK_STATE, sizeof status), .cookie = cookie};
 
-    status.state = cookie == 0 ? VC_DOMAIN_RUNNING : state_of(link_domain_of(l, cookie));
+    status.state = cookie == 0 ? VC_DOMAIN_RUNNING : state_of(l->consoles[cookie].domain);
     console_lock(console);
     status.dropped = console->dropped;
     console_unlock(console);

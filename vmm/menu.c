@@ -33,35 +33,42 @@ void menu_domains(struct vmm *vmm)
 
         char memory[32] = ""; /* of a program nobody here knows it */
 
-        if (config->console.door != DOOR_COMMAND)
+        if (config->consoles[0].door != DOOR_COMMAND)
             snprintf(memory, sizeof memory, "%" PRIu64 " MiB, ", config->memory_bytes >> 20);
         vmm_print(vmm, "d%" PRIu32 " = %s: %s, engine %s, %sboot %" PRIu32, domain_id(d), config->name,
                   domain_state_word(d), config->engine, memory, domain_boot(d));
     }
 }
 
-static void consoles(struct vmm *vmm)
+static void one_console(struct vmm *vmm, struct domain *d, uint32_t number)
 {
     static const char *const doors[] = {
         [DOOR_XEN] = "xen", [DOOR_CONSOLE_IO] = "console_io", [DOOR_COMMAND] = "command"};
     static const char *const flows[] = {
         [CONSOLE_FLOWS] = "flows", [CONSOLE_HELD] = "held: its line is full", [CONSOLE_TAILS] = "its line is full"};
 
-    for (size_t i = 0; i < vmm->n_domains; i++) {
-        struct domain *d = vmm->domains[i];
-        struct console *console = domain_console(d);
-        struct vc_focus_counts counts = vc_focus_count(&vmm->focus, domain_focus(d));
-        const struct domain_config *config = domain_config(d);
-        enum console_flow flow;
-        uint64_t dropped;
+    const struct config_console *config = &domain_config(d)->consoles[number];
+    struct console *console = domain_console(d, number);
+    char not_shown[64] = ""; /* only the first console is shown here at all */
+    enum console_flow flow;
+    uint64_t dropped;
 
-        console_lock(console);
-        flow = console->flow;
-        dropped = console->dropped;
-        console_unlock(console);
-        vmm_print(vmm, "%s/%s (%s): %s, %" PRIu64 " bytes dropped, %" PRIu64 " not shown here", config->name,
-                  config->console.name, doors[config->console.door], flows[flow], dropped, counts.not_shown);
-    }
+    if (number == 0)
+        snprintf(not_shown, sizeof not_shown, ", %" PRIu64 " not shown here",
+                 vc_focus_count(&vmm->focus, domain_focus(d)).not_shown);
+    console_lock(console);
+    flow = console->flow;
+    dropped = console->dropped;
+    console_unlock(console);
+    vmm_print(vmm, "%s/%s (%s): %s, %" PRIu64 " bytes dropped%s", domain_name(d), config->name, doors[config->door],
+              flows[flow], dropped, not_shown);
+}
+
+static void consoles(struct vmm *vmm)
+{
+    for (size_t i = 0; i < vmm->n_domains; i++)
+        for (uint32_t number = 0; number < domain_n_consoles(vmm->domains[i]); number++)
+            one_console(vmm, vmm->domains[i], number);
 }
 
 static void reset_number(struct vmm *vmm, uint8_t key)

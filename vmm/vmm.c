@@ -171,13 +171,8 @@ static bool all_delivered(struct vmm *vmm)
 {
     bool all = true;
 
-    for (size_t i = 0; all && i < vmm->n_domains; i++) {
-        struct console *console = domain_console(vmm->domains[i]);
-
-        console_lock(console);
-        all = console_delivered(console);
-        console_unlock(console);
-    }
+    for (size_t i = 0; all && i < vmm->n_domains; i++)
+        all = domain_delivered(vmm->domains[i]);
     return all;
 }
 
@@ -209,13 +204,8 @@ static bool any_held(struct vmm *vmm)
 {
     bool any = false;
 
-    for (size_t i = 0; !any && i < vmm->n_domains; i++) {
-        struct console *console = domain_console(vmm->domains[i]);
-
-        console_lock(console);
-        any = console->flow == CONSOLE_HELD;
-        console_unlock(console);
-    }
+    for (size_t i = 0; !any && i < vmm->n_domains; i++)
+        any = domain_held(vmm->domains[i]);
     return any;
 }
 

@@ -90,10 +90,10 @@ class Hypervisor:
 
 
 def domain(name, cmdline="", **keys):
-    """A block of a configuration: a tiny on the process engine."""
-    console = keys.pop("console", None)
+    """A block of a configuration: a tiny on the process engine; console: (name, type), or a list of such."""
+    consoles = keys.pop("console", [])
     lines = "".join(f" {k} = {v}" for k, v in keys.items())
-    inner = f' console "{console[0]}" {{ type = {console[1]} }}' if console else ""
+    inner = "".join(f' console "{n}" {{ type = {t} }}' for n, t in ([consoles] if isinstance(consoles, tuple) else consoles))
     return f'domain "{name}" {{ kernel = "tiny" engine = process cmdline = "{cmdline}"{lines}{inner} }}\n'
 
 

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* domain_door.h: one door, for domain_doors.c, which has them all. Loop thread, but for what says otherwise. */
+#ifndef VCONS_VMM_DOMAIN_DOOR_H
+#define VCONS_VMM_DOMAIN_DOOR_H
+#include "domain_private.h"
+
+/* Domain, configuration and number are set. After -1 too the console is there to be finished, if it has memory. */
+int door_init(struct door *door, struct problem *problem);
+int door_open(struct door *door, struct problem *problem);
+void door_close(struct door *door, bool for_good);
+/* The loop's look at one console, and when it must look again. ctx is the door. May reap the domain. */
+void door_work(void *ctx);
+/* There may be input for the guest. */
+void door_input(struct door *door);
+void door_linked(struct door *door, bool linked);
+
+#endif
