@@ -49,7 +49,7 @@ static const char *add_segment(struct elf *elf, const Elf64_Phdr *p)
         return "damaged: a segment lies outside the file (cut short?)";
     if (!within(p->p_paddr, p->p_memsz, UINT64_MAX) || !within(p->p_vaddr, p->p_memsz, UINT64_MAX))
         return "damaged: a segment's addresses wrap";
-    *s = (struct elf_segment){p->p_offset, p->p_paddr, p->p_vaddr, p->p_filesz, p->p_memsz};
+    *s = (struct elf_segment){p->p_offset, p->p_paddr, p->p_vaddr, p->p_filesz, p->p_memsz, (p->p_flags & PF_X) != 0};
     for (unsigned i = 0; i < elf->n_segments; i++)
         if (overlap(s, &elf->segments[i]))
             return "damaged: two segments overlap in memory";

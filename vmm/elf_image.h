@@ -20,6 +20,7 @@ struct elf_segment {
     uint64_t offset; /* in the file */
     uint64_t paddr, vaddr;
     uint64_t file_bytes, memory_bytes; /* the rest of memory_bytes is zero */
+    bool executable;
 };
 
 struct elf {
