@@ -140,11 +140,21 @@ static void flips(void)
         call(VC_CALL_TIME, 0, 0, 0);
 }
 
+static uint64_t param(uint32_t index)
+{
+    struct xen_hvm_param *p = (struct xen_hvm_param *)(ram + 0x1000);
+
+    *p = (struct xen_hvm_param){.domid = XEN_DOMID_SELF, .index = index};
+    call(XEN_hvm_op, HVMOP_get_param, VC_CALL_RAM_BASE + 0x1000, 0);
+    return p->value;
+}
+
 /* The console page: indices of any value, changing all the time, with an event after each. */
 static void ring(void)
 {
-    struct xencons_interface *console = (struct xencons_interface *)(ram + page->ram_bytes - 4096);
-    uint32_t port = 1;
+    struct xencons_interface *console =
+        (struct xencons_interface *)(ram + param(HVM_PARAM_CONSOLE_PFN) * XEN_PAGE_BYTES);
+    uint32_t port = (uint32_t)param(HVM_PARAM_CONSOLE_EVTCHN);
 
     for (int i = 0; i < 20000; i++) {
         console->out_prod = (uint32_t)dice();

@@ -24,7 +24,6 @@ WRONG = [
     ('domain "web" {\n kernel = "tiny"\n memory = 99999999999999999999G\n}\n', 3, "memory"),
     ('domain "web" {\n kernel = "tiny"\n vcpus = 0\n}\n', 3, "expected a number from 1"),
     ('domain "web" {\n kernel = "tiny"\n vcpus = many\n}\n', 3, "expected a number from 1"),
-    ('domain "web" {\n kernel = "tiny"\n engine = process\n vcpus = 2\n}\n', 5, "expected 1"),
     ('domain "web" {\n kernel = "tiny"\n engine = qemu\n}\n', 3, "auto, kvm, process or command"),
     ('domain "web" {\n kernel = "tiny"\n vcpus = 65\n}\n', 3, "from 1 to 64"),
     ('domain "web" {\n kernel = "tiny"\n xen_version = "4.3"\n}\n', 3, "4.4 or later"),

@@ -1,38 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The engine `process`: a guest is a sandboxed process whose RAM is a memfd; it calls through a page, as
- * wire/callpage.h says. Two threads a run: one serves the calls, one waits for the process to die.
+ * wire/callpage.h says. Threads of a run: one a vCPU, which serves its calls, and one that waits for the process to die.
  */
 #include "../engine.h"
 #include "../boot.h"
 #include "../config.h"
 #include "exec.h"
+#include "vcpu.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/futex.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-#include <vcons/atomic.h>
 #include <vcons/wire/callpage.h>
 #include <vcons/wire/xen.h>
 
-#define SPINS_MAX 256u /* about 10 us: what a guest takes between two calls that belong together */
+#define KERNEL_END (VC_CALL_LOAD + VC_CALL_LOAD_BYTES)
 
 struct engine {
     struct domain *domain;
     const struct domain_config *config;
     struct guest_memory *memory;
-    struct vc_call_page *page; /* of vCPU 0, the only one that `tiny` has */
+    uint8_t *pages; /* one a vCPU */
     int pages_fd;
     struct launched process;
-    pthread_t vcpu, watcher;
-    uint32_t spins;
+    pthread_t watcher;
+    uint32_t n_vcpus;
+    uint32_t n_threads;    /* of vCPUs, to be joined */
+    atomic_uint n_running; /* and not yet gone; the last one ends the run */
+    struct process_vcpu vcpus[CONFIG_VCPUS_MAX];
+    pthread_t threads[CONFIG_VCPUS_MAX];
 };
 
 static bool usable(struct problem *why)
@@ -50,8 +53,6 @@ static int check(const struct domain_config *config, struct problem *problem)
 {
     char program[PATH_MAX];
 
-    if (config->vcpus != 1)
-        return problem_set(problem, -1, "vcpus = %u: expected 1, the process engine has no more", config->vcpus);
     if (config->ramdisk != NULL && access(config->ramdisk, R_OK) != 0)
         return problem_set(problem, -1, "ramdisk %s: %s", config->ramdisk, strerror(errno));
     if (boot_kernel_path(config->kernel, "tiny-process", program, sizeof program, problem) != 0)
@@ -62,18 +63,26 @@ static int check(const struct domain_config *config, struct problem *problem)
     return 0;
 }
 
+static size_t pages_bytes(const struct engine *e) { return (size_t)e->n_vcpus * VC_CALL_PAGE_BYTES; }
+
 static int make_pages(struct engine *e, struct problem *problem)
 {
-    void *page;
+    void *pages;
 
     e->pages_fd = memfd_create("vcons-calls", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (e->pages_fd < 0 || ftruncate(e->pages_fd, VC_CALL_PAGE_BYTES) != 0 ||
+    if (e->pages_fd < 0 || ftruncate(e->pages_fd, (off_t)pages_bytes(e)) != 0 ||
         fcntl(e->pages_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
-        return problem_set(problem, -1, "memory for the call page: %s", strerror(errno));
-    page = mmap(NULL, VC_CALL_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, e->pages_fd, 0);
-    if (page == MAP_FAILED)
-        return problem_set(problem, -1, "memory for the call page: %s", strerror(errno));
-    e->page = page;
+        return problem_set(problem, -1, "memory for the call pages: %s", strerror(errno));
+    pages = mmap(NULL, pages_bytes(e), PROT_READ | PROT_WRITE, MAP_SHARED, e->pages_fd, 0);
+    if (pages == MAP_FAILED)
+        return problem_set(problem, -1, "memory for the call pages: %s", strerror(errno));
+    e->pages = pages;
+    for (uint32_t i = 0; i < e->n_vcpus; i++)
+        e->vcpus[i] =
+            (struct process_vcpu){.engine = e,
+                                  .domain = e->domain,
+                                  .number = i,
+                                  .page = (struct vc_call_page *)(void *)(e->pages + (size_t)i * VC_CALL_PAGE_BYTES)};
     return 0;
 }
 
@@ -81,14 +90,19 @@ static int prepare(struct engine *e, struct problem *problem)
 {
     uint64_t start_info;
 
-    if (boot_write(e->memory, e->config->cmdline, e->config->ramdisk, VC_CALL_LOAD + VC_CALL_LOAD_BYTES, &start_info,
-                   problem) != 0)
+    if (boot_write(e->memory, e->config->cmdline, e->config->ramdisk, KERNEL_END, &start_info, problem) != 0)
         return -1;
-    memset(e->page, 0, VC_CALL_PAGE_BYTES);
-    e->page->version = VC_CALL_VERSION;
-    e->page->n_vcpus = 1;
-    e->page->ram_bytes = e->memory->bytes;
-    e->page->start_info = start_info;
+    memset(e->pages, 0, pages_bytes(e));
+    for (uint32_t i = 0; i < e->n_vcpus; i++) {
+        struct vc_call_page *page = e->vcpus[i].page;
+
+        page->vcpu = i;
+        page->version = VC_CALL_VERSION;
+        page->n_vcpus = e->n_vcpus;
+        page->ram_bytes = e->memory->bytes;
+        page->start_info = start_info;
+        process_vcpu_reset(&e->vcpus[i]);
+    }
     return 0;
 }
 
@@ -96,8 +110,8 @@ static void destroy(void *engine)
 {
     struct engine *e = engine;
 
-    if (e->page != NULL)
-        munmap(e->page, VC_CALL_PAGE_BYTES);
+    if (e->pages != NULL)
+        munmap(e->pages, pages_bytes(e));
     if (e->pages_fd >= 0)
         close(e->pages_fd);
     memory_destroy(e->memory);
@@ -113,7 +127,7 @@ static void *create(struct domain *d, const struct domain_config *config, struct
         problem_set(problem, -1, "no memory");
         return NULL;
     }
-    *e = (struct engine){.domain = d, .config = config, .memory = memory, .pages_fd = -1};
+    *e = (struct engine){.domain = d, .config = config, .memory = memory, .pages_fd = -1, .n_vcpus = config->vcpus};
     if (memory_create(memory, config->memory_bytes, VC_CALL_RAM_BASE, problem) == 0 && make_pages(e, problem) == 0 &&
         prepare(e, problem) == 0)
         return e;
@@ -135,113 +149,71 @@ static void report_death(struct engine *e, int status)
         domain_crashed(e->domain, "its process left, exit status %d", status);
 }
 
-static void wake(const uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); }
-
 static void *watch(void *engine)
 {
     struct engine *e = engine;
-    uint32_t state;
 
     report_death(e, launched_wait(&e->process));
-    /*
-     * Now only we write the page. Any new value will do, that a vCPU thread that looked just before does not fall asleep; but
-     * never POSTED, which would have it serve the guest's last call once more.
-     */
-    state = vc_load_relaxed(&e->page->state);
-    vc_store_release(&e->page->state, state == VC_CALL_DONE ? VC_CALL_IDLE : VC_CALL_DONE);
-    wake(&e->page->state);
+    for (uint32_t i = 0; i < e->n_vcpus; i++)
+        process_vcpu_release(&e->vcpus[i]);
     return NULL;
 }
 
-/* ---- The vCPU thread. ---- */
+/* ---- The vCPU threads. ---- */
 
-static bool posted_soon(struct engine *e)
+static void leave(struct engine *e)
 {
-    for (uint32_t i = 0; i < e->spins; i++) {
-        if (vc_load_acquire(&e->page->state) == VC_CALL_POSTED) {
-            e->spins += e->spins < SPINS_MAX ? 1 : 0;
-            return true;
-        }
-#if defined(__x86_64__)
-        __builtin_ia32_pause();
-#endif
-    }
-    e->spins -= e->spins > 1 ? e->spins / 4 + 1 : 0;
-    return false;
-}
-
-/* False: the process is dead. */
-static bool next_call(struct engine *e, uint64_t *nr, uint64_t args[6])
-{
-    uint32_t state;
-
-    if (!posted_soon(e))
-        /* Pairs with the guest's release of POSTED: number and arguments are there. */
-        while ((state = vc_load_acquire(&e->page->state)) != VC_CALL_POSTED) {
-            if (domain_stopping(e->domain))
-                return false; /* dead; see watch */
-            syscall(SYS_futex, &e->page->state, FUTEX_WAIT, state, NULL, NULL, 0);
-        }
-    *nr = __atomic_load_n(&e->page->nr, __ATOMIC_RELAXED); /* once each: the guest may still write */
-    for (unsigned i = 0; i < 6; i++)
-        args[i] = __atomic_load_n(&e->page->args[i], __ATOMIC_RELAXED);
-    return true;
-}
-
-static void answer(struct engine *e, int64_t result)
-{
-    __atomic_store_n(&e->page->result, result, __ATOMIC_RELAXED);
-    vc_store_release(&e->page->state, VC_CALL_DONE); /* pairs with the guest's acquire: the result first */
-    wake(&e->page->state);
-}
-
-static void serve(struct engine *e)
-{
-    uint64_t nr, args[6];
-    bool ready = false;
-
-    while (!domain_stopping(e->domain) && next_call(e, &nr, args)) {
-        if (nr == VC_CALL_READY) {
-            ready = true;
-            answer(e, 0);
-        } else if (!ready) {
-            domain_crashed(e->domain, "called its hypervisor before it had sandboxed itself");
-        } else {
-            answer(e, domain_hypercall(e->domain, 0, nr, args));
-        }
-    }
-}
-
-static void *run_vcpu(void *engine)
-{
-    struct engine *e = engine;
-
-    serve(e);
     launched_kill(&e->process);
+    if (atomic_fetch_sub(&e->n_running, 1) > 1)
+        return;
     pthread_join(e->watcher, NULL);
     domain_ended(e->domain);
+}
+
+static void *run_vcpu(void *arg)
+{
+    struct process_vcpu *v = arg;
+
+    process_vcpu_serve(v);
+    leave(v->engine);
     return NULL;
 }
 
 /* ---- The loop's side. ---- */
+
+static int start_vcpus(struct engine *e)
+{
+    char name[16];
+
+    atomic_store(&e->n_running, e->n_vcpus);
+    for (e->n_threads = 0; e->n_threads < e->n_vcpus; e->n_threads++) {
+        if (pthread_create(&e->threads[e->n_threads], NULL, run_vcpu, &e->vcpus[e->n_threads]) != 0)
+            return -1;
+        snprintf(name, sizeof name, "vcpu%u/%.8s", e->n_threads, domain_name(e->domain));
+        pthread_setname_np(e->threads[e->n_threads], name);
+    }
+    return 0;
+}
 
 static int start(void *engine, struct problem *problem)
 {
     struct engine *e = engine;
     const int fds[] = {e->memory->fd, e->pages_fd};
 
-    e->spins = SPINS_MAX / 2;
     if (domain_launch(e->domain, fds, 2, &e->process, problem) != 0)
         return -1;
-    if (pthread_create(&e->watcher, NULL, watch, e) != 0)
-        goto kill_process;
-    if (pthread_create(&e->vcpu, NULL, run_vcpu, e) == 0)
+    if (pthread_create(&e->watcher, NULL, watch, e) != 0) {
+        launched_kill(&e->process);
+        launched_close(&e->process);
+    } else if (start_vcpus(e) == 0) {
         return 0;
-    launched_kill(&e->process);
-    pthread_join(e->watcher, NULL);
-kill_process:
-    launched_kill(&e->process);
-    launched_close(&e->process);
+    } else {
+        /* As if the missing ones had come and gone: those that run leave as at any end, and are waited for by `stop`. */
+        domain_crashed(e->domain, "no thread for a vCPU");
+        for (uint32_t i = e->n_threads; i < e->n_vcpus; i++)
+            leave(e);
+        return 0;
+    }
     return problem_set(problem, -1, "no thread for a vCPU");
 }
 
@@ -257,7 +229,8 @@ static void stop(void *engine)
 {
     struct engine *e = engine;
 
-    pthread_join(e->vcpu, NULL);
+    for (uint32_t i = 0; i < e->n_threads; i++)
+        pthread_join(e->threads[i], NULL);
     launched_close(&e->process);
 }
 
@@ -270,6 +243,29 @@ static int reset(void *engine, struct problem *problem)
     return prepare(e, problem);
 }
 
+/* ---- vCPUs that come and go: from any vCPU's thread. ---- */
+
+static int vcpu_initialise(void *engine, uint32_t vcpu, const struct vcpu_hvm_context *context)
+{
+    (void)engine, (void)vcpu, (void)context; /* wire/callpage.h: its thread knows where to go */
+    return 0;
+}
+
+static int vcpu_up(void *engine, uint32_t vcpu)
+{
+    process_vcpu_set(&((struct engine *)engine)->vcpus[vcpu], true);
+    return 0;
+}
+
+/* Its thread stops at its next call, or at the end of the one it is in. */
+static int vcpu_down(void *engine, uint32_t vcpu)
+{
+    process_vcpu_set(&((struct engine *)engine)->vcpus[vcpu], false);
+    return 0;
+}
+
+static bool vcpu_is_up(void *engine, uint32_t vcpu) { return atomic_load(&((struct engine *)engine)->vcpus[vcpu].up); }
+
 const struct engine_ops engine_process = {
     .name = "process",
     .usable = usable,
@@ -281,4 +277,8 @@ const struct engine_ops engine_process = {
     .reset = reset,
     .destroy = destroy,
     .exec = process_exec,
+    .vcpu_initialise = vcpu_initialise,
+    .vcpu_up = vcpu_up,
+    .vcpu_down = vcpu_down,
+    .vcpu_is_up = vcpu_is_up,
 };

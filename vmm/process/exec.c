@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -15,7 +17,10 @@
 #include <vcons/wire/callpage.h>
 
 #define SPARE_ADDRESSES (UINT64_C(64) << 20) /* besides RAM: its image before it moves into RAM, stack, vdso */
-#define PARKED_FD       64                   /* descriptors wait from here on while 0..4 are filled */
+/* clone(2) of a thread, with what libraries may add: never a process, never a namespace. */
+#define THREAD     ((uint64_t)(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD))
+#define THREAD_MAY ((uint64_t)(CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID))
+#define PARKED_FD  64 /* descriptors wait from here on while 0..4 are filled */
 
 /* The program stays open as *program_fd, which execveat closes. */
 static int place_fds(const int *fds, int *program_fd)
@@ -45,7 +50,7 @@ static int bound(uint64_t ram_bytes)
  * execveat stays possible, for it is how the guest begins; with the filter of `tiny` on top, not for a guest. Nothing else
  * opens anything, so a guest that is another program finds no path to execute but one that it can spell.
  */
-static int filter(void)
+static int filter(bool threads)
 {
     static const int calls[] = {SCMP_SYS(execveat), SCMP_SYS(mmap),  SCMP_SYS(mprotect),   SCMP_SYS(munmap),
                                 SCMP_SYS(futex),    SCMP_SYS(read),  SCMP_SYS(write),      SCMP_SYS(prctl),
@@ -57,6 +62,9 @@ static int filter(void)
         error = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 0);
     if (error == 0) /* its own limits, which bound() lowers: others of its user are other guests, or the VMM */
         error = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, 0));
+    if (error == 0 && threads)
+        error =
+            seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, ~THREAD_MAY, THREAD));
     if (error == 0)
         error = seccomp_load(ctx);
     errno = -error;
@@ -79,6 +87,6 @@ void process_exec(const struct domain_config *config, const int *fds, unsigned n
         return;
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user clears it */
     /* The bound last, for building a filter takes memory, a sanitizer's very much of it; prlimit64 can only lower it. */
-    if (filter() == 0 && bound(config->memory_bytes) == 0)
+    if (filter(config->vcpus > 1) == 0 && bound(config->memory_bytes) == 0)
         syscall(SYS_execveat, program_fd, "", argv, environment, AT_EMPTY_PATH);
 }

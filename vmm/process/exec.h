@@ -6,7 +6,8 @@
  * Trust: the program is hostile once it runs. Before its first instruction it has no new privileges, no descriptor but
  *        five (three of them /dev/null), no environment, no core dumps, bounded address space, and a filter that lets
  *        it do no more than map, protect and unmap memory, wait on futexes, read and write those descriptors, filter
- *        itself further, and leave. `tiny` filters itself down to what callpage.h says before it does anything else.
+ *        itself further, and leave; and, where it has several vCPUs, make threads of itself, of which there may be as
+ *        many as its user may have. `tiny` filters itself down to what callpage.h says before it does anything else.
  */
 #ifndef VCONS_VMM_PROCESS_EXEC_H
 #define VCONS_VMM_PROCESS_EXEC_H
