@@ -35,6 +35,7 @@
 struct domain;           /* domain.h */
 struct domain_config;    /* config.h */
 struct vcpu_hvm_context; /* wire/xen.h */
+struct vc_event_binding; /* vcons/events.h */
 
 #define ENGINE_ALL_VCPUS UINT32_MAX
 #define ENGINE_NOWHERE   UINT64_MAX /* as a guest physical address */
@@ -49,18 +50,15 @@ enum engine_area {
 
 /*
  * For an engine below which the kernel delivers events (way kvm-xen): it stands in place of core's writes to shared_info
- * and vcpu_info. The port table, its errnos and its status stay core's. Called from any thread, with the domain's event
- * lock held: none of these calls into the domain; deliver never waits.
+ * and vcpu_info. The port table, its errnos and its status stay core's. None of these calls into the domain.
  */
 struct engine_events {
-    /* Raise port at vcpu. It goes to the kernel's own lists: pending, mask, selector, upcall, vCPUs in poll. */
+    /* Raise port at vcpu. It goes to the kernel's own lists: pending, mask, selector, upcall, vCPUs in poll. Any thread. */
     void (*deliver)(void *engine, uint32_t vcpu, uint32_t port);
-    /* The guest has this port now: kind is EVTCHNSTAT_*, vcpu the one that it notifies. Again after bind_vcpu. */
-    void (*bound)(void *engine, uint32_t port, uint32_t kind, uint32_t virq, uint32_t vcpu);
+    /* The guest has this port now, or it notifies another vCPU now; and no longer. Any thread, under the event lock. */
+    void (*bound)(void *engine, uint32_t port, const struct vc_event_binding *binding);
     void (*unbound)(void *engine, uint32_t port);
-    /* Before vcpu's vcpu_info is copied to a new place: nothing writes to the old one any more; `placed` ends that. */
-    void (*leave)(void *engine, uint32_t vcpu);
-    /* VCPUOP_set_singleshot_timer and _stop: UINT64_MAX stops. Fires VIRQ_TIMER. 0, or -XEN_E. */
+    /* VCPUOP_set_singleshot_timer and _stop of a vCPU that has bound VIRQ_TIMER; UINT64_MAX stops. 0, or -XEN_E. */
     int (*timer)(void *engine, uint32_t vcpu, uint64_t deadline_ns);
 };
 
@@ -144,11 +142,15 @@ struct engine_ops {
      */
     int (*set_vector)(void *engine, uint32_t vcpu, uint64_t value);
     /*
-     * Area of vcpu lies at gpa from now on; ENGINE_NOWHERE: it is gone. With no lock held; ENGINE_VCPU_INFO after its
-     * content was copied. Whoever gives time (kvmclock, KVM_XEN) gives it there. -XEN_E: it cannot be there, and the
-     * guest's call fails with that. NULL: the domain itself keeps what is in it up to date.
+     * Area of vcpu lies at gpa from now on; ENGINE_NOWHERE: it is gone. In a vCPU's thread, maybe under the event lock:
+     * must not call into the domain. Whoever gives time (kvmclock, KVM_XEN) gives it there. Without engine_events core has
+     * already copied vcpu_info, and the result is not looked at. With them the engine does as Xen: it leaves the old place,
+     * copies, marks (xen-abi 5.4); shared_info comes with the default places of all vcpu_info inside it; and -XEN_E is
+     * what the guest gets. NULL: the domain itself keeps what is in it up to date.
      */
     int (*placed)(void *engine, enum engine_area area, uint32_t vcpu, uint64_t gpa);
+    /* The guest's mode, which decides the layout of shared_info, was latched. As `placed`. NULL: core has it. */
+    void (*latched)(void *engine, bool long_mode);
     /* NULL, or an answer of NULL: core delivers. Constant from create on. */
     const struct engine_events *(*events)(void *engine);
 };
