@@ -2,6 +2,7 @@
 """rig.py: what the workloads share: programs of the bench build, rounds in turn, rows of the table, processor time."""
 import contextlib
 import json
+import mmap
 import os
 import statistics
 import subprocess
@@ -76,6 +77,14 @@ def values(results):
 
 def cpus():
     return sorted(os.sched_getaffinity(0))
+
+
+def warm_memory(size):
+    """Have so many bytes of the machine's free memory be there. A virtual machine may have given them back to its host
+    meanwhile, and then whoever is measured first pays for each page anew: 3 us here, as much as filling it with output."""
+    with mmap.mmap(-1, size) as memory:
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+        memory[::mmap.PAGESIZE] = bytes(len(range(0, size, mmap.PAGESIZE)))
 
 
 def cpu_ns(pid):

@@ -15,6 +15,7 @@ import vcons  # noqa: E402
 
 # In memory unless told otherwise: a disk that others write to is no part of what is compared.
 WHERE = os.environ.get("VCONS_BENCH_DIR", "/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp")
+LINE_BYTES = 256 * 1024
 PLENTY = 'segment_size = "16M"\nconsole_size = "8G"\ntotal_size = "32G"\n'  # nothing that is compared may be deleted
 
 
@@ -51,6 +52,7 @@ def one_flood(limit, consoles, lines, width):
         feeder = place.feeder("-n", str(consoles), "--lines", str(lines), "--width", str(width))
         feeder.expect("served", consoles)
         total = consoles * lines * width
+        rig.warm_memory(total + consoles * LINE_BYTES)
         cpu, began = cpu_ns(daemon.pid), time.monotonic()
         feeder.say("go")
         while written(daemon.pid) < total or stored(place, consoles) < total:
@@ -75,13 +77,21 @@ def lines(rounds):
 
 
 def fairness(rounds, consoles=1000, seconds=10):
-    """The share of each line in each second of a flood, as a part of the fair one."""
+    """The share of each line in each second of a flood, as a part of the fair one: small lines, and those of default size."""
+    for size in (16384, LINE_BYTES):
+        worst, best = shares(consoles, seconds, size)
+        what = f"T11 fairness: {consoles} lines of {size >> 10} KiB"
+        yield Row(f"{what}, least share in a second", "of fair", [worst], [1.0], 0.5, True)
+        yield Row(f"{what}, largest share in a second", "of fair", [best], [1.0], 2.0, False)
+
+
+def shares(consoles, seconds, line_bytes):
     with vcons.Place(WHERE) as place:
         start(place, False)
-        feeder = place.feeder("-n", str(consoles), "--out", "16384")
+        feeder = place.feeder("-n", str(consoles), "--out", str(line_bytes))
         feeder.expect("served", consoles)
         feeder.say("go")
-        time.sleep(1)
+        time.sleep(2)
         last, worst, best = feeder.sent(), [], []
         for _ in range(seconds):
             time.sleep(1)
@@ -91,8 +101,7 @@ def fairness(rounds, consoles=1000, seconds=10):
             worst.append(min(shares) / fair)
             best.append(max(shares) / fair)
             last = now
-    yield Row(f"T11 fairness: {consoles} lines, least share in a second", "of fair", [min(worst)], [1.0], 0.5, True)
-    yield Row(f"T11 fairness: {consoles} lines, largest share in a second", "of fair", [max(best)], [1.0], 2.0, False)
+    return min(worst), max(best)
 
 
 def pin(process, cpu):

@@ -13,13 +13,14 @@
 #include "console.h"
 #include "viewer.h"
 
-#define TURN_BYTES     (64u * 1024) /* of one console before the next; one write(2) */
+#define TURN_MIN       (16u * 1024)  /* of one console before the next ... */
+#define TURN_MAX       (256u * 1024) /* ... a whole line of the default size: one write(2), one kick for room */
 #define TURN_EVENTS    16u
 #define NS_A_SECOND    UINT64_C(1000000000)
-#define TURNS_A_LOOK   8u /* between two looks at who woke up: an echo waits behind half a MiB of floods at most */
-#define TURN_SLOW      (16u * 1024) /* ... while a round takes long: each console is served several times a second */
-#define ROUND_NS       UINT64_C(400000000)
-#define SETTLE_NS      UINT64_C(10000000) /* after output: then the index vouches for the last of it */
+#define LOOK_BYTES     (512u * 1024) /* between two looks at who woke up: an echo waits behind so much of floods, at most */
+#define LOOK_TURNS     8u            /* ... or so many turns, however little they bring */
+#define ROUND_NS       UINT64_C(400000000) /* through all that have work: each is served twice a second and more */
+#define SETTLE_NS      UINT64_C(10000000)  /* after output: then the index vouches for the last of it */
 #define SETTLE_EACH_NS UINT64_C(1000000) /* later for each that was due last time: a thousand records a second in all */
 #define FRUITLESS      64u               /* kicks without work before a console is polled no more for a while */
 #define REST_MIN_NS    UINT64_C(1000000) /* 1 ms, doubled each time ... */
@@ -225,17 +226,31 @@ static bool fall_asleep(struct append *a, struct console *c)
     return false;
 }
 
-/* Large turns cost least; but a round through all that have work must not take long. */
-static uint32_t turn_bytes(const struct append *a, struct console *c)
+/*
+ * Large turns cost least: fewer system calls, and a guest that waits for room is woken once for more of it. But a round
+ * through all that have work must not take long. A console that stood in the round since its last turn knows how long one
+ * takes: turns shrink to what fits, and grow by a step while there is room for that. All are of one size: what a console
+ * gets of a round is then the same for each.
+ */
+static uint32_t turn_bytes(struct append *a, struct console *c)
 {
-    uint64_t round_ns = a->now.mono_ns - c->append.turn_mono;
+    uint64_t last = c->append.turn_mono, round_ns = a->now.mono_ns - last;
 
     c->append.turn_mono = a->now.mono_ns;
-    c->append.slow = round_ns > (c->append.slow ? ROUND_NS / (TURN_BYTES / TURN_SLOW) : ROUND_NS);
-    return c->append.slow ? TURN_SLOW : TURN_BYTES;
+    if (c->append.queue != QUEUE_OLD || last <= a->turn_since)
+        return a->turn_bytes; /* it slept, or part of its round was of turns of another size */
+    if (round_ns > ROUND_NS && a->turn_bytes > TURN_MIN)
+        a->turn_bytes /= 2;
+    else if (round_ns < ROUND_NS / 3 && a->turn_bytes < TURN_MAX)
+        a->turn_bytes *= 2;
+    else
+        return a->turn_bytes;
+    a->turn_since = a->now.mono_ns;
+    return a->turn_bytes;
 }
 
-static void take_turn(struct append *a, struct console *c)
+/* How many bytes it moved. */
+static uint32_t take_turn(struct append *a, struct console *c)
 {
     enum append_queue was = (enum append_queue)c->append.queue;
     uint32_t moved;
@@ -251,6 +266,20 @@ static void take_turn(struct append *a, struct console *c)
         enqueue(a, c, QUEUE_OLD);
     else if (was == QUEUE_FRESH && moved > 0 && a->old != NULL && !c->append.resting)
         enqueue(a, c, QUEUE_OLD); /* its place in the round is used up: one that wakes at once waits for the others */
+    return moved;
+}
+
+static void take_turns(struct append *a)
+{
+    uint32_t moved = 0;
+
+    for (unsigned i = 0; i < LOOK_TURNS && moved < LOOK_BYTES; i++) {
+        struct console *c = dequeue(a);
+
+        if (c == NULL)
+            return;
+        moved += take_turn(a, c);
+    }
 }
 
 /* Commands from the control thread. */
@@ -269,7 +298,7 @@ static void drain(struct append *a, struct console *c)
 {
     uint32_t left = c->source->holds, moved;
 
-    while (left > 0 && append_move(a, c, left < TURN_BYTES ? left : TURN_BYTES, DRAIN_EVENTS, &moved) == VC_OK) {
+    while (left > 0 && append_move(a, c, left < TURN_MAX ? left : TURN_MAX, DRAIN_EVENTS, &moved) == VC_OK) {
         left -= moved;
         if (moved == 0)
             break;
@@ -407,15 +436,8 @@ static void *run(void *argument)
     struct append *a = argument;
 
     read_clocks(a);
-    while (look(a)) {
-        for (unsigned i = 0; i < TURNS_A_LOOK; i++) {
-            struct console *c = dequeue(a);
-
-            if (c == NULL)
-                break;
-            take_turn(a, c);
-        }
-    }
+    while (look(a))
+        take_turns(a);
     return NULL;
 }
 
@@ -426,7 +448,7 @@ int append_start(struct append *a, uv_async_t *async)
                               .data.ptr = &a->timer}; /* never read: set anew, it is quiet */
     int error;
 
-    *a = (struct append){.async = async};
+    *a = (struct append){.async = async, .turn_bytes = TURN_MAX};
     a->fresh_last = &a->fresh;
     a->old_last = &a->old;
     error = kicker_open(&a->kicker);

@@ -48,7 +48,7 @@ struct append_entry {             /* in each console */
     uint32_t news;      /* atomic set of enum append_news not yet collected */
     uint32_t fruitless; /* kicks in a row that brought nothing */
     uint8_t queue;      /* enum append_queue */
-    bool polled, resting, ended, slow, unsettled;
+    bool polled, resting, ended, unsettled;
     bool command_add, command_remove, command_sync; /* guarded by append->lock */
     uint32_t broken;                                /* atomic: 1 while its peer breaks the protocol */
 };
@@ -65,6 +65,8 @@ struct append {
     uint64_t settle_mono; /* when those are due */
     uint64_t n_settled;   /* how many were, the last time */
     uint32_t n_active;    /* in either queue */
+    uint32_t turn_bytes;  /* a turn's, by how long rounds take */
+    uint64_t turn_since;  /* mono_ns: since when it is so much */
     struct kicker kicker;
     uv_async_t *async; /* the control thread's: there is news */
     struct log_time now;

@@ -19,7 +19,12 @@ def own_kib(pid):
 
 
 def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    """The least of some looks: who tidies the directories of logs has three of them open at times."""
+    looks = []
+    for _ in range(20):
+        looks.append(len(os.listdir(f"/proc/{pid}/fd")))
+        time.sleep(0.02)
+    return min(looks)
 
 
 def burst(feeder, chance):
@@ -85,7 +90,7 @@ def main():
         last = quiet(place, daemon, feeder)
         sent = feeder.sent()
         print(f"{rounds} rounds, {sum(sent) >> 20} MiB; KiB and descriptors {first} then {last}")
-        assert last[1] <= first[1] + 2, "descriptors leak" # a console whose segment is just being rotated has one more
+        assert last[1] <= first[1], "descriptors leak"
         if not vcons.sanitized(daemon.pid):
             assert last[0] <= first[0] * 1.01 + 132, "memory grows" # 132: one step of the heap; a leaked viewer a round would be megabytes
         assert vcons.stop(daemon) == 0

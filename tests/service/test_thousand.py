@@ -10,7 +10,8 @@ import vcons
 
 N = 1000
 SECONDS = 60 if vcons.LONG else 4
-WINDOW_BYTES = 16 * 16384  # of each console: that many of its rings
+RING_BYTES, RINGS = 16384, 16             # of each console, and how many of them a window has
+BIG_RING_BYTES, BIG_RINGS = 256 * 1024, 4  # as large as a turn of the service may be
 IDLE_S = 60 if vcons.LONG else 3
 KIB_EACH = 2.0
 
@@ -35,12 +36,12 @@ def idle(daemon, what):
     assert woken == 0, f"{what}: {woken} wakeups in {IDLE_S} s"
 
 
-def shares(feeder):
+def shares(feeder, window_bytes):
     """Bytes of each console in a window of a second, or longer where the machine is so busy that rings' sizes would count:
     measured at the feeder; a ring is small against the window, so it is what was taken."""
     before, began = feeder.sent(), time.monotonic()
     total = 0
-    while total < N * WINDOW_BYTES or time.monotonic() - began < 1:
+    while total < N * window_bytes or time.monotonic() - began < 1:
         time.sleep(0.1)
         after = feeder.sent()
         total = sum(after) - sum(before)
@@ -52,9 +53,27 @@ def shares(feeder):
     return taken[0] / fair, taken[-1] / fair
 
 
+def big_rings(memory):
+    """Turns change their size with the time that a round takes: whatever it is, all consoles have the same."""
+    with vcons.Place(log_base=memory) as place:
+        daemon = place.daemon()
+        feeder = place.feeder("-n", str(N), "--out", str(BIG_RING_BYTES))
+        feeder.expect("served")
+        feeder.say("go")
+        shares(feeder, BIG_RING_BYTES)  # the rings are full, and turns have found their size
+        for _ in range(SECONDS // 4):
+            least, most = shares(feeder, BIG_RINGS * BIG_RING_BYTES)
+            assert least >= 0.5 and most <= 2, (least, most)
+        sent = feeder.sent("stop")
+        assert vcons.stop(daemon) == 0
+        place.check(sent)
+
+
 def main():
     # Shares are the service's doing, not the disk's: logs lie in memory where there is room for them.
-    memory = "/dev/shm" if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 2 << 30 else None
+    memory = "/dev/shm" if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 4 << 30 else None
+    if memory is not None:
+        big_rings(memory)
     with vcons.Place(log_base=memory) as place:
         config = os.path.join(place.root, "vconsd.conf")
         with open(config, "w") as f:
@@ -62,7 +81,7 @@ def main():
         daemon = place.daemon("--config", config)
         plain = not vcons.sanitized(daemon.pid)
         empty = own_kib(daemon.pid)
-        feeder = place.feeder("-n", str(N), "--out", str(WINDOW_BYTES // 16))
+        feeder = place.feeder("-n", str(N), "--out", str(RING_BYTES))
         began = time.monotonic()
         feeder.expect("served")
         print(f"{N} consoles served in {time.monotonic() - began:.3f} s")
@@ -72,7 +91,7 @@ def main():
         assert (before - empty) / N <= KIB_EACH or not plain
         feeder.say("go")
         for _ in range(SECONDS):
-            least, most = shares(feeder)
+            least, most = shares(feeder, RINGS * RING_BYTES)
             assert least >= 0.5 and most <= 2, (least, most)
         sent = feeder.sent("stop")
         idle(daemon, "after traffic")
