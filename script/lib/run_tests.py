@@ -4,6 +4,9 @@
 
 A test's Meson suites say where it runs: 'tsan' under the thread sanitizer, 'plain' without any, 'fuzz' with libFuzzer,
 all others under the address and undefined-behaviour sanitizers.
+
+Tests of the suites 'lab-x86' and 'xen' need the lab (tests/lab/README.md), which is set up when one of them is run. Those that
+are cases of one of its machines share a boot of it.
 """
 import argparse
 import json
@@ -14,6 +17,9 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(TOP, 'build')
+BOOTSTRAP = os.path.join(TOP, 'script', 'bootstrap')
+LAB = os.path.join(TOP, 'tests', 'lab')
+LAB_SETUPS = {'lab-x86': ['setup', 'x86_64'], 'xen': ['xen-setup', 'x86_64']}  # by suite, in tests/lab
 FLAVOURS = {
     'plain': [],
     'asan': ['-Db_sanitize=address,undefined', '-Db_lundef=false', '-Dbuildtype=debug', '-Doptimization=1'],
@@ -74,9 +80,59 @@ def tests_of(flavour):
 
 
 def run(flavour, tests, env):
-    """Run these tests of one flavour; returns Meson's own results, one dict each."""
+    """Build this flavour and run these tests of it; yields results as Meson's own, one dict each."""
     path = os.path.join(BUILD, flavour)
     quiet(['ninja', '-C', path] + (['fuzz-targets'] if flavour == 'fuzz' else []))
+    unready = prepare_lab(tests)
+    yield from ({'name': test['name'], 'result': 'FAIL', 'duration': 0, 'stdout': unready[test['name']]}
+                for test in tests if test['name'] in unready)
+    tests = [test for test in tests if test['name'] not in unready]
+    plain = [test for test in tests if machine_of(test) is None]
+    if plain:
+        yield from run_meson(path, plain, env)
+    for machine in sorted({machine_of(test) for test in tests} - {None}):
+        yield from run_cases(path, machine, [test for test in tests if machine_of(test) == machine], env)
+
+
+def prepare_lab(tests):
+    """Set up what these tests need of the lab; returns why that failed, by the name of each test that needs it."""
+    unready = {}
+    for suite, words in LAB_SETUPS.items():
+        needing = [test['name'] for test in tests if suite in suites_of(test)]
+        if not needing:
+            continue
+        why = 'script/bootstrap lab failed'
+        if subprocess.run([BOOTSTRAP, 'lab']).returncode == 0:  # it may ask
+            done = subprocess.run([os.path.join(LAB, words[0])] + words[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                  text=True)
+            why = done.stdout if done.returncode != 0 else None
+        if why:
+            unready.update(dict.fromkeys(needing, why))
+    return unready
+
+
+def machine_of(test):
+    """The machine of the lab whose case this test is, or None."""
+    at = [i for i, word in enumerate(test['cmd']) if word.endswith('tests/lab/cases.py')]
+    return test['cmd'][at[0] + 1] if at else None
+
+
+def run_cases(path, machine, tests, env):
+    """Run these cases in one boot of their machine."""
+    jobs = {test['cmd'][-1]: test['name'] for test in tests}
+    command = [sys.executable, os.path.join(LAB, 'cases.py'), '--json', machine, *jobs]
+    env = dict(env, VCONS_BUILD=path, VCONS_SOURCE=TOP)
+    names = {job.rpartition(':')[0]: name for job, name in jobs.items()}
+    with subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            result = json.loads(line)
+            yield dict(result, name=names.pop(result['name']))
+    for name in names.values():
+        yield {'name': name, 'result': 'FAIL', 'duration': 0, 'stdout': 'the lab gave no result'}
+
+
+def run_meson(path, tests, env):
+    """Run these tests by Meson; returns its results."""
     log = os.path.join(path, 'meson-logs', 'testlog.json')
     if os.path.exists(log):
         os.unlink(log)
@@ -112,7 +168,8 @@ def report(flavour, result, count):
 
 def main():
     parser = argparse.ArgumentParser(prog='script/test', description='Build vcons and run its tests.', epilog=
-                                     'Suites: unit, service, client, process, kvm, models, fuzz.')
+                                     'Suites: unit, service, client, process, kvm, models, fuzz, lab-x86 (stock kernels on real KVM, in an emulated '
+                                     'machine), xen (a real Xen, emulated).')
     parser.add_argument('--list', action='store_true', help='list the tests, run nothing')
     parser.add_argument('--long', action='store_true', help='the long figures of each stress')
     parser.add_argument('selection', nargs='*', metavar='SUITE[/WORD]', help='a suite, or its tests with that word')
