@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """rig.py: what the workloads share: programs of the bench build, rounds in turn, rows of the table, processor time."""
-import contextlib
 import json
 import mmap
 import os
@@ -24,36 +23,59 @@ def program(name, *arguments, cpus=None):
     return json.loads(done.stdout)
 
 
-@contextlib.contextmanager
-def staying(name, *arguments):
-    """A measuring program that does one round for each line it is given: what does a round and has its result."""
-    p = subprocess.Popen([path_of(name), *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+class Staying:
+    """A measuring program that does one round for each line it is given."""
 
-    def one():
-        p.stdin.write("\n")
-        p.stdin.flush()
-        result = p.stdout.readline()
+    def __init__(self, name, *arguments):
+        self.name = name
+        self.process = subprocess.Popen([path_of(name), *map(str, arguments)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.process.stdin.close()
+        self.process.wait()
+
+    def round(self, word=""):
+        self.process.stdin.write(word + "\n")
+        self.process.stdin.flush()
+        result = self.process.stdout.readline()
         if not result:
-            raise RuntimeError(f"{name}: exit status {p.wait()}")
+            raise RuntimeError(f"{self.name}: exit status {self.process.wait()}")
         return json.loads(result)
 
-    try:
-        yield one
-    finally:
-        p.stdin.close()
-        p.wait()
+
+def tasks(pid):
+    """All threads of a process and of its children."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        yield int(task)
+        with open(f"/proc/{pid}/task/{task}/children") as f:
+            for child in f.read().split():
+                yield from tasks(child)
+
+
+def place(pids, cpus):
+    """Have these processes run on those processors only, from their next step on."""
+    for pid in pids:
+        for task in tasks(pid):
+            os.sched_setaffinity(task, cpus)
 
 
 class Row:
-    """One line of the table: ours against a limit, and the ratio that is asked for."""
+    """One line of the table: ours against a limit, and the ratio that is asked for: of the medians; or, paired, the median
+    of the ratios of rounds that followed each other."""
 
-    def __init__(self, workload, unit, ours, limit, goal, higher_is_better, extra=None):
+    def __init__(self, workload, unit, ours, limit, goal, higher_is_better, extra=None, paired=False):
         self.workload, self.unit, self.goal, self.higher = workload, unit, goal, higher_is_better
-        self.ours, self.limit, self.extra = ours, limit, extra or {}
+        self.ours, self.limit, self.extra, self.paired = ours, limit, extra or {}, paired
 
     def result(self):
         value, against = statistics.median(self.ours), statistics.median(self.limit)
         ratio = value / against if against else 0.0
+        if self.paired:
+            ratio = statistics.median(a / b for a, b in zip(self.ours, self.limit))
         return {"workload": self.workload, "value": round(value, 3), "unit": self.unit, "against": round(against, 3),
                 "ratio": round(ratio, 3), "goal": ("at least " if self.higher else "at most ") + str(self.goal),
                 "ok": ratio >= self.goal if self.higher else ratio <= self.goal,

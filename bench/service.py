@@ -104,55 +104,65 @@ def shares(consoles, seconds, line_bytes):
     return min(worst), max(best)
 
 
-def pin(process, cpu):
-    for task in os.listdir(f"/proc/{process.pid}/task") if cpu >= 0 else ():
-        os.sched_setaffinity(int(task), {cpu})
+class Echo:
+    """Who takes part in an echo, and the program that times it."""
+
+    def __init__(self, program, *pids):
+        self.program, self.pids = program, [program.process.pid, *pids]
+
+    def round(self, gather):
+        if gather:
+            rig.place(self.pids, {gather[0]})
+        self.program.round("warm")
+        if gather:
+            rig.place(self.pids, set(gather))
+        return self.program.round()
 
 
 @contextlib.contextmanager
 def echoing(consoles, ends, middle):
-    """A daemon on this CPU, whose consoles all echo: what one round of keys to one of them takes."""
+    """A daemon on this CPU, whose consoles all echo, and somebody who types to one of them."""
     with vcons.Place(WHERE) as place:
         daemon = start(place, False)
         feeder = place.feeder("-n", str(consoles), "--echo")
         feeder.expect("served", consoles)
-        pin(daemon, middle)
-        pin(feeder.process, ends)
-        with rig.staying("echo_vcons", place.control, f"f{consoles // 2}/hvc0", ECHOES, ends) as one:
-            yield one
+        if ends >= 0:
+            rig.place([daemon.pid], {middle})
+            rig.place([feeder.process.pid], {ends})
+        with rig.Staying("echo_vcons", place.control, f"f{consoles // 2}/hvc0", ECHOES, ends) as viewer:
+            yield Echo(viewer, daemon.pid, feeder.process.pid)
 
 
 # Keys in a round, rounds of one life: short and many, for what the machine does besides changes many times a second.
 ECHOES, ECHO_ROUNDS = 100, 40
-# Unpinned, an echo takes 12 us where the kernel keeps all parties on one CPU and 60 where it does not, and that is luck
-# which lasts for seconds; so there the best tenth of many short lives is compared, and the row of two CPUs has the rest.
-LIVES, BEST = 4, 10
 
 
 def echoes(rounds, ends, middle):
-    """Rounds of 1 console, of the limit, and of 1,000 consoles in turn: p50 of each, and p99."""
+    """Rounds of 1 console, of the limit, and of 1,000 consoles in turn.
+
+    Unpinned, an echo takes 12 us while the kernel has all parties on one CPU and 60 while it has not. It leaves whom it
+    moved where he is, so which of the two it is lasts for seconds and is luck: each round begins with all on one CPU.
+    """
     results = [], [], []
-    for _ in range(rounds if ends >= 0 else rounds * LIVES):
+    for _ in range(rounds):
         with echoing(1, ends, middle) as one, echoing(1000, ends, middle) as many, \
-                rig.staying("echo_limit", ECHOES, ends, middle) as limit:
-            for i in range(ECHO_ROUNDS if ends >= 0 else ECHO_ROUNDS // LIVES):
+                rig.Staying("echo_limit", ECHOES, ends, middle) as floor:
+            limit = Echo(floor)
+            for i in range(ECHO_ROUNDS):
                 for k in (i, i + 1, i + 2):
-                    results[k % 3].append((one, limit, many)[k % 3]())
-    for r in results:
-        r.sort(key=lambda x: x["value"])
-    return results if ends >= 0 else [r[:max(1, len(r) // BEST)] for r in results]
+                    results[k % 3].append((one, limit, many)[k % 3].round(cpus() if ends < 0 else None))
+    return results
 
 
 def echo(rounds):
     usable = cpus()
-    places = [("one CPU", usable[0], usable[0]), ("two CPUs", usable[0], usable[-1]), ("unpinned, the best tenth", -1, -1)]
-    for name, ends, middle in places:
+    for name, ends, middle in (("one CPU", usable[0], usable[0]), ("two CPUs", usable[0], usable[-1]), ("unpinned", -1, -1)):
         one, limit, many = echoes(rounds, ends, middle)
         p99 = [statistics.median(x["p99"] for x in r) for r in (one, limit, many)]
         yield Row(f"W5 echo: 1 console, p50, {name}", "us", values(one), values(limit), 1.3, False,
-                  {"limit": "as many socket and eventfd hops", "p99": p99[0], "p99_of_limit": p99[1]})
+                  {"limit": "as many socket and eventfd hops", "p99": p99[0], "p99_of_limit": p99[1]}, True)
         yield Row(f"W5 echo: 1,000 consoles against one, p50, {name}", "us", values(many), values(one), 1.1, False,
-                  {"p99": p99[2]})
+                  {"p99": p99[2]}, True)
 
 
 def private_kib(pid):
