@@ -22,4 +22,46 @@ process_jump:
     ud2
     .size process_jump, . - process_jump
 
+/*
+ * process_post(process, page): store POSTED, then process_wait(process) until the call is served. What a saved guest needs
+ * to go on from here lies in RAM before the hypervisor can see POSTED: registers that a call keeps, on this stack. Offsets
+ * and the number are those of wire/callpage.h; a plain store is a release (x86 keeps stores in order).
+ */
+    .globl process_post
+    .hidden process_post
+    .type process_post, @function
+process_post:
+    pushq %rbp
+    pushq %rbx
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    pushq %rdi
+    leaq go_on(%rip), %rax
+    movq %rsp, 72(%rsi)
+    movq %rax, 80(%rsi)
+    movl $1, (%rsi)
+go_on:
+    movq (%rsp), %rdi
+    call process_wait
+    popq %rdi
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbx
+    popq %rbp
+    ret
+    .size process_post, . - process_post
+
+/* process_go_on(stack, address): where the process of before was in process_post. */
+    .globl process_go_on
+    .hidden process_go_on
+    .type process_go_on, @function
+process_go_on:
+    movq %rdi, %rsp
+    jmp *%rsi
+    .size process_go_on, . - process_go_on
+
     .section .note.GNU-stack, "", @progbits

@@ -6,9 +6,8 @@
 #include <linux/futex.h>
 #include <vcons/atomic.h>
 
-#define ADDRESS_END UINT64_C(0x7ffffffff000) /* of user space with four levels of page tables */
-#define PAGE        4096u
-#define SPINS_MAX   256u /* about 10 us: what a served call takes when both sides have a processor */
+#define PAGE      4096u
+#define SPINS_MAX 256u /* about 10 us: what a served call takes when both sides have a processor */
 
 struct process { /* ctx of the platform */
     struct vc_call_page *page;
@@ -39,6 +38,17 @@ static void wait_until_served(struct process *p)
         sys6(__NR_futex, sys_address(state), FUTEX_WAIT, VC_CALL_POSTED, 0, 0, 0);
 }
 
+/* Called by process_post, and once more in another process if this one is saved meanwhile: a wake too many does no harm. */
+void process_wait(struct process *p)
+{
+    struct vc_call_page *page = p->page;
+
+    sys3(__NR_futex, sys_address(&page->state), FUTEX_WAKE, 1);
+    if ((page->nr == XEN_sched_op && page->args[0] == SCHEDOP_poll) ||
+        !is_served_soon(p)) /* who polls means to sleep */
+        wait_until_served(p);
+}
+
 static int64_t process_hypercall(void *ctx, uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
 {
     struct process *p = ctx;
@@ -49,11 +59,7 @@ static int64_t process_hypercall(void *ctx, uint64_t nr, uint64_t a0, uint64_t a
     page->args[0] = a0;
     page->args[1] = a1;
     page->args[2] = a2;
-    vc_store_release(&page->state,
-                     VC_CALL_POSTED); /* pairs with the hypervisor's acquire: number and arguments first */
-    sys3(__NR_futex, sys_address(&page->state), FUTEX_WAKE, 1);
-    if ((nr == XEN_sched_op && a0 == SCHEDOP_poll) || !is_served_soon(p)) /* who polls means to sleep */
-        wait_until_served(p);
+    process_post(p, page); /* pairs with the hypervisor's acquire of POSTED: number and arguments first */
     result = page->result;
     vc_store_release(&page->state, VC_CALL_IDLE);
     return result;
@@ -77,7 +83,7 @@ static void unmap_rest(uint64_t ram_bytes)
 
     sys3(__NR_munmap, 0, (long)PROCESS_CALL_PAGE, 0);
     sys3(__NR_munmap, (long)(PROCESS_CALL_PAGE + PAGE), (long)(VC_CALL_RAM_BASE - PROCESS_CALL_PAGE - PAGE), 0);
-    sys3(__NR_munmap, (long)ram_end, (long)(ADDRESS_END - ram_end), 0);
+    sys3(__NR_munmap, (long)ram_end, (long)(PROCESS_ADDRESS_END - ram_end), 0);
 }
 
 _Noreturn void process_fail(const char *why)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Moves this program into its RAM. Until process_jump nothing is relocated: only what is reached relative to
+ * Moves this program into its RAM, or lets a saved guest go on there. Until process_jump nothing is relocated: only what is reached relative to
  * the instruction pointer may be used, so no table of pointers and no string but by its own array.
  */
 #include "process.h"
@@ -50,19 +50,59 @@ static bool relocate(uint64_t base)
     return true;
 }
 
-/* What may be executed must not be written, and the other way round. */
+/*
+ * What may be executed must not be written, and the other way round. By the headers of the image that lies at base: a saved
+ * guest's may be another one than ours, and anything at all.
+ */
 static bool protect(uint64_t base)
 {
-    const Elf64_Phdr *p = (const Elf64_Phdr *)(uintptr_t)(old_base() + __ehdr_start.e_phoff);
+    const Elf64_Ehdr *e = (const Elf64_Ehdr *)(uintptr_t)base;
+    const Elf64_Phdr *p = (const Elf64_Phdr *)(uintptr_t)(base + e->e_phoff);
 
-    for (uint32_t i = 0; i < __ehdr_start.e_phnum; i++, p++) {
-        uint64_t from = p->p_vaddr & -(uint64_t)PAGE, to = (p->p_vaddr + p->p_memsz + PAGE - 1) & -(uint64_t)PAGE;
+    if (e->e_phoff > PAGE || e->e_phnum > PAGE / sizeof *p)
+        return false;
+    for (uint32_t i = 0; i < e->e_phnum; i++, p++) {
+        uint64_t from = p->p_vaddr & -(uint64_t)PAGE,
+                 bytes = (p->p_vaddr % PAGE + p->p_memsz + PAGE - 1) & -(uint64_t)PAGE;
 
-        if (p->p_type == PT_LOAD && (p->p_flags & PF_X) != 0 &&
-            sys3(__NR_mprotect, (long)(base + from), (long)(to - from), PROT_READ | PROT_EXEC) != 0)
+        if (p->p_type != PT_LOAD || (p->p_flags & PF_X) == 0)
+            continue;
+        if (from > VC_CALL_LOAD_BYTES || bytes > VC_CALL_LOAD_BYTES - from ||
+            sys3(__NR_mprotect, (long)(base + from), (long)bytes, PROT_READ | PROT_EXEC) != 0)
             return false;
     }
     return true;
+}
+
+static void unmap(uint64_t from, uint64_t to)
+{
+    if (to > from)
+        sys3(__NR_munmap, (long)from, (long)(to - from), 0);
+}
+
+static void unmap_but_image(uint64_t from, uint64_t to)
+{
+    uint64_t image = old_base(), end = image + image_bytes();
+
+    unmap(from, to < image ? to : image);
+    unmap(from > end ? from : end, to);
+}
+
+/*
+ * A saved guest goes on. Its code is trusted with nothing but its own life, so the sandbox comes first; therefore the old image,
+ * which holds nothing but what is in this program's file, is all that stays mapped besides RAM and call page.
+ */
+_Noreturn static void go_on(void)
+{
+    static const char no_sandbox[] = "the kernel refuses its sandbox";
+    const struct vc_call_page *page = (const struct vc_call_page *)(uintptr_t)PROCESS_CALL_PAGE;
+
+    unmap_but_image(0, PROCESS_CALL_PAGE);
+    unmap_but_image(PROCESS_CALL_PAGE + PAGE, VC_CALL_RAM_BASE);
+    unmap_but_image(VC_CALL_RAM_BASE + ((page->ram_bytes + PAGE - 1) & -(uint64_t)PAGE), PROCESS_ADDRESS_END);
+    if (!process_sandbox())
+        process_fail(no_sandbox);
+    process_go_on(page->stack, page->go_on);
 }
 
 _Noreturn void process_start(void)
@@ -80,9 +120,12 @@ _Noreturn void process_start(void)
     if (ram_bytes < VC_CALL_LOAD + VC_CALL_LOAD_BYTES || image_bytes() > VC_CALL_LOAD_BYTES ||
         !map_at(VC_CALL_RAM_BASE, ram_bytes, VC_CALL_FD_RAM))
         process_fail(no_ram);
-    memcpy((void *)(uintptr_t)base, &__ehdr_start, image_bytes());
-    if (!relocate(base) || !protect(base))
+    if (page->restored == 0)
+        memcpy((void *)(uintptr_t)base, &__ehdr_start, image_bytes());
+    if ((page->restored == 0 && !relocate(base)) || !protect(base))
         process_fail(no_move);
+    if (page->restored != 0) /* on a stack that stays */
+        process_jump(stack + STACK_BYTES, (uint64_t)(uintptr_t)go_on);
     process_jump((void *)(uintptr_t)(base + guest_address(stack + STACK_BYTES) - old_base()),
                  base + guest_address((const void *)(uintptr_t)process_main) - old_base());
 }

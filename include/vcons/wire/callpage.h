@@ -19,6 +19,13 @@
  * as ever, but of its context nothing is used. VCPUOP_down of a vCPU by itself is answered in the same way, by its next
  * VCPUOP_up. There is no upcall into a thread: upcall_pending of its vcpu_info is looked at by the guest after every
  * call, and SCHEDOP_block and SCHEDOP_poll return when it is set.
+ *
+ * Saving: a guest is saved while each of its vCPUs is in a call, for then all of it can lie in its RAM. Before it stores
+ * POSTED it leaves in stack and go_on where a fresh process goes on that is given this RAM and these pages: with this
+ * stack pointer, at this address, and that waits for DONE as after POSTED. go_on 0: this guest cannot be saved. A process that
+ * finds restored set in its pages leaves RAM as it is, sandboxes itself and goes on there; it makes no call of its own before,
+ * and state, which may be POSTED or DONE by then, stays. An interrupted call is served again, from the arguments in the
+ * page, which the hypervisor may have moved on past what was done.
  */
 #ifndef VCONS_WIRE_CALLPAGE_H
 #define VCONS_WIRE_CALLPAGE_H
@@ -55,16 +62,22 @@ struct vc_call_page {
     uint64_t nr;
     uint64_t args[6];
     int64_t result;
+    uint64_t stack, go_on; /* before POSTED, by a guest that can be saved */
 
-    _Alignas(64) uint32_t version; /* VC_CALL_VERSION; from the hypervisor, before the start, as is all below, in each page */
-    uint32_t n_vcpus;              /* so many pages there are */
+    _Alignas(64)
+        uint32_t version; /* VC_CALL_VERSION; from the hypervisor, before the start, as is all below, in each page */
+    uint32_t n_vcpus;     /* so many pages there are */
     uint64_t ram_bytes;
     uint64_t start_info; /* guest physical address of a hvm_start_info (wire/pvh.h), as a PVH kernel gets it */
+    uint32_t restored;   /* 1: go on from a saved call */
 };
 
 _Static_assert(offsetof(struct vc_call_page, args) == 16, "wire layout");
 _Static_assert(offsetof(struct vc_call_page, result) == 64, "wire layout");
+_Static_assert(offsetof(struct vc_call_page, stack) == 72, "wire layout");
+_Static_assert(offsetof(struct vc_call_page, go_on) == 80, "wire layout");
 _Static_assert(offsetof(struct vc_call_page, version) == 128, "wire layout");
 _Static_assert(offsetof(struct vc_call_page, start_info) == 144, "wire layout");
+_Static_assert(offsetof(struct vc_call_page, restored) == 152, "wire layout");
 
 #endif

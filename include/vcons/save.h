@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * save.h: what a part of core is saved as, and how it comes back: numbers and bytes in sections, written and read.
+ *
+ * A saved state is a row of sections. Each is little-endian:
+ *
+ *     u32 tag, u32 version, u32 bytes, u32 0       then so many bytes of the layout that tag and version name
+ *
+ * The layouts stand with the functions that write them, one pair below for each part. A reader knows all versions up to its
+ * own; a section with a tag it does not know, or a newer version, is refused, never skipped: half a guest is none. Whether the
+ * bytes are those that were written is the caller's to check (a checksum over all of it), where and how it is kept too.
+ *
+ * Owner: the caller's buffers; nothing here allocates. The largest state of a part is VC_SAVE_..._BYTES.
+ * Lock:  a part is saved and restored under the lock that its own header names, with nobody else in it.
+ * Trust: what is read may be anything at all. Readers never go past the end, every number is checked before it is used, and
+ *        a part that is refused stays as its init left it. VC_EINVAL says so, always.
+ */
+#ifndef VCONS_SAVE_H
+#define VCONS_SAVE_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <vcons/error.h>
+
+struct vc_focus;
+struct vc_focus_domain;
+struct vc_params;
+struct vc_pvcons;
+struct xencons_interface;
+
+/* Tags are for ever; a name in the file's order of bytes. */
+#define VC_SAVE_TAG(a, b, c, d) ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
+enum vc_save_tag {
+    VC_SAVE_PARAMS = VC_SAVE_TAG('P', 'A', 'R', 'M'),
+    VC_SAVE_PVCONS = VC_SAVE_TAG('P', 'V', 'C', 'O'),
+    VC_SAVE_FOCUS = VC_SAVE_TAG('F', 'O', 'C', 'U'),
+    VC_SAVE_EVENTS = VC_SAVE_TAG('E', 'V', 'T', 'C'),
+    VC_SAVE_SHARED_INFO = VC_SAVE_TAG('S', 'H', 'I', 'N'),
+};
+#define VC_SAVE_HEAD_BYTES   16u
+#define VC_SAVE_PARAMS_BYTES (VC_SAVE_HEAD_BYTES + 16u + 8u * 64)
+#define VC_SAVE_PVCONS_BYTES (VC_SAVE_HEAD_BYTES + 16u)
+#define VC_SAVE_FOCUS_BYTES  (VC_SAVE_HEAD_BYTES + 4u + 256u)
+
+/* ---- Writing. What does not fit is not written, nor is anything after it, and vc_writer_ok is false. ---- */
+
+struct vc_writer { /* for the caller to place; n may be read */
+    uint8_t *bytes;
+    size_t size, n;
+    bool full;
+};
+void vc_writer_init(struct vc_writer *w, void *bytes, size_t size);
+void vc_write_u8(struct vc_writer *w, uint8_t value);
+void vc_write_u32(struct vc_writer *w, uint32_t value);
+void vc_write_u64(struct vc_writer *w, uint64_t value);
+void vc_write_bytes(struct vc_writer *w, const void *bytes, size_t n);
+/* Between these two, in pairs that do not nest, is one section. begin's result is for end. */
+size_t vc_write_begin(struct vc_writer *w, uint32_t tag, uint32_t version);
+void vc_write_end(struct vc_writer *w, size_t begun);
+bool vc_writer_ok(const struct vc_writer *w);
+
+/* ---- Reading. What is not there is 0, and from then on vc_reader_ok is false: look once, at the end. ---- */
+
+struct vc_reader { /* for the caller to place; at may be read */
+    const uint8_t *bytes;
+    size_t size, at;
+    bool bad;
+};
+void vc_reader_init(struct vc_reader *r, const void *bytes, size_t size);
+uint8_t vc_read_u8(struct vc_reader *r);
+uint32_t vc_read_u32(struct vc_reader *r);
+uint64_t vc_read_u64(struct vc_reader *r);
+/* n bytes to `to`, which is zeroed where they are not there. */
+void vc_read_bytes(struct vc_reader *r, void *to, size_t n);
+/* n bytes as they lie in the reader's own, NULL: they are not there. */
+const void *vc_read_span(struct vc_reader *r, size_t n);
+/* Nothing was missing so far. */
+bool vc_reader_ok(const struct vc_reader *r);
+/* … and nothing is left over. */
+bool vc_reader_done(const struct vc_reader *r);
+
+struct vc_section {
+    uint32_t tag, version;
+    struct vc_reader body;
+};
+/* The next section. *there: there is one, and r stands behind it; false at the end. VC_EINVAL: it is cut off, or its head is
+ * none. */
+int vc_read_section(struct vc_reader *r, struct vc_section *s, bool *there);
+
+/* ---- The parts. Each save writes one section; each restore reads the body of one, of that tag. ---- */
+
+/*
+ * Version 1: u32 arch, u32 n, u64 hidden, n values u64 in the order of their indices; n <= HVM_NR_PARAMS.
+ * Into a table that vc_params_init made; VC_EINVAL too: another architecture, or a value where there is no parameter.
+ */
+void vc_params_save(const struct vc_params *p, struct vc_writer *w);
+int vc_params_restore(struct vc_params *p, struct vc_section *s);
+
+/*
+ * Version 1: u32 state (enum vc_pvcons_state), u32 1 if it is to connect once it heals, u32 out_cons, u32 in_prod, of which
+ * the page may tell otherwise, for there they are the guest's to scribble on. The rings' bytes are in the page.
+ * Into a door that is detached, with the page as it was saved. As vc_pvcons_attach, but from these indices and without draining:
+ * the flag is DISCONNECTED and the state SERVED, or BROKEN if that is what it was, or what the page's indices make it; the
+ * guest is notified at the next vc_pvcons_connect. A door that was saved detached stays so. VC_EBUSY: it is attached;
+ * VC_EINVAL, or what bind said: it stays detached, and the page untouched.
+ */
+void vc_pvcons_save(const struct vc_pvcons *c, struct vc_writer *w);
+int vc_pvcons_restore(struct vc_pvcons *c, struct vc_section *s, struct xencons_interface *page);
+
+/*
+ * Version 1: u32 n, below VC_FOCUS_LINE_BYTES, then n bytes of the line that the domain has not ended. Takes the domain's lock. restore: into a domain
+ * that was just added and has not written. The focus itself is not saved, nor what was typed and not read: vc_focus_read
+ * may take that, before the focus moves.
+ */
+void vc_focus_save(struct vc_focus *f, struct vc_focus_domain *d, struct vc_writer *w);
+int vc_focus_restore(struct vc_focus *f, struct vc_focus_domain *d, struct vc_section *s);
+/* The line that the domain has not ended is dropped unseen: the restored domain shows it. Takes the domain's lock. */
+void vc_focus_forget(struct vc_focus *f, struct vc_focus_domain *d);
+
+#endif
