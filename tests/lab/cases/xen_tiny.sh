@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=dash source=tests/lab/cases/lib.sh
+# tiny as a PVH domain of a real Xen: our drivers against what others wrote. Its console is xenconsoled's, byte for byte.
+. "$CASES/cases/lib.sh"
+
+# domain NAME CMDLINE - until its end; its log is /var/log/xen/console/guest-NAME.log
+domain() {
+    cat >"$1.cfg" <<END
+name = "$1"
+type = "pvh"
+kernel = "$CASES/bin/tiny-pvh"
+cmdline = "$2"
+memory = 16
+vcpus = 2
+on_poweroff = "destroy"
+on_reboot = "destroy"
+on_crash = "destroy"
+END
+    xl create "$1.cfg" >"$1.create" 2>&1 || { cat "$1.create"; fail "xl create $1"; }
+    wait_for "the end of $1" gone "$1"
+}
+gone() { ! xl domid "$1" >/dev/null 2>&1; }
+said() { cat "/var/log/xen/console/guest-$1.log"; }
+
+domain spew "quiet; spew 2000; poweroff"
+mkdir spew
+said spew >spew/00000000000000000000.log
+check_spew spew 2000
