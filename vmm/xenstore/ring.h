@@ -35,6 +35,7 @@ struct store_ring { /* for the caller to place, not to read */
     struct vc_consumer req;
     struct vc_producer rsp;
     bool serving, dead;
+    uint32_t error;           /* as last written into the page */
     uint32_t got;             /* bytes of the message that is coming in */
     struct xsd_sockmsg head;  /* whole once got has reached its size */
     struct store_queue queue; /* on its way out */

@@ -31,7 +31,7 @@ struct store_limits {
     uint32_t touched;      /* nodes that one transaction may look at; ENOSPC. xenstored: 1024 */
     uint32_t perms;        /* entries of one node; ENOSPC. xenstored: 5 */
     uint32_t node_bytes; /* value, names of children, permissions and 24, together; ENOSPC. xenstored: less than 2048 */
-    uint32_t bytes;      /* of memory, in all; ENOMEM for a watch, else ENOSPC. xenstored: 2.5 MiB */
+    uint32_t bytes;      /* of memory, in all; ENOMEM. xenstored: 2.5 MiB */
 };
 extern const struct store_limits store_default_limits;
 
