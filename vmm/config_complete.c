@@ -85,17 +85,22 @@ static int directory_of(const char *file, char **directory)
     return *directory != NULL ? 0 : -1;
 }
 
-/* kvm where it can be used and can run this domain, else process. */
+/* kvm-xen or kvm where they can be used and can run this domain, else process; why not kvm is what people want to know. */
 static void choose_auto(struct vmm_config *config, struct domain_config *d)
 {
-    const struct engine_ops *kvm = engine_find("kvm");
+    static const char *const names[] = {"kvm-xen", "kvm"};
     struct problem why = {"not built in"};
 
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const struct engine_ops *kvm = engine_find(names[i]);
+
+        if (kvm != NULL && kvm->usable(&why) && kvm->check(d, &why) == 0) {
+            strcpy(d->engine, names[i]);
+            return;
+        }
+    }
     strcpy(d->engine, "process");
-    if (kvm != NULL && kvm->usable(&why) && kvm->check(d, &why) == 0)
-        strcpy(d->engine, "kvm");
-    else
-        config->no_kvm = why;
+    config->no_kvm = why;
 }
 
 static int choose_engine(struct vmm_config *config, struct domain_config *d, const char *wanted,

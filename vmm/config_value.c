@@ -146,10 +146,10 @@ static int take_action(const char *key, enum config_action *to, const char *valu
 
 static int take_engine(char to[16], const char *value, struct problem *problem)
 {
-    static const struct word words[] = {{"auto", 0}, {"kvm", 0}, {"process", 0}, {"command", 0}};
+    static const struct word words[] = {{"auto", 0}, {"kvm-xen", 0}, {"kvm", 0}, {"process", 0}, {"command", 0}};
     int ignored;
 
-    if (one_of("engine", value, words, 4, &ignored, problem) != 0)
+    if (one_of("engine", value, words, 5, &ignored, problem) != 0)
         return -1;
     snprintf(to, 16, "%s", value);
     return 0;

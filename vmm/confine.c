@@ -11,6 +11,7 @@ static const char *const calls[] = {
     /* the loop, timers, wakes between threads */
     "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "poll", "ppoll", "eventfd2", "timerfd_settime", "pipe2",
     /* vCPU threads */
+    "timer_create", "timer_settime", "timer_delete", /* a look at a vCPU that KVM keeps, once a second */
     "clone", "clone3", "set_tid_address", "prctl", "sched_getaffinity", "prlimit64", "get_mempolicy",
     /* guests' memory, lines */
     "memfd_create", "ftruncate", "fallocate", "fcntl", "dup3", "dup", "io_submit", "io_getevents", "io_destroy",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine.h: what runs a domain's code: kvm (virtual CPUs), process (a sandboxed program) or command (a program
+ * engine.h: what runs a domain's code: kvm and kvm-xen (virtual CPUs), process (a sandboxed program) or command (a program
  * on a pty).
  *
  * An engine knows vCPUs, memory and exits. It knows no console, line, link or terminal: whatever the guest wants
@@ -155,7 +155,8 @@ struct engine_ops {
     const struct engine_events *(*events)(void *engine);
 };
 
-extern const struct engine_ops engine_kvm;     /* vmm/kvm/ */
+extern const struct engine_ops engine_kvm;     /* vmm/kvm/, on any KVM */
+extern const struct engine_ops engine_kvm_xen; /* the same, where KVM knows Xen's ABI */
 extern const struct engine_ops engine_process; /* vmm/process/ */
 extern const struct engine_ops engine_command; /* vmm/command.c */
 

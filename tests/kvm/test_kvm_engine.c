@@ -72,6 +72,23 @@ int64_t domain_hypercall(struct domain *d, uint32_t vcpu, uint64_t nr, const uin
     return -XEN_ENOSYS;
 }
 
+int64_t domain_hypercall_compat(struct domain *d, uint32_t vcpu, uint64_t nr, const uint64_t args[6])
+{
+    return domain_hypercall(d, vcpu, nr, args);
+}
+
+void domain_vcpu_exit(struct domain *d, uint32_t vcpu)
+{
+    (void)d;
+    (void)vcpu;
+}
+
+void domain_mode(struct domain *d, bool long_mode)
+{
+    (void)d;
+    (void)long_mode;
+}
+
 void domain_debug_port(struct domain *d, uint8_t byte)
 {
     pthread_mutex_lock(&d->lock);

@@ -24,3 +24,4 @@ static void *create(struct domain *d, const struct domain_config *config, struct
 }
 
 const struct engine_ops engine_kvm = {.name = "kvm", .usable = usable, .check = check, .create = create};
+const struct engine_ops engine_kvm_xen = {.name = "kvm-xen", .usable = usable, .check = check, .create = create};

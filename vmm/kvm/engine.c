@@ -1,42 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-/* The engine `kvm`: one machine of KVM's for each run, its vCPU on a thread of its own. */
-#include "../engine.h"
+/* The engines `kvm` and `kvm-xen`: one machine of KVM's for each run, each vCPU on a thread of its own. */
 #include "../boot.h"
-#include "../config.h"
-#include "exits.h"
-#include "kernel.h"
-#include "machine.h"
+#include "kvm_engine.h"
 #include "probe.h"
 #include "x86_64/acpi.h"
 #include "x86_64/cpu.h"
 #include <errno.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-struct kvm_engine {
-    struct domain *domain;
-    const char *cmdline, *ramdisk; /* the configuration's */
-    struct guest_memory *memory;
-    struct kvm_kernel kernel;
-    int kvm;
+#define MSI_ADDRESS 0xfee00000u /* SDM vol. 3, 11.11.1: physical destination in bits 19:12, fixed delivery */
 
-    struct kvm_machine machine;
-    struct kvm_cpu cpu; /* vCPU 0. A PVH start leaves the others down, and no hypercall that starts them exists yet */
-    pthread_t thread;
-    sem_t wake; /* for a vCPU that halted */
-};
-
-static int check(const struct domain_config *config, struct problem *problem)
+static int check(const struct domain_config *config, const struct kvm_way *way, struct problem *problem)
 {
-    if (config->vcpus != 1)
-        return problem_set(problem, -1, "vcpus = %u: expected 1, no hypercall of this version starts another",
-                           config->vcpus);
-    return kernel_check(config->kernel, problem);
+    int kvm, most;
+
+    if (kernel_check(config->kernel, way->calls, problem) != 0)
+        return -1;
+    if (config->vcpus == 1)
+        return 0;
+    kvm = kvm_open(problem);
+    if (kvm < 0)
+        return -1;
+    most = kvm_can_have_lapics(kvm) ? ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS) : 1;
+    close(kvm);
+    if (config->vcpus > (unsigned)most)
+        return problem_set(problem, -1, "vcpus = %u: expected at most %d, KVM has no more here", config->vcpus, most);
+    return 0;
 }
+
+/* ---- A machine in the state before its first instruction. ---- */
 
 /* RAM and special pages where memory.h says. */
 static int place_memory(struct kvm_engine *e, struct problem *problem)
@@ -51,31 +47,62 @@ static int place_memory(struct kvm_engine *e, struct problem *problem)
     return kvm_machine_map(&e->machine, m->special_gpa, m->base + m->bytes, MEMORY_SPECIAL_PAGES * 4096, problem);
 }
 
-/* A machine in the state before its first instruction. RAM is zero. */
-static int make_machine(struct kvm_engine *e, struct problem *problem)
+/* Kernel, ACPI and boot data into RAM that is zero. */
+static int fill_memory(struct kvm_engine *e, uint64_t *start_info, struct problem *problem)
 {
-    uint64_t start_info;
     uint8_t *acpi = memory_at(e->memory, BOOT_PC_ACPI_GPA, ACPI_TABLES_BYTES);
 
     if (acpi == NULL)
         return problem_set(problem, -1, "memory of %llu bytes is too small", (unsigned long long)e->memory->bytes);
-    acpi_write(acpi, BOOT_PC_ACPI_GPA, 1);
-    if (kernel_place(&e->kernel, e->memory, problem) != 0 ||
-        boot_write(e->memory, e->cmdline, e->ramdisk, elf_end(&e->kernel.elf), &start_info, problem) != 0 ||
-        kvm_machine_init(&e->machine, e->kvm, problem) != 0 || place_memory(e, problem) != 0 ||
-        cpu_prepare_machine(&e->machine, problem) != 0 || kvm_cpu_init(&e->cpu, &e->machine, 0, problem) != 0)
+    acpi_write(acpi, BOOT_PC_ACPI_GPA, e->n_vcpus);
+    if (kernel_place(&e->kernel, e->memory, problem) != 0)
         return -1;
-    cpu_choose_registers(&e->cpu, &e->machine);
-    if (cpu_identify(&e->cpu, &e->machine, domain_id(e->domain), problem) != 0)
+    return boot_write(e->memory, e->config->cmdline, e->config->ramdisk, elf_end(&e->kernel.elf), start_info, problem);
+}
+
+static int make_vcpu(struct kvm_engine *e, uint32_t id, struct problem *problem)
+{
+    struct kvm_vcpu *v = &e->vcpus[id];
+    const struct cpu_identity identity = {.n_vcpus = e->n_vcpus,
+                                          .domid = domain_id(e->domain),
+                                          .xen_version = e->config->xen_version,
+                                          .hypercall_msr = e->machine.hypercall_msr,
+                                          .lapic = e->lapic};
+
+    kvm_vcpu_finish(v);
+    kvm_vcpu_init(v, e);
+    if (kvm_cpu_init(&v->cpu, &e->machine, id, problem) != 0)
         return -1;
-    return cpu_enter_at(&e->cpu, e->kernel.elf.pvh_entry, (uint32_t)start_info, problem);
+    cpu_choose_registers(&v->cpu, &e->machine);
+    if (cpu_identify(&v->cpu, &e->machine, &identity, problem) != 0)
+        return -1;
+    return e->way->prepare_vcpu(v, problem);
+}
+
+static int make_machine(struct kvm_engine *e, struct problem *problem)
+{
+    uint64_t start_info;
+
+    if (fill_memory(e, &start_info, problem) != 0 || kvm_machine_init(&e->machine, e->kvm, problem) != 0 ||
+        place_memory(e, problem) != 0 || cpu_prepare_machine(&e->machine, problem) != 0)
+        return -1;
+    e->lapic = kvm_machine_give_lapics(&e->machine);
+    if (e->way->prepare(e, problem) != 0)
+        return -1;
+    for (uint32_t i = 0; i < e->n_vcpus; i++)
+        if (make_vcpu(e, i, problem) != 0)
+            return -1;
+    atomic_store(&e->vcpus[0].up, true);
+    return cpu_enter_at(&e->vcpus[0].cpu, e->kernel.elf.pvh_entry, (uint32_t)start_info, problem);
 }
 
 /* At reset and destroy, not in stop: a late kick still finds the run area. */
 static void drop_machine(struct kvm_engine *e)
 {
-    kvm_cpu_finish(&e->cpu);
+    for (uint32_t i = 0; i < e->n_vcpus; i++)
+        kvm_cpu_finish(&e->vcpus[i].cpu);
     kvm_machine_finish(&e->machine);
+    memset(e->pages, 0, sizeof e->pages);
 }
 
 static void destroy(void *engine)
@@ -83,33 +110,53 @@ static void destroy(void *engine)
     struct kvm_engine *e = engine;
 
     drop_machine(e);
+    for (uint32_t i = 0; i < e->n_vcpus; i++)
+        kvm_vcpu_finish(&e->vcpus[i]);
+    free(e->vcpus);
     if (e->kvm >= 0)
         close(e->kvm);
-    sem_destroy(&e->wake);
     kernel_finish(&e->kernel);
     memory_destroy(e->memory);
+    pthread_mutex_destroy(&e->pages_lock);
+    pthread_cond_destroy(&e->gate_moved);
+    pthread_mutex_destroy(&e->gate_lock);
     free(e);
 }
 
-static void *create(struct domain *d, const struct domain_config *config, struct guest_memory *memory,
-                    struct problem *problem)
+static struct kvm_engine *allocate(struct domain *d, const struct domain_config *config, const struct kvm_way *way,
+                                   struct guest_memory *memory)
 {
     struct kvm_engine *e = calloc(1, sizeof *e);
+
+    if (e == NULL)
+        return NULL;
+    *e = (struct kvm_engine){.domain = d, .config = config, .way = way, .memory = memory, .kvm = -1, .machine.vm = -1};
+    e->vcpus = calloc(config->vcpus, sizeof e->vcpus[0]);
+    if (e->vcpus == NULL) {
+        free(e);
+        return NULL;
+    }
+    e->n_vcpus = config->vcpus;
+    for (uint32_t i = 0; i < e->n_vcpus; i++)
+        kvm_vcpu_init(&e->vcpus[i], e);
+    pthread_mutex_init(&e->gate_lock, NULL);
+    pthread_cond_init(&e->gate_moved, NULL);
+    pthread_mutex_init(&e->pages_lock, NULL);
+    return e;
+}
+
+static void *create(struct domain *d, const struct domain_config *config, const struct kvm_way *way,
+                    struct guest_memory *memory, struct problem *problem)
+{
+    struct kvm_engine *e = allocate(d, config, way, memory);
 
     if (e == NULL) {
         problem_set(problem, -1, "out of memory");
         return NULL;
     }
-    *e = (struct kvm_engine){.domain = d,
-                             .cmdline = config->cmdline,
-                             .ramdisk = config->ramdisk,
-                             .memory = memory,
-                             .machine.vm = -1,
-                             .cpu.fd = -1};
-    sem_init(&e->wake, 0, 0);
     kvm_kick_prepare();
     e->kvm = kvm_open(problem);
-    if (e->kvm < 0 || kernel_read(&e->kernel, config->kernel, problem) != 0 ||
+    if (e->kvm < 0 || kernel_read(&e->kernel, config->kernel, way->calls, problem) != 0 ||
         memory_create_pc(memory, config->memory_bytes, problem) != 0 || make_machine(e, problem) != 0) {
         destroy(e);
         return NULL;
@@ -117,79 +164,80 @@ static void *create(struct domain *d, const struct domain_config *config, struct
     return e;
 }
 
-/* Nothing wakes it but a kick: this engine has no interrupts yet. */
-static void halt(struct kvm_engine *e)
+/* ---- A run. ---- */
+
+bool kvm_engine_gate(struct kvm_engine *e)
 {
-    while (!domain_stopping(e->domain))
-        sem_wait(&e->wake);
+    bool open;
+
+    pthread_mutex_lock(&e->gate_lock);
+    while (e->gate == GATE_SHUT)
+        pthread_cond_wait(&e->gate_moved, &e->gate_lock);
+    open = e->gate == GATE_OPEN;
+    pthread_mutex_unlock(&e->gate_lock);
+    return open;
 }
 
-static void serve(struct kvm_engine *e)
+static void move_gate(struct kvm_engine *e, bool open)
 {
-    switch (exit_serve(e->domain, &e->cpu, e->memory)) {
-    case EXIT_RUN: break;
-    case EXIT_HALT: halt(e); break;
-    case EXIT_DOWN: /* Xen: the last vCPU that halts with interrupts off switches the domain off (hvm_vcpu_down) */
-        domain_exited(e->domain, 0);
-        halt(e);
-        break;
-    case EXIT_BROKEN: halt(e); break;
-    }
+    pthread_mutex_lock(&e->gate_lock);
+    e->gate = open ? GATE_OPEN : GATE_ABORT;
+    pthread_cond_broadcast(&e->gate_moved);
+    pthread_mutex_unlock(&e->gate_lock);
 }
 
-static void *vcpu_main(void *engine)
+static int start_threads(struct kvm_engine *e)
 {
-    struct kvm_engine *e = engine;
+    for (uint32_t i = 0; i < e->n_vcpus; i++) {
+        int error = pthread_create(&e->vcpus[i].thread, NULL, kvm_vcpu_main, &e->vcpus[i]);
+        char name[16];
 
-    kvm_cpu_own(&e->cpu, true);
-    while (!domain_stopping(e->domain)) { /* looked at after every kick: kvm_cpu_run took note of it before */
-        int error = kvm_cpu_run(&e->cpu);
-
-        if (error == 0)
-            serve(e);
-        else if (error != -EINTR)
-            domain_crashed(e->domain, "KVM: %s", strerror(-error));
+        if (error != 0) {
+            move_gate(e, false);
+            while (i-- > 0)
+                pthread_join(e->vcpus[i].thread, NULL);
+            return error;
+        }
+        snprintf(name, sizeof name, "kvm%u/%.8s", i % 1000, domain_name(e->domain));
+        pthread_setname_np(e->vcpus[i].thread, name);
     }
-    kvm_cpu_own(&e->cpu, false);
-    domain_ended(e->domain);
-    return NULL;
+    move_gate(e, true);
+    return 0;
 }
 
 static int start(void *engine, struct problem *problem)
 {
     struct kvm_engine *e = engine;
     sigset_t all, before;
-    char name[16];
-    int result;
+    int error;
 
+    e->gate = GATE_SHUT;
+    atomic_store(&e->n_running, e->n_vcpus);
     /* Signals for the program are the loop's; ours ends KVM_RUN. */
     sigfillset(&all);
     sigdelset(&all, KVM_KICK_SIGNAL);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    result = pthread_create(&e->thread, NULL, vcpu_main, e);
+    error = start_threads(e);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (result != 0)
-        return problem_set(problem, -1, "no thread for a vCPU: %s", strerror(result));
-    snprintf(name, sizeof name, "kvm/%.11s", domain_name(e->domain));
-    pthread_setname_np(e->thread, name);
-    return 0;
+    return error == 0 ? 0 : problem_set(problem, -1, "no thread for a vCPU: %s", strerror(error));
 }
 
 static void kick(void *engine)
 {
     struct kvm_engine *e = engine;
 
-    kvm_cpu_kick(&e->cpu);
-    sem_post(&e->wake);
+    for (uint32_t i = 0; i < e->n_vcpus; i++) {
+        kvm_cpu_kick(&e->vcpus[i].cpu);
+        sem_post(&e->vcpus[i].wake);
+    }
 }
 
 static void stop(void *engine)
 {
     struct kvm_engine *e = engine;
 
-    pthread_join(e->thread, NULL);
-    while (sem_trywait(&e->wake) == 0) /* kicks that came late are not the next run's */
-        continue;
+    for (uint32_t i = 0; i < e->n_vcpus; i++)
+        pthread_join(e->vcpus[i].thread, NULL);
 }
 
 static int reset(void *engine, struct problem *problem)
@@ -202,14 +250,178 @@ static int reset(void *engine, struct problem *problem)
     return make_machine(e, problem);
 }
 
+void kvm_engine_halted(struct kvm_engine *e)
+{
+    for (uint32_t i = 0; i < e->n_vcpus; i++)
+        if (atomic_load(&e->vcpus[i].up) && !atomic_load(&e->vcpus[i].halted))
+            return;
+    domain_exited(e->domain, 0);
+}
+
+bool kvm_engine_interrupt(struct kvm_engine *e, uint32_t vcpu, uint32_t vector)
+{
+    struct kvm_msi msi = {.address_lo = MSI_ADDRESS | vcpu << 12, .data = vector};
+
+    return ioctl(e->machine.vm, KVM_SIGNAL_MSI, &msi) > 0;
+}
+
+/* ---- What hypercalls need. ---- */
+
+static const char *way(const void *engine) { return ((const struct kvm_engine *)engine)->way->name; }
+
+static bool translate(void *engine, uint32_t vcpu, uint64_t gva, bool write, uint64_t *gpa)
+{
+    struct kvm_engine *e = engine;
+
+    (void)write; /* KVM does not tell; Linux has nothing read-only that it passes for output */
+    return cpu_translate(&e->vcpus[vcpu].cpu, gva, gpa);
+}
+
+/* The entry for a page at gpa, or a free one. NULL: there are too many. */
+static int find_page(const struct kvm_engine *e, uint64_t gpa, bool used)
+{
+    for (unsigned i = 0; i < KVM_ENGINE_PAGES_MAX; i++)
+        if (e->pages[i].used == used && (!used || e->pages[i].gpa == gpa))
+            return (int)i;
+    return -1;
+}
+
+static int add_page(struct kvm_engine *e, uint64_t gpa, void *page)
+{
+    int i = find_page(e, gpa, false);
+
+    if (i < 0)
+        return -XEN_ENOSPC;
+    if (kvm_machine_slot(&e->machine, e->machine.n_slots + (uint32_t)i, gpa, page, 4096) != 0)
+        return -XEN_EINVAL; /* there is something already, or no such address */
+    e->pages[i].gpa = gpa;
+    e->pages[i].used = true;
+    return 0;
+}
+
+static int remove_page(struct kvm_engine *e, uint64_t gpa)
+{
+    int i = find_page(e, gpa, true);
+
+    if (i < 0)
+        return -XEN_EINVAL;
+    kvm_machine_slot(&e->machine, e->machine.n_slots + (uint32_t)i, gpa, NULL, 0);
+    e->pages[i].used = false;
+    return 0;
+}
+
+static int map_page(void *engine, uint64_t gpa, void *page)
+{
+    struct kvm_engine *e = engine;
+    int result;
+
+    if (gpa % 4096 != 0)
+        return -XEN_EINVAL;
+    pthread_mutex_lock(&e->pages_lock);
+    result = page != NULL ? add_page(e, gpa, page) : remove_page(e, gpa);
+    pthread_mutex_unlock(&e->pages_lock);
+    return result;
+}
+
+/* KVM's clock is what it writes into vcpu_info. */
+static uint64_t time_ns(void *engine)
+{
+    struct kvm_clock_data now = {0};
+
+    ioctl(((struct kvm_engine *)engine)->machine.vm, KVM_GET_CLOCK, &now);
+    return now.clock;
+}
+
+static int vcpu_initialise(void *engine, uint32_t vcpu, const struct vcpu_hvm_context *context)
+{
+    return kvm_vcpu_initialise(&((struct kvm_engine *)engine)->vcpus[vcpu], context);
+}
+
+static int vcpu_up(void *engine, uint32_t vcpu) { return kvm_vcpu_up(&((struct kvm_engine *)engine)->vcpus[vcpu]); }
+
+static int vcpu_down(void *engine, uint32_t vcpu) { return kvm_vcpu_down(&((struct kvm_engine *)engine)->vcpus[vcpu]); }
+
+static bool vcpu_is_up(void *engine, uint32_t vcpu)
+{
+    return atomic_load(&((struct kvm_engine *)engine)->vcpus[vcpu].up);
+}
+
+static bool upcall(void *engine, uint32_t vcpu)
+{
+    struct kvm_engine *e = engine;
+
+    return e->way->upcall(e, vcpu);
+}
+
+static int set_vector(void *engine, uint32_t vcpu, uint64_t value)
+{
+    struct kvm_engine *e = engine;
+
+    return e->way->set_vector(e, vcpu, value);
+}
+
+static int placed(void *engine, enum engine_area area, uint32_t vcpu, uint64_t gpa)
+{
+    struct kvm_engine *e = engine;
+
+    return e->way->placed(e, area, vcpu, gpa);
+}
+
+static void latched(void *engine, bool long_mode)
+{
+    struct kvm_engine *e = engine;
+
+    if (e->way->latched != NULL)
+        e->way->latched(e, long_mode);
+}
+
+static const struct engine_events *events(void *engine) { return ((struct kvm_engine *)engine)->way->events; }
+
+#define COMMON_OPERATIONS                                                                                              \
+    .start = start, .kick = kick, .stop = stop, .reset = reset, .destroy = destroy, .way = way,                        \
+    .translate = translate, .map_page = map_page, .time_ns = time_ns, .vcpu_initialise = vcpu_initialise,              \
+    .vcpu_up = vcpu_up, .vcpu_down = vcpu_down, .vcpu_is_up = vcpu_is_up, .upcall = upcall, .set_vector = set_vector,  \
+    .placed = placed, .latched = latched, .events = events
+
+static int check_kvm(const struct domain_config *config, struct problem *problem)
+{
+    return check(config, &kvm_way_kvm, problem);
+}
+
+static void *create_kvm(struct domain *d, const struct domain_config *config, struct guest_memory *memory,
+                        struct problem *problem)
+{
+    return create(d, config, &kvm_way_kvm, memory, problem);
+}
+
 const struct engine_ops engine_kvm = {
-    .name = "kvm",
-    .usable = kvm_probe,
-    .check = check,
-    .create = create,
-    .start = start,
-    .kick = kick,
-    .stop = stop,
-    .reset = reset,
-    .destroy = destroy,
-};
+    .name = "kvm", .usable = kvm_probe, .check = check_kvm, .create = create_kvm, COMMON_OPERATIONS};
+
+static bool usable_xen(struct problem *why)
+{
+    int kvm;
+    bool usable;
+
+    if (!kvm_probe(why))
+        return false;
+    kvm = kvm_open(why);
+    if (kvm < 0)
+        return false;
+    usable = kvm_way_xen.usable(kvm, why);
+    close(kvm);
+    return usable;
+}
+
+static int check_xen(const struct domain_config *config, struct problem *problem)
+{
+    return check(config, &kvm_way_xen, problem);
+}
+
+static void *create_xen(struct domain *d, const struct domain_config *config, struct guest_memory *memory,
+                        struct problem *problem)
+{
+    return create(d, config, &kvm_way_xen, memory, problem);
+}
+
+const struct engine_ops engine_kvm_xen = {
+    .name = "kvm-xen", .usable = usable_xen, .check = check_xen, .create = create_xen, COMMON_OPERATIONS};

@@ -1,25 +1,57 @@
 /* SPDX-License-Identifier: MIT */
 #include "exits.h"
+#include "kvm_engine.h"
+#include "x86_64/acpi.h"
 #include "x86_64/cpu.h"
 #include <string.h>
 #include <vcons/wire/xen.h>
 
-static enum exit_next broken(struct domain *d, struct kvm_cpu *c, const char *what)
+/* Ports of a PC's timer, speaker gate and clock. Linux polls them, thousands of times where they read all ones. */
+enum { PORT_TIMER2 = 0x42, PORT_SPEAKER = 0x61, PORT_CLOCK = 0x70, PORT_CLOCK_DATA = 0x71 };
+
+static enum exit_next broken(struct kvm_vcpu *v, const char *what)
 {
-    domain_crashed(d, "%s at 0x%llx", what, (unsigned long long)cpu_instruction(c));
+    domain_crashed(v->engine->domain, "%s at 0x%llx", what, (unsigned long long)cpu_instruction(&v->cpu));
     return EXIT_BROKEN;
 }
 
-static enum exit_next serve_hypercall(struct domain *d, struct kvm_cpu *c)
+static int64_t make_call(struct kvm_vcpu *v, const struct cpu_call *call)
 {
-    struct cpu_call call;
-    int64_t result = -XEN_EPERM;
+    struct domain *d = v->engine->domain;
 
-    if (cpu_get_call(c, &call) != 0)
-        return broken(d, c, "KVM does not tell registers");
-    if (call.privileged) /* a program that may use ports is still no kernel */
-        result = domain_hypercall(d, c->id, call.nr, call.args);
-    return cpu_set_result(c, result) == 0 ? EXIT_RUN : broken(d, c, "KVM takes no registers");
+    if (!call->privileged) /* a program that may use ports is still no kernel */
+        return -XEN_EPERM;
+    v->long_mode = call->long_mode;
+    return call->long_mode ? domain_hypercall(d, v->cpu.id, call->nr, call->args)
+                           : domain_hypercall_compat(d, v->cpu.id, call->nr, call->args);
+}
+
+static enum exit_next serve_call_by_port(struct kvm_vcpu *v)
+{
+    const struct call_sites *sites = &v->engine->kernel.sites;
+    struct cpu_call call;
+
+    if (cpu_get_call(&v->cpu, &call) != 0)
+        return broken(v, "KVM does not tell registers");
+    if (sites->n > 0 && !callsites_has(sites, call.rip))
+        return EXIT_RUN; /* this kernel calls from there alone: a port like any other */
+    return cpu_set_result(&v->cpu, make_call(v, &call)) == 0 ? EXIT_RUN : broken(v, "KVM takes no registers");
+}
+
+/* api.rst 5, KVM_EXIT_XEN. KVM has zero-extended what 32-bit code gave. */
+static enum exit_next serve_call_by_kvm(struct kvm_vcpu *v)
+{
+    struct kvm_run *run = v->cpu.run;
+    struct cpu_call call = {.nr = run->xen.u.hcall.input & UINT32_MAX,
+                            .privileged = run->xen.u.hcall.cpl == 0,
+                            .long_mode = run->xen.u.hcall.longmode != 0};
+
+    if (run->xen.type != KVM_EXIT_XEN_HCALL)
+        return broken(v, "a Xen exit that is no hypercall");
+    for (unsigned i = 0; i < 6; i++)
+        call.args[i] = run->xen.u.hcall.params[i];
+    run->xen.u.hcall.result = (uint64_t)make_call(v, &call);
+    return EXIT_RUN;
 }
 
 /* outsb comes with many bytes at once, one exit for up to a page of them. */
@@ -29,51 +61,75 @@ static void serve_debug_port(struct domain *d, const uint8_t *bytes, uint32_t n)
         domain_debug_port(d, bytes[i]);
 }
 
-static enum exit_next serve_port(struct domain *d, struct kvm_cpu *c)
+static uint8_t read_port(uint16_t port, uint8_t size)
 {
-    uint8_t *data = (uint8_t *)c->run + c->run->io.data_offset;
-    uint32_t n = c->run->io.size * c->run->io.count;
-    bool out = c->run->io.direction == KVM_EXIT_IO_OUT, byte_wide = c->run->io.size == 1;
+    switch (port) {
+    case XEN_DEBUG_PORT: return size == 1 ? XEN_DEBUG_PORT : 0xff; /* Xen registers it for bytes alone */
+    case PORT_TIMER2:
+    case PORT_SPEAKER:
+    case PORT_CLOCK:
+    case PORT_CLOCK_DATA:
+    case ACPI_SLEEP_CONTROL_PORT:
+    case ACPI_SLEEP_STATUS_PORT: return 0;
+    default: return 0xff;
+    }
+}
 
-    if (!out)
-        memset(data, c->run->io.port == XEN_DEBUG_PORT && byte_wide ? XEN_DEBUG_PORT : 0xff, n);
-    else if (c->run->io.port == XEN_DEBUG_PORT && byte_wide) /* Xen registers it for bytes alone */
-        serve_debug_port(d, data, n);
-    else if (c->run->io.port == CPU_HYPERCALL_PORT && n == 1)
-        return serve_hypercall(d, c);
+static enum exit_next serve_port(struct kvm_vcpu *v)
+{
+    struct kvm_run *run = v->cpu.run;
+    uint8_t *data = (uint8_t *)run + run->io.data_offset, size = run->io.size;
+    uint32_t n = size * run->io.count;
+
+    if (run->io.direction == KVM_EXIT_IO_IN) {
+        memset(data, read_port(run->io.port, size), n);
+    } else if (size != 1) {
+        return EXIT_RUN; /* nothing here is wider */
+    } else if (run->io.port == XEN_DEBUG_PORT) {
+        serve_debug_port(v->engine->domain, data, n);
+    } else if (run->io.port == CPU_HYPERCALL_PORT && n == 1) {
+        return serve_call_by_port(v);
+    } else if (run->io.port == ACPI_SLEEP_CONTROL_PORT && acpi_is_power_off(data[0])) {
+        domain_exited(v->engine->domain, 0);
+    }
     return EXIT_RUN;
 }
 
 /* cpuid.h: the value is the page's address; its low 12 bits are the number of the page, of which there is one. */
-static bool set_hypercall_page(const struct guest_memory *memory, uint64_t value)
+static bool set_hypercall_page(struct kvm_vcpu *v, uint64_t value)
 {
     uint8_t page[CPU_PAGE_BYTES];
 
-    cpu_fill_hypercall_page(page);
-    return value % CPU_PAGE_BYTES == 0 && memory_write(memory, value, page, sizeof page);
+    cpu_fill_hypercall_page(page, true);
+    if (value % CPU_PAGE_BYTES != 0 || !memory_write(v->engine->memory, value, page, sizeof page))
+        return false;
+    domain_mode(v->engine->domain, cpu_in_long_mode(&v->cpu));
+    return true;
 }
 
-enum exit_next exit_serve(struct domain *d, struct kvm_cpu *c, const struct guest_memory *memory)
+enum exit_next exit_serve(struct kvm_vcpu *v)
 {
-    struct kvm_run *run = c->run;
+    struct kvm_run *run = v->cpu.run;
 
     switch (run->exit_reason) {
-    case KVM_EXIT_IO: return serve_port(d, c);
+    case KVM_EXIT_IO: return serve_port(v);
+    case KVM_EXIT_XEN: return serve_call_by_kvm(v);
     case KVM_EXIT_MMIO:
         if (!run->mmio.is_write)
             memset(run->mmio.data, 0xff, sizeof run->mmio.data);
         return EXIT_RUN;
     case KVM_EXIT_X86_RDMSR: run->msr.error = 1; return EXIT_RUN; /* the guest gets #GP */
     case KVM_EXIT_X86_WRMSR:
-        run->msr.error = run->msr.index != CPU_HYPERCALL_MSR || !set_hypercall_page(memory, run->msr.data);
+        run->msr.error = run->msr.index != CPU_HYPERCALL_MSR || !set_hypercall_page(v, run->msr.data);
         return EXIT_RUN;
-    case KVM_EXIT_HLT: return cpu_interrupts_on(c) ? EXIT_HALT : EXIT_DOWN;
+    case KVM_EXIT_HLT: return cpu_interrupts_on(&v->cpu) ? EXIT_HALT : EXIT_DOWN;
     case KVM_EXIT_INTR: return EXIT_RUN;
-    case KVM_EXIT_SHUTDOWN: return broken(d, c, "triple fault");
-    case KVM_EXIT_INTERNAL_ERROR: return broken(d, c, "an instruction that KVM does not emulate");
-    case KVM_EXIT_FAIL_ENTRY: return broken(d, c, "a state that the processor refuses");
+    case KVM_EXIT_SHUTDOWN: return broken(v, "triple fault");
+    case KVM_EXIT_INTERNAL_ERROR: return broken(v, "an instruction that KVM does not emulate");
+    case KVM_EXIT_FAIL_ENTRY: return broken(v, "a state that the processor refuses");
     default:
-        domain_crashed(d, "KVM exit %u at 0x%llx", run->exit_reason, (unsigned long long)cpu_instruction(c));
+        domain_crashed(v->engine->domain, "KVM exit %u at 0x%llx", run->exit_reason,
+                       (unsigned long long)cpu_instruction(&v->cpu));
         return EXIT_BROKEN;
     }
 }

@@ -52,6 +52,11 @@ static const char *judge(struct kvm_kernel *kernel, size_t n)
         return "an arm64 kernel; this machine is x86_64";
     if (why == NULL && !kernel->elf.has_pvh_entry)
         return "no PVH kernel: it has no Xen note of type 18 with a 32-bit entry point";
+    if (why != NULL || kernel->calls != KERNEL_CALLS_BY_PORT || kernel->elf.has_hypercall_page)
+        return why;
+    why = callsites_find(&kernel->elf, &kernel->sites);
+    if (why == NULL && kernel->sites.n == 0)
+        return "the places where it calls Xen are not found, and on a KVM without KVM_XEN they must be";
     return why;
 }
 
@@ -65,13 +70,14 @@ static const char *unpack(struct kvm_kernel *kernel, size_t *n)
     return why;
 }
 
-static int read_whole(struct kvm_kernel *kernel, const char *name, bool thorough, struct problem *problem)
+static int read_whole(struct kvm_kernel *kernel, const char *name, enum kernel_calls calls, bool thorough,
+                      struct problem *problem)
 {
     char path[PATH_MAX];
     const char *why = NULL;
     size_t n = 0;
 
-    *kernel = (struct kvm_kernel){0};
+    *kernel = (struct kvm_kernel){.calls = calls};
     if (boot_kernel_path(name, "tiny-pvh", path, sizeof path, problem) != 0)
         return -1;
     snprintf(kernel->name, sizeof kernel->name, "%.63s", strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
@@ -91,19 +97,19 @@ static int read_whole(struct kvm_kernel *kernel, const char *name, bool thorough
     return problem_set(problem, -1, "%s: %s", path, why);
 }
 
-int kernel_check(const char *name, struct problem *problem)
+int kernel_check(const char *name, enum kernel_calls calls, struct problem *problem)
 {
     struct kvm_kernel kernel;
 
-    if (read_whole(&kernel, name, false, problem) != 0)
+    if (read_whole(&kernel, name, calls, false, problem) != 0)
         return -1;
     kernel_finish(&kernel);
     return 0;
 }
 
-int kernel_read(struct kvm_kernel *kernel, const char *name, struct problem *problem)
+int kernel_read(struct kvm_kernel *kernel, const char *name, enum kernel_calls calls, struct problem *problem)
 {
-    return read_whole(kernel, name, true, problem);
+    return read_whole(kernel, name, calls, true, problem);
 }
 
 void kernel_finish(struct kvm_kernel *kernel)
@@ -119,7 +125,8 @@ int kernel_place(const struct kvm_kernel *kernel, const struct guest_memory *mem
 
     if (why != NULL)
         return problem_set(problem, -1, "%s: %s", kernel->name, why);
-    cpu_fill_hypercall_page(page);
+    callsites_patch(&kernel->sites, memory->base, CPU_HYPERCALL_PORT);
+    cpu_fill_hypercall_page(page, kernel->calls == KERNEL_CALLS_BY_PORT);
     if (kernel->elf.has_hypercall_page && !memory_write(memory, kernel->elf.hypercall_page, page, sizeof page))
         return problem_set(problem, -1, "%s: its hypercall page lies outside the domain's memory", kernel->name);
     return 0;

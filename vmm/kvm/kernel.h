@@ -10,21 +10,30 @@
 #define VMM_KVM_KERNEL_H
 #include "../elf_image.h"
 #include "../memory.h"
+#include "x86_64/callsites.h"
 
 #define KERNEL_MAX_BYTES (256u << 20) /* Debian's vmlinux has 50 MiB */
+
+/* How a kernel is to call its hypervisor. */
+enum kernel_calls {
+    KERNEL_CALLS_BY_PORT, /* an `out`, which every KVM lets through: its hypercall page, or its call sites, are ours */
+    KERNEL_CALLS_ITSELF,  /* by the processor's instruction, which KVM hands to us */
+};
 
 struct kvm_kernel {
     uint8_t *bytes;
     struct elf elf;
-    char name[64]; /* the end of its path, for messages */
+    enum kernel_calls calls;
+    struct call_sites sites; /* to be patched: KERNEL_CALLS_BY_PORT, and no hypercall page */
+    char name[64];           /* the end of its path, for messages */
 };
 
 /* A look, as far as it is cheap: a bzImage is not unpacked. name: as in the configuration. -1: problem names the file. */
-int kernel_check(const char *name, struct problem *problem);
+int kernel_check(const char *name, enum kernel_calls calls, struct problem *problem);
 /* The same, whole, for later. -1: *kernel is as if finished. */
-int kernel_read(struct kvm_kernel *kernel, const char *name, struct problem *problem);
+int kernel_read(struct kvm_kernel *kernel, const char *name, enum kernel_calls calls, struct problem *problem);
 void kernel_finish(struct kvm_kernel *kernel);
-/* Segments, and the hypercall page if a note asks for it, into RAM that is zero. */
+/* Segments into RAM that is zero; the hypercall page if a note asks for it; call sites patched. */
 int kernel_place(const struct kvm_kernel *kernel, const struct guest_memory *memory, struct problem *problem);
 
 #endif

@@ -62,16 +62,36 @@ int kvm_machine_init(struct kvm_machine *m, int kvm, struct problem *problem)
     return m->vm >= 0 ? 0 : problem_set(problem, -1, "KVM makes no virtual machine: %s", strerror(errno));
 }
 
-int kvm_machine_map(struct kvm_machine *m, uint64_t gpa, void *memory, uint64_t bytes, struct problem *problem)
+int kvm_machine_slot(struct kvm_machine *m, uint32_t slot, uint64_t gpa, void *memory, uint64_t bytes)
 {
     struct kvm_userspace_memory_region region = {
-        .slot = m->n_slots, .guest_phys_addr = gpa, .memory_size = bytes, .userspace_addr = (uintptr_t)memory};
+        .slot = slot, .guest_phys_addr = gpa, .memory_size = bytes, .userspace_addr = (uintptr_t)memory};
 
-    if (ioctl(m->vm, KVM_SET_USER_MEMORY_REGION, &region) < 0)
+    return ioctl(m->vm, KVM_SET_USER_MEMORY_REGION, &region) < 0 ? -errno : 0;
+}
+
+int kvm_machine_map(struct kvm_machine *m, uint64_t gpa, void *memory, uint64_t bytes, struct problem *problem)
+{
+    int error = kvm_machine_slot(m, m->n_slots, gpa, memory, bytes);
+
+    if (error != 0)
         return problem_set(problem, -1, "KVM takes no memory of %llu bytes at 0x%llx: %s", (unsigned long long)bytes,
-                           (unsigned long long)gpa, strerror(errno));
+                           (unsigned long long)gpa, strerror(-error));
     m->n_slots++;
     return 0;
+}
+
+bool kvm_can_have_lapics(int kvm)
+{
+    return ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_SPLIT_IRQCHIP) > 0 &&
+           ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_SIGNAL_MSI) > 0;
+}
+
+bool kvm_machine_give_lapics(struct kvm_machine *m)
+{
+    struct kvm_enable_cap cap = {.cap = KVM_CAP_SPLIT_IRQCHIP}; /* args[0]: an I/O APIC of no pins in user space */
+
+    return kvm_can_have_lapics(m->kvm) && ioctl(m->vm, KVM_ENABLE_CAP, &cap) == 0;
 }
 
 void kvm_machine_finish(struct kvm_machine *m)
@@ -117,13 +137,15 @@ void kvm_cpu_own(struct kvm_cpu *c, bool own) { atomic_store(&c->tid, own ? (pid
 
 int kvm_cpu_run(struct kvm_cpu *c)
 {
+    int error;
+
     if (ioctl(c->fd, KVM_RUN, 0) == 0)
         return 0;
-    if (errno != EINTR && errno != EAGAIN)
-        return -errno;
+    error = errno;
     /* Cleared before the caller looks at what the kick was for: a kick that comes now is seen by the next run. */
-    __atomic_store_n(&c->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
-    return -EINTR;
+    if (error == EINTR)
+        __atomic_store_n(&c->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+    return -error;
 }
 
 void kvm_cpu_kick(struct kvm_cpu *c)

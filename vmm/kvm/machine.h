@@ -41,15 +41,20 @@ void kvm_kick_prepare(void);
 int kvm_open(struct problem *problem);
 /* A machine without memory. kvm stays the caller's to close. */
 int kvm_machine_init(struct kvm_machine *m, int kvm, struct problem *problem);
-/* Memory, whole pages, at a guest physical address where there is none yet. It outlives the machine. */
+/* Memory, whole pages, at a guest physical address where there is none yet, as the next slot. It outlives the machine. */
 int kvm_machine_map(struct kvm_machine *m, uint64_t gpa, void *memory, uint64_t bytes, struct problem *problem);
+/* What lies in a slot, of the caller's choice; bytes 0: nothing. 0 or -errno. */
+int kvm_machine_slot(struct kvm_machine *m, uint32_t slot, uint64_t gpa, void *memory, uint64_t bytes);
+/* Local APICs in KVM, all there is of interrupt controllers; before the first vCPU. False: this KVM has none. */
+bool kvm_can_have_lapics(int kvm);
+bool kvm_machine_give_lapics(struct kvm_machine *m);
 void kvm_machine_finish(struct kvm_machine *m);
 
 int kvm_cpu_init(struct kvm_cpu *c, const struct kvm_machine *m, uint32_t id, struct problem *problem);
 void kvm_cpu_finish(struct kvm_cpu *c);
 /* The calling thread runs this vCPU from now on (true) or no longer (false). */
 void kvm_cpu_own(struct kvm_cpu *c, bool own);
-/* Run until the guest needs something: 0. -EINTR: kicked, or nothing happened; else what KVM said. */
+/* Run until the guest needs something: 0. -EINTR: kicked; -EAGAIN: nothing happened but INIT; else what KVM said. */
 int kvm_cpu_run(struct kvm_cpu *c);
 /* Whatever it does, kvm_cpu_run returns soon, or at once when it is next called. Takes no lock, never waits. */
 void kvm_cpu_kick(struct kvm_cpu *c);

@@ -70,7 +70,8 @@ static int run_machine(int kvm, void *memory, struct problem *why)
     result = kvm_cpu_init(&cpu, &machine, 0, why);
     if (result != 0)
         goto finish_machine;
-    result = cpu_identify(&cpu, &machine, 1, why);
+    result =
+        cpu_identify(&cpu, &machine, &(struct cpu_identity){.n_vcpus = 1, .domid = 1, .xen_version = 4u << 16}, why);
     if (result == 0)
         result = cpu_enter_at(&cpu, 0, 0, why);
     if (result == 0)

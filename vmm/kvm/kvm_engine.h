@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* kvm_engine.h: the inside of the engine, for engine.c, vcpu.c, exits.c and the two ways. */
+#ifndef VMM_KVM_KVM_ENGINE_H
+#define VMM_KVM_KVM_ENGINE_H
+#include "../config.h"
+#include "../engine.h"
+#include "kernel.h"
+#include "machine.h"
+#include "vcpu.h"
+
+#define KVM_ENGINE_PAGES_MAX 64u /* that map_page may have placed at a time */
+
+/*
+ * A way in which a Xen guest can be run on KVM. `kvm`: any KVM; calls come through ports, core delivers events, MSIs are the
+ * upcalls, KVM's own clock keeps vcpu_info's. `kvm-xen`: a KVM that knows Xen's ABI does most of that below us.
+ */
+struct kvm_way {
+    const char *name;
+    enum kernel_calls calls; /* how a kernel is to call */
+    /* Whether this KVM can. why: one clause. */
+    bool (*usable)(int kvm, struct problem *why);
+    /* After KVM_CREATE_VM; after the vCPU was made. */
+    int (*prepare)(struct kvm_engine *e, struct problem *problem);
+    int (*prepare_vcpu)(struct kvm_vcpu *v, struct problem *problem);
+    /* engine.h. */
+    bool (*upcall)(struct kvm_engine *e, uint32_t vcpu);
+    int (*set_vector)(struct kvm_engine *e, uint32_t vcpu, uint64_t value);
+    int (*placed)(struct kvm_engine *e, enum engine_area area, uint32_t vcpu, uint64_t gpa);
+    void (*latched)(struct kvm_engine *e, bool long_mode); /* NULL: nothing to do */
+    /* INIT took the vCPU's state away: give back what is not the guest's. In its thread. */
+    void (*restarted)(struct kvm_vcpu *v);
+    void (*after_exit)(struct kvm_vcpu *v); /* in its thread, before it goes on. NULL: nothing to do */
+    const struct engine_events *events;     /* NULL: core delivers */
+};
+
+extern const struct kvm_way kvm_way_kvm; /* way_kvm.c */
+extern const struct kvm_way kvm_way_xen; /* way_xen.c */
+
+struct kvm_engine {
+    struct domain *domain;
+    const struct domain_config *config;
+    const struct kvm_way *way;
+    struct guest_memory *memory;
+    struct kvm_kernel kernel;
+    int kvm;
+
+    struct kvm_machine machine;
+    bool lapic;     /* in KVM, each vCPU's */
+    bool long_mode; /* as latched; kvm-xen's */
+    uint32_t n_vcpus;
+    struct kvm_vcpu *vcpus;
+
+    /* A run. */
+    pthread_mutex_t gate_lock;
+    pthread_cond_t gate_moved;
+    enum { GATE_SHUT, GATE_OPEN, GATE_ABORT } gate; /* threads begin when all of them are there */
+    atomic_uint n_running;
+
+    pthread_mutex_t pages_lock;
+    struct {
+        uint64_t gpa;
+        uint32_t slot;
+        bool used;
+    } pages[KVM_ENGINE_PAGES_MAX];
+};
+
+/* True once all threads are made; false: there will be no run. */
+bool kvm_engine_gate(struct kvm_engine *e);
+/* After a vCPU halted for ever: if all others did, or are offline, the domain is switched off. */
+void kvm_engine_halted(struct kvm_engine *e);
+/* Send this vCPU the interrupt. False: its local APIC is off and dropped it. */
+bool kvm_engine_interrupt(struct kvm_engine *e, uint32_t vcpu, uint32_t vector);
+
+#endif
