@@ -1,334 +1,369 @@
 /* SPDX-License-Identifier: MIT */
+#include "events.h"
 #include "memory.h"
-#include <vcons/atomic.h>
-#include <vcons/events.h>
 
-enum { CLOSED = 0, DOOR, VIRQ };
-
-static unsigned long lock(struct vc_events *e) { return e->env->lock.lock(e->lock); }
-static void unlock(struct vc_events *e, unsigned long saved) { e->env->lock.unlock(e->lock, saved); }
+static uint32_t words(uint32_t n_ports) { return (n_ports + 31) / 32; }
+static size_t round_up(size_t n) { return (n + 63) & ~(size_t)63; }
 
 static bool sizes_ok(uint32_t n_ports, uint32_t n_vcpus)
 {
-    return n_ports >= 2 && n_ports <= VC_EVENTS_PORTS_MAX && n_vcpus >= 1 && n_vcpus <= VC_EVENTS_VCPUS_MAX;
+    return n_ports >= 2 && n_ports <= VC_EVENTS_PORTS_MAX && n_vcpus >= 1 && n_vcpus <= VC_VCPUS_MAX;
 }
-
-static uint32_t words(uint32_t n_ports) { return (n_ports + 63) / 64; }
-
-static size_t ids_bytes(uint32_t n_ports) { return (vc_ids_bytes(n_ports - 1) + 7) & ~(size_t)7; }
 
 size_t vc_events_bytes(uint32_t n_ports, uint32_t n_vcpus)
 {
     if (!sizes_ok(n_ports, n_vcpus))
         return 0;
-    return ids_bytes(n_ports) + n_ports * sizeof(struct vc_event_port) +
-           (size_t)n_vcpus * words(n_ports) * sizeof(uint64_t);
+    return round_up(n_ports * sizeof(struct vc_event_port)) + round_up(vc_ids_bytes(n_ports - 1)) +
+           round_up((size_t)n_vcpus * words(n_ports) * sizeof(uint32_t)) +
+           round_up((size_t)n_vcpus * NR_VIRQS * sizeof(uint16_t));
 }
 
-int vc_events_init(struct vc_events *e, const struct vc_events_env *env, void *domain, void *event_lock,
-                   uint32_t n_ports, uint32_t n_vcpus, void *memory)
+int vc_events_init(struct vc_events *e, const struct vc_events_env *env, void *domain, struct vc_shared_info *shared,
+                   uint32_t n_ports, void *memory)
 {
     uint8_t *at = memory;
 
-    if (!sizes_ok(n_ports, n_vcpus))
+    if (!sizes_ok(n_ports, shared->n_vcpus))
         return VC_EINVAL;
-    *e = (struct vc_events){.env = env, .domain = domain, .lock = event_lock, .n_ports = n_ports, .n_vcpus = n_vcpus};
+    *e = (struct vc_events){.env = env, .domain = domain, .shared = shared, .n_ports = n_ports};
     e->n_words = words(n_ports);
-    e->memory = memory;
-    at += ids_bytes(n_ports);
-    e->pending = (uint64_t *)(void *)at;
-    at += (size_t)n_vcpus * e->n_words * sizeof(uint64_t);
+    memset(memory, 0, vc_events_bytes(n_ports, shared->n_vcpus));
     e->ports = (struct vc_event_port *)(void *)at;
-    vc_events_reset(e);
+    at += round_up(n_ports * sizeof(struct vc_event_port));
+    vc_ids_init(&e->ids, 1, n_ports - 1, at); /* port 0 is never handed out */
+    at += round_up(vc_ids_bytes(n_ports - 1));
+    e->pending = (uint32_t *)(void *)at;
+    at += round_up((size_t)shared->n_vcpus * e->n_words * sizeof(uint32_t));
+    e->virq_port = (uint16_t *)(void *)at;
     return VC_OK;
+}
+
+/* ---- Delivery. ---- */
+
+/* Until shared_info is placed: at every vCPU, for each takes what it polls. Whether any had it clear. */
+static bool raise_rows(struct vc_events *e, uint32_t port)
+{
+    bool any = false;
+
+    for (uint32_t v = 0; v < e->shared->n_vcpus; v++)
+        any |= set_bit(e->pending + (size_t)v * e->n_words, port);
+    return any;
+}
+
+/* What is to be done after a delivery, without a lock. */
+static void delivered(struct vc_events *e, uint32_t vcpu, uint32_t port, enum vcpu_delivery how)
+{
+    if (how != VCPU_COALESCED && vc_load_seq(&e->n_pollers) != 0) /* pairs with poll_begin of sched_op.c */
+        vc_wake_pollers(e, port);
+    if (how == VCPU_UPCALL)
+        vc_vcpu_upcall(e->shared, vcpu);
+}
+
+bool vc_port_raise(struct vc_events *e, uint32_t port, uint64_t is, const void *door)
+{
+    enum vcpu_delivery how;
+    struct vcpu_guard g;
+    bool rows = false;
+
+    if (e->env->deliver != NULL) {
+        if (door != NULL && __atomic_load_n(&e->ports[port].door, __ATOMIC_RELAXED) != door)
+            return false;
+        e->env->deliver(e->domain, word_vcpu(is), port);
+        return true;
+    }
+    if (!vcpu_enter(e->shared, word_vcpu(is), &g)) /* the guest took the page away, and its events with it */
+        return port_load(e, port) == is;
+    if (port_load(e, port) != is || (door != NULL && e->ports[port].door != door)) {
+        vcpu_leave(e->shared, &g);
+        return false;
+    }
+    if (vc_load_relaxed(&e->shared->placed) == 0)
+        rows = raise_rows(e, port);
+    how = vcpu_deliver(g.vcpu, port);
+    if (rows && how == VCPU_COALESCED)
+        how = VCPU_PENDING;
+    vcpu_leave(e->shared, &g);
+    delivered(e, word_vcpu(is), port, how);
+    return true;
+}
+
+void vc_port_unmask(struct vc_events *e, uint32_t port)
+{
+    enum vcpu_delivery how = VCPU_COALESCED;
+    struct vcpu_guard g;
+    bool again = false;
+    uint64_t is;
+
+    for (;;) {
+        is = port_load(e, port);
+        if (!vcpu_enter(e->shared, word_vcpu(is), &g))
+            return;
+        if (port_load(e, port) == is)
+            break;
+        vcpu_leave(e->shared, &g); /* another vCPU's since */
+    }
+    /* Only if it had been set: a guest that clears bits by hand has no upcall coming (facts §4.3). */
+    if (port < g.vcpu->n_ports && clear_bit(g.vcpu->mask, port) && test_bit(g.vcpu->pending, port)) {
+        if (e->env->deliver == NULL)
+            how = vcpu_select(g.vcpu, port);
+        else /* KVM cannot unmask, but an event that is not yet pending it delivers (facts §12.3) */
+            again = clear_bit(g.vcpu->pending, port);
+    }
+    vcpu_leave(e->shared, &g);
+    if (again)
+        e->env->deliver(e->domain, word_vcpu(is), port);
+    if (how == VCPU_UPCALL)
+        vc_vcpu_upcall(e->shared, word_vcpu(is));
+}
+
+/* ---- The table, under the event lock. ---- */
+
+static void forget_pending(struct vc_events *e, struct vc_vcpu *v, uint32_t port)
+{
+    if (port < v->n_ports)
+        clear_bit(v->pending, port);
+    for (uint32_t i = 0; i < e->shared->n_vcpus; i++)
+        clear_bit(e->pending + (size_t)i * e->n_words, port);
+}
+
+static void tell(struct vc_events *e, uint32_t port)
+{
+    struct vc_event_binding binding;
+
+    vc_events_look(e, port, &binding);
+    if (binding.kind == VC_EVENT_FREE && e->env->unbound != NULL)
+        e->env->unbound(e->domain, port);
+    if (binding.kind != VC_EVENT_FREE && e->env->bound != NULL)
+        e->env->bound(e->domain, port, &binding);
+}
+
+/* Under the lock of the vCPU that senders of the old word take: who has seen that is through afterwards, or sees this. */
+void vc_port_change(struct vc_events *e, uint32_t port, uint64_t is, void *door)
+{
+    uint32_t vcpu = word_vcpu(port_load(e, port));
+    bool closes = word_kind(is) == VC_EVENT_FREE; /* only then does what is pending go too */
+    struct vcpu_guard g;
+    unsigned long saved = 0;
+    bool there = closes && e->env->deliver == NULL && vc_vcpu_enter_held(e->shared, vcpu, &g);
+
+    if (!there)
+        saved = vcpu_lock(e->shared, &e->shared->vcpus[vcpu]);
+    __atomic_store_n(&e->ports[port].door, door, __ATOMIC_RELAXED);
+    __atomic_store_n(&e->ports[port].is, is, __ATOMIC_RELEASE);
+    if (there) {
+        forget_pending(e, g.vcpu, port);
+        vcpu_leave(e->shared, &g);
+    } else {
+        vcpu_unlock(e->shared, &e->shared->vcpus[vcpu], saved);
+    }
+    tell(e, port);
+}
+
+int vc_port_reserve(struct vc_events *e, uint32_t *port)
+{
+    uint32_t id;
+
+    if (vc_ids_alloc(&e->ids, &id) != VC_OK)
+        return VC_ENOSPC;
+    if (id >= port_limit(e)) {
+        vc_ids_free(&e->ids, id);
+        return VC_ENOSPC;
+    }
+    *port = id;
+    return VC_OK;
+}
+
+int vc_port_open(struct vc_events *e, uint64_t is, void *door, uint32_t *port)
+{
+    int error = vc_port_reserve(e, port);
+
+    if (error == VC_OK)
+        vc_port_change(e, *port, is, door);
+    return error;
+}
+
+void vc_port_free(struct vc_events *e, uint32_t port)
+{
+    uint64_t is = port_load(e, port);
+
+    if (word_kind(is) == VC_EVENT_VIRQ) /* nobody raises it from now on; who has seen the port finds it free */
+        __atomic_store_n(virq_slot(e, word_vcpu(is), word_virq(is)), 0, __ATOMIC_SEQ_CST);
+    vc_port_change(e, port, 0, NULL);
+    vc_ids_free(&e->ids, port);
+}
+
+/* ---- Two domains. ---- */
+
+struct vc_events *vc_peer_of(struct vc_events *e, uint32_t domid)
+{
+    if (domid == e->shared->domid)
+        return e;
+    return e->env->peer == NULL || domid == VC_DOMID_BACKEND ? NULL : e->env->peer(e->domain, domid);
+}
+
+void vc_peer_drop(struct vc_events *e, struct vc_events *peer)
+{
+    if (peer != NULL && peer != e && e->env->peer_done != NULL)
+        e->env->peer_done(e->domain, peer);
+}
+
+struct two_locks vc_lock_two(struct vc_events *a, struct vc_events *b)
+{
+    struct two_locks l = {.first = a};
+
+    if (b != NULL && b != a) {
+        bool in_order = a->shared->domid < b->shared->domid;
+
+        l.first = in_order ? a : b;
+        l.second = in_order ? b : a;
+    }
+    l.first_saved = domain_lock(l.first->shared);
+    if (l.second != NULL)
+        l.second_saved = domain_lock(l.second->shared);
+    return l;
+}
+
+void vc_unlock_two(const struct two_locks *l)
+{
+    if (l->second != NULL)
+        domain_unlock(l->second->shared, l->second_saved);
+    domain_unlock(l->first->shared, l->first_saved);
+}
+
+/* [events, both] The other end is unbound from now on, and waits for this domain. */
+static void leave_peer(struct vc_events *e, uint32_t port, struct vc_events *peer, uint32_t peer_port)
+{
+    uint64_t other = port_load(peer, peer_port);
+
+    if (peer_port != port || peer != e)
+        vc_port_change(peer, peer_port,
+                       port_word(VC_EVENT_UNBOUND, word_vcpu(other)) | word_remote(e->shared->domid, 0), NULL);
+}
+
+/* What a guest gets that closes it; by ourselves every port goes. */
+static int64_t may_close(uint64_t is, bool by_guest)
+{
+    if (word_kind(is) == VC_EVENT_FREE)
+        return -XEN_EINVAL;
+    if (by_guest && word_kind(is) == VC_EVENT_DOOR && (word_rights(is) & VC_DOOR_CLOSE) == 0)
+        return -XEN_EINVAL; /* Xen-attached, as it calls that */
+    return 0;
+}
+
+int64_t vc_port_close(struct vc_events *e, uint32_t port, uint64_t only, bool by_guest)
+{
+    for (;;) {
+        uint64_t is = port_load(e, port);
+
+        if (only != 0 && is != only)
+            return -XEN_EINVAL;
+        struct vc_events *peer = word_kind(is) == VC_EVENT_INTERDOMAIN ? vc_peer_of(e, word_dom(is)) : NULL;
+        struct two_locks l = vc_lock_two(e, peer);
+        bool same = port_load(e, port) == is; /* whose peer to lock is known only when locked */
+        int64_t result = may_close(is, by_guest);
+
+        if (same && result == 0) {
+            if (peer != NULL)
+                leave_peer(e, port, peer, word_port(is));
+            vc_port_free(e, port);
+        }
+        vc_unlock_two(&l);
+        vc_peer_drop(e, peer);
+        if (same)
+            return result;
+    }
 }
 
 void vc_events_reset(struct vc_events *e)
 {
-    unsigned long saved = lock(e);
-
-    vc_ids_init(&e->ids, 1, e->n_ports - 1, e->memory); /* port 0 is never handed out */
-    memset(e->ports, 0, e->n_ports * sizeof *e->ports);
-    memset(e->pending, 0, (size_t)e->n_vcpus * e->n_words * sizeof *e->pending);
-    unlock(e, saved);
+    for (uint32_t port = 1; port < e->n_ports; port++)
+        if (word_kind(port_load(e, port)) != VC_EVENT_FREE)
+            vc_port_close(e, port, 0, false);
 }
 
-/* The rest up to the next banner: with the event lock held. */
-
-static void raise(struct vc_events *e, uint32_t port)
-{
-    for (uint32_t v = 0; v < e->n_vcpus; v++)
-        e->pending[v * e->n_words + port / 64] |= UINT64_C(1) << port % 64;
-    vc_store_seq(&e->sequence, e->sequence + 1); /* pairs with the look at the word in env->wait */
-    e->env->wake(e->domain, &e->sequence);
-}
-
-static void forget(struct vc_events *e, uint32_t port)
-{
-    for (uint32_t v = 0; v < e->n_vcpus; v++)
-        e->pending[v * e->n_words + port / 64] &= ~(UINT64_C(1) << port % 64);
-    e->ports[port] = (struct vc_event_port){.kind = CLOSED};
-    vc_ids_free(&e->ids, port);
-}
-
-static int open_port(struct vc_events *e, struct vc_event_port as, uint32_t *port)
-{
-    int error = vc_ids_alloc(&e->ids, port);
-
-    if (error == VC_OK)
-        e->ports[*port] = as;
-    return error;
-}
+/* ---- The doors' side. ---- */
 
 static bool is_door(const struct vc_events *e, uint32_t port, const void *door)
 {
-    return port < e->n_ports && e->ports[port].kind == DOOR && e->ports[port].door == door;
+    return port > 0 && port < e->n_ports && word_kind(port_load(e, port)) == VC_EVENT_DOOR &&
+           __atomic_load_n(&e->ports[port].door, __ATOMIC_RELAXED) == door;
 }
 
-static uint32_t virq_port(const struct vc_events *e, uint32_t virq)
+int vc_events_open(struct vc_events *e, void *door, unsigned rights, uint32_t *port)
 {
-    for (uint32_t port = 1; port < e->n_ports; port++)
-        if (e->ports[port].kind == VIRQ && e->ports[port].virq == virq)
-            return port;
-    return 0;
-}
+    unsigned long saved = domain_lock(e->shared);
+    int error = vc_port_open(e, port_word(VC_EVENT_DOOR, 0) | (uint64_t)(rights & VC_DOOR_GUEST) << RIGHTS, door, port);
 
-static bool take_pending(struct vc_events *e, uint32_t vcpu, const uint32_t *ports, uint32_t n)
-{
-    uint64_t *row = e->pending + (size_t)vcpu * e->n_words;
-    bool any = false;
-
-    for (uint32_t i = 0; i < n; i++) {
-        uint64_t bit = UINT64_C(1) << ports[i] % 64;
-
-        any = any || (row[ports[i] / 64] & bit) != 0;
-        row[ports[i] / 64] &= ~bit;
-    }
-    return any;
-}
-
-/* The doors' side. */
-
-int vc_events_open(struct vc_events *e, void *door, uint32_t *port)
-{
-    unsigned long saved = lock(e);
-    int error = open_port(e, (struct vc_event_port){.kind = DOOR, .door = door}, port);
-
-    unlock(e, saved);
+    domain_unlock(e->shared, saved);
     return error;
+}
+
+int vc_events_bind(struct vc_events *e, void *door, uint32_t port)
+{
+    unsigned long saved = domain_lock(e->shared);
+    uint64_t is = port < e->n_ports ? port_load(e, port) : 0;
+    bool right = word_kind(is) == VC_EVENT_UNBOUND && word_dom(is) == VC_DOMID_BACKEND;
+
+    if (right)
+        vc_port_change(e, port,
+                       port_word(VC_EVENT_DOOR, word_vcpu(is)) | (uint64_t)VC_DOOR_GUEST << RIGHTS |
+                           UINT64_C(1) << GUEST_MADE,
+                       door);
+    domain_unlock(e->shared, saved);
+    return right ? VC_OK : VC_ENOENT;
 }
 
 int vc_events_close(struct vc_events *e, uint32_t port, const void *door)
 {
-    unsigned long saved = lock(e);
+    unsigned long saved = domain_lock(e->shared);
     bool there = is_door(e, port, door);
+    uint64_t is = there ? port_load(e, port) : 0;
 
-    if (there)
-        forget(e, port);
-    unlock(e, saved);
+    if (there && word_guest_made(is))
+        vc_port_change(e, port, port_word(VC_EVENT_UNBOUND, word_vcpu(is)) | word_remote(VC_DOMID_BACKEND, 0), NULL);
+    else if (there)
+        vc_port_free(e, port);
+    domain_unlock(e->shared, saved);
     return there ? VC_OK : VC_ENOENT;
 }
 
 int vc_events_notify(struct vc_events *e, uint32_t port, const void *door)
 {
-    unsigned long saved = lock(e);
-    bool there = is_door(e, port, door);
-
-    if (there)
-        raise(e, port);
-    unlock(e, saved);
-    return there ? VC_OK : VC_ENOENT;
+    while (is_door(e, port, door)) /* again only if its vCPU or its owner has just changed */
+        if (vc_port_raise(e, port, port_load(e, port), door))
+            return VC_OK;
+    return VC_ENOENT;
 }
 
-void vc_events_virq(struct vc_events *e, uint32_t virq)
+void vc_events_virq(struct vc_events *e, uint32_t vcpu, uint32_t virq)
 {
-    unsigned long saved = lock(e);
-    uint32_t port = virq_port(e, virq);
+    uint32_t port;
 
-    if (port != 0)
-        raise(e, port);
-    unlock(e, saved);
-}
+    if (vcpu >= e->shared->n_vcpus || virq >= NR_VIRQS)
+        return;
+    while ((port = __atomic_load_n(virq_slot(e, vcpu, virq), __ATOMIC_SEQ_CST)) != 0) {
+        uint64_t is = port_load(e, port);
 
-/* The guest's side. */
-
-static int64_t send(struct vc_events *e, void *ctx, uint32_t port)
-{
-    unsigned long saved = lock(e);
-    struct vc_event_port p = {.kind = CLOSED};
-
-    if (port < e->n_ports)
-        p = e->ports[port];
-    unlock(e, saved);
-    if (p.kind != DOOR)
-        return -XEN_EINVAL; /* nor may a guest send itself a virq */
-    e->env->sent(ctx, p.door);
-    return 0;
-}
-
-static int64_t close_port(struct vc_events *e, uint32_t port)
-{
-    unsigned long saved = lock(e);
-    bool there = port < e->n_ports && e->ports[port].kind != CLOSED;
-
-    if (there)
-        forget(e, port);
-    unlock(e, saved);
-    return there ? 0 : -XEN_EINVAL;
-}
-
-static int64_t bind_virq(struct vc_events *e, struct evtchn_bind_virq *bind)
-{
-    unsigned long saved;
-    int64_t result = -XEN_EEXIST;
-
-    if (bind->virq != VIRQ_CONSOLE || bind->vcpu != 0)
-        return -XEN_EINVAL;
-    saved = lock(e);
-    if (virq_port(e, bind->virq) == 0) {
-        struct vc_event_port as = {.kind = VIRQ, .virq = bind->virq};
-
-        result = open_port(e, as, &bind->port) == VC_OK ? 0 : -XEN_ENOSPC;
-    }
-    unlock(e, saved);
-    return result;
-}
-
-static int64_t status(struct vc_events *e, struct evtchn_status *s)
-{
-    unsigned long saved = lock(e);
-    int64_t result = -XEN_EINVAL;
-
-    if (s->dom != XEN_DOMID_SELF) {
-        result = -XEN_EPERM;
-    } else if (s->port < e->n_ports) {
-        const struct vc_event_port *p = &e->ports[s->port];
-
-        result = 0;
-        s->status = p->kind == DOOR ? EVTCHNSTAT_interdomain : p->kind == VIRQ ? EVTCHNSTAT_virq : EVTCHNSTAT_closed;
-        s->vcpu = 0;
-        memset(&s->u, 0, sizeof s->u); /* the other end of a door is domain 0, and no port of anybody's */
-        if (p->kind == VIRQ)
-            s->u.virq = p->virq;
-    }
-    unlock(e, saved);
-    return result;
-}
-
-static int64_t unmask(const struct vc_events *e, uint32_t port)
-{
-    return port < e->n_ports ? 0 : -XEN_EINVAL; /* there is no mask yet: nothing is masked */
-}
-
-static int64_t with_port(struct vc_events *e, void *ctx, uint64_t cmd, uint64_t arg)
-{
-    struct evtchn_send p;
-
-    if (!e->env->copy_in(ctx, &p, arg, sizeof p))
-        return -XEN_EFAULT;
-    switch (cmd) {
-    case EVTCHNOP_close: return close_port(e, p.port);
-    case EVTCHNOP_unmask: return unmask(e, p.port);
-    default: return send(e, ctx, p.port);
-    }
-}
-
-static int64_t op_bind_virq(struct vc_events *e, void *ctx, uint64_t arg)
-{
-    struct evtchn_bind_virq bind;
-    int64_t result;
-
-    if (!e->env->copy_in(ctx, &bind, arg, sizeof bind))
-        return -XEN_EFAULT;
-    result = bind_virq(e, &bind);
-    if (result == 0 && !e->env->copy_out(ctx, arg, &bind, sizeof bind)) {
-        close_port(e, bind.port); /* it would never learn the number */
-        return -XEN_EFAULT;
-    }
-    return result;
-}
-
-static int64_t op_status(struct vc_events *e, void *ctx, uint64_t arg)
-{
-    struct evtchn_status s;
-    int64_t result;
-
-    if (!e->env->copy_in(ctx, &s, arg, sizeof s))
-        return -XEN_EFAULT;
-    result = status(e, &s);
-    if (result == 0 && !e->env->copy_out(ctx, arg, &s, sizeof s))
-        return -XEN_EFAULT;
-    return result;
-}
-
-int64_t vc_events_channel_op(struct vc_events *e, void *ctx, uint64_t cmd, uint64_t arg)
-{
-    switch (cmd) {
-    case EVTCHNOP_bind_virq: return op_bind_virq(e, ctx, arg);
-    case EVTCHNOP_status: return op_status(e, ctx, arg);
-    case EVTCHNOP_close:
-    case EVTCHNOP_send:
-    case EVTCHNOP_unmask: return with_port(e, ctx, cmd, arg);
-    default: return -XEN_ENOSYS; /* init_control among them: the guest then stays with the 2-level ABI */
-    }
-}
-
-/* Until one of the ports is pending at this vCPU. */
-static void wait(struct vc_events *e, void *ctx, uint32_t vcpu, const uint32_t *ports, uint32_t n, uint64_t deadline_ns)
-{
-    enum vc_wait how = VC_WAIT_WOKEN;
-
-    while (how == VC_WAIT_WOKEN) {
-        unsigned long saved = lock(e);
-        uint32_t sequence = e->sequence;
-        bool any = take_pending(e, vcpu, ports, n);
-
-        unlock(e, saved);
-        if (any)
+        if (word_kind(is) == VC_EVENT_VIRQ && word_virq(is) == virq && vc_port_raise(e, port, is, NULL))
             return;
-        how = e->env->wait(ctx, &e->sequence, sequence, deadline_ns); /* an event since then has changed the word */
     }
 }
 
-static int64_t poll(struct vc_events *e, void *ctx, uint32_t vcpu, uint64_t arg)
+int vc_events_look(struct vc_events *e, uint32_t port, struct vc_event_binding *binding)
 {
-    uint32_t ports[VC_EVENTS_POLL_MAX];
-    struct sched_poll p;
+    uint64_t is;
 
-    if (!e->env->copy_in(ctx, &p, arg, sizeof p))
-        return -XEN_EFAULT;
-    if (p.nr_ports > VC_EVENTS_POLL_MAX)
-        return -XEN_EINVAL;
-    if (p.nr_ports > 0 && !e->env->copy_in(ctx, ports, p.ports, p.nr_ports * (uint32_t)sizeof ports[0]))
-        return -XEN_EFAULT;
-    for (uint32_t i = 0; i < p.nr_ports; i++)
-        if (ports[i] >= e->n_ports)
-            return -XEN_EINVAL;
-    wait(e, ctx, vcpu, ports, p.nr_ports, p.timeout);
-    return 0;
-}
-
-static int64_t shut_down(struct vc_events *e, void *ctx, uint64_t arg)
-{
-    struct sched_shutdown s;
-
-    if (!e->env->copy_in(ctx, &s, arg, sizeof s))
-        return -XEN_EFAULT;
-    if (s.reason == SHUTDOWN_suspend)
-        return -XEN_EOPNOTSUPP; /* nobody could wake it again */
-    if (s.reason > SHUTDOWN_crash)
-        s.reason = SHUTDOWN_crash;
-    e->env->shutdown(ctx, s.reason);
-    return 0;
-}
-
-int64_t vc_events_sched_op(struct vc_events *e, void *ctx, uint32_t vcpu, uint64_t cmd, uint64_t arg)
-{
-    switch (cmd) {
-    case SCHEDOP_yield:
-    case SCHEDOP_block: e->env->yield(ctx); return 0;
-    case SCHEDOP_poll: return vcpu < e->n_vcpus ? poll(e, ctx, vcpu, arg) : -XEN_EINVAL;
-    case SCHEDOP_shutdown: return shut_down(e, ctx, arg);
-    default: return -XEN_ENOSYS;
-    }
+    if (port >= e->n_ports)
+        return VC_EINVAL;
+    is = port_load(e, port);
+    *binding = (struct vc_event_binding){
+        .kind = word_kind(is),
+        .vcpu = word_vcpu(is),
+        .virq = word_virq(is),
+        .remote_dom = word_dom(is),
+        .remote_port = word_port(is),
+        .door = __atomic_load_n(&e->ports[port].door, __ATOMIC_RELAXED),
+    };
+    return VC_OK;
 }

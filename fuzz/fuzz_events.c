@@ -8,6 +8,7 @@ enum { RAM = 1024, PORTS = 70, VCPUS = 2 };
 
 static struct world {
     struct input in;
+    struct vc_shared_info shared;
     struct vc_events events;
     uint8_t ram[RAM];
     int doors[4];
@@ -37,13 +38,13 @@ static enum vc_wait wait(void *ctx, const uint32_t *word, uint32_t value, uint64
     (void)deadline_ns;
     require(locks_held == 0 && *word == value);
     if (take(&w.in, 1) % 2 != 0)
-        vc_events_virq(&w.events, VIRQ_CONSOLE);
+        vc_events_virq(&w.events, 0, VIRQ_CONSOLE);
     return w.in.left > 0 ? (enum vc_wait)(take(&w.in, 1) % 3) : VC_WAIT_STOP;
 }
 static void wake(void *domain, const uint32_t *word)
 {
     (void)domain;
-    require(locks_held == 1 && word == &w.events.sequence);
+    require(locks_held == 0 && word != NULL);
 }
 static void yield(void *ctx)
 {
@@ -55,7 +56,17 @@ static void shut(void *ctx, uint32_t reason)
     (void)ctx;
     require(reason == SHUTDOWN_poweroff || reason == SHUTDOWN_reboot || reason == SHUTDOWN_crash);
 }
-static const struct vc_events_env env = {{lock, unlock}, copy_in, copy_out, sent, wait, wake, yield, shut};
+static int map(void *domain, uint64_t gfn, uint8_t **page)
+{
+    (void)domain;
+    (void)gfn;
+    (void)page;
+    return VC_ENOENT;
+}
+static const struct vc_shared_info_env shared_env = {
+    .lock = {.lock = lock, .unlock = unlock}, .map = map, .copy_in = copy_in, .copy_out = copy_out, .wake = wake};
+static const struct vc_events_env env = {
+    .copy_in = copy_in, .copy_out = copy_out, .sent = sent, .wait = wait, .yield = yield, .shutdown = shut};
 
 static void params_call(struct vc_params *p)
 {
@@ -72,17 +83,20 @@ static void params_call(struct vc_params *p)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static _Alignas(8) uint8_t memory[16384];
+    static _Alignas(64) uint8_t memory[16384], shared_memory[8192];
     struct vc_params params;
     uint32_t port;
 
     memset(&w, 0, sizeof w);
     w.in = (struct input){data, size};
     require(vc_events_bytes(PORTS, VCPUS) <= sizeof memory);
-    require(vc_events_init(&w.events, &env, NULL, NULL, PORTS, VCPUS, memory) == VC_OK);
+    struct vc_shared_info_config c = {.n_vcpus = VCPUS, .domid = 3, .vcpu_locks = (void *const[VCPUS]){NULL, NULL}};
+    require(vc_shared_info_bytes(VCPUS) <= sizeof shared_memory);
+    require(vc_shared_info_init(&w.shared, &shared_env, NULL, &c, shared_memory) == VC_OK);
+    require(vc_events_init(&w.events, &env, NULL, &w.shared, PORTS, memory) == VC_OK);
     vc_params_init(&params, VC_PARAM_X86);
     for (uint32_t i = 0; i < 4; i++)
-        require(vc_events_open(&w.events, &w.doors[i], &port) == VC_OK);
+        require(vc_events_open(&w.events, &w.doors[i], VC_DOOR_GUEST, &port) == VC_OK);
     while (w.in.left > 0) {
         uint8_t op = (uint8_t)take(&w.in, 1);
         uint64_t at = take(&w.in, 2), cmd = take(&w.in, 1) % 16;
@@ -94,7 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         case 0: require(vc_events_sched_op(&w.events, NULL, op / 128, cmd, at) <= 0); break;
         case 1: params_call(&params); break;
         case 2: (void)vc_events_notify(&w.events, (uint32_t)at % PORTS, &w.doors[op % 4]); break;
-        case 3: (void)vc_events_open(&w.events, &w.doors[op % 4], &port); break;
+        case 3: (void)vc_events_open(&w.events, &w.doors[op % 4], VC_DOOR_GUEST, &port); break;
         default: require(vc_events_channel_op(&w.events, NULL, cmd, at) <= 0); break;
         }
     }

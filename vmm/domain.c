@@ -13,6 +13,8 @@ static void init_locks(struct domain *d)
 
     pthread_mutex_init(&d->why_lock, NULL);
     pthread_mutex_init(&d->event_lock, NULL);
+    for (uint32_t i = 0; i < CONFIG_VCPUS_MAX; i++)
+        pthread_mutex_init(&d->vcpu_locks[i], NULL);
     pthread_mutex_init(&d->params_lock, NULL);
     pthread_mutex_init(&d->focus_lock, NULL);
     pthread_mutex_init(&d->poll_lock, NULL);
@@ -28,16 +30,27 @@ static void finish_locks(struct domain *d)
     pthread_mutex_destroy(&d->poll_lock);
     pthread_mutex_destroy(&d->focus_lock);
     pthread_mutex_destroy(&d->params_lock);
+    for (uint32_t i = 0; i < CONFIG_VCPUS_MAX; i++)
+        pthread_mutex_destroy(&d->vcpu_locks[i]);
     pthread_mutex_destroy(&d->event_lock);
     pthread_mutex_destroy(&d->why_lock);
 }
 
 static int init_events(struct domain *d, struct problem *problem)
 {
-    d->events_memory = aligned_alloc(8, vc_events_bytes(DOMAIN_PORTS, d->config->vcpus));
-    if (d->events_memory == NULL)
+    struct vc_shared_info_config shared = {
+        .n_vcpus = d->config->vcpus, .domid = d->id, .xen_version = d->config->xen_version, .lock = &d->event_lock};
+    void *locks[CONFIG_VCPUS_MAX];
+
+    for (uint32_t i = 0; i < CONFIG_VCPUS_MAX; i++)
+        locks[i] = &d->vcpu_locks[i];
+    shared.vcpu_locks = locks;
+    d->shared_memory = aligned_alloc(VC_SHARED_INFO_ALIGN, vc_shared_info_bytes(shared.n_vcpus));
+    d->events_memory = aligned_alloc(VC_SHARED_INFO_ALIGN, vc_events_bytes(DOMAIN_PORTS, shared.n_vcpus));
+    if (d->shared_memory == NULL || d->events_memory == NULL)
         return problem_set(problem, -1, "no memory");
-    vc_events_init(&d->events, &domain_events_env, d, &d->event_lock, DOMAIN_PORTS, d->config->vcpus, d->events_memory);
+    vc_shared_info_init(&d->shared, &domain_shared_env, d, &shared, d->shared_memory);
+    vc_events_init(&d->events, &domain_events_env, d, &d->shared, DOMAIN_PORTS, d->events_memory);
     vc_console_io_init(&d->io, &domain_console_io_env);
     d->io.may_read = d->io.may_write = true; /* every domain here is one that Xen would build with is_console */
     return 0;
@@ -95,6 +108,7 @@ void domain_free(struct domain *d)
 {
     doors_free(d);
     free(d->events_memory);
+    free(d->shared_memory);
     finish_locks(d);
     free(d);
 }
@@ -112,6 +126,7 @@ static int start_engine(struct domain *d, struct problem *problem)
     }
     d->boot++;
     vc_events_reset(&d->events);
+    vc_shared_info_reset(&d->shared);
     if (doors_open(d, problem) != 0)
         return -1;
     if (d->ops->start(d->engine, problem) == 0)

@@ -75,7 +75,7 @@ static enum vc_wait wait_for_word(void *ctx, const uint32_t *word, uint32_t valu
     return result;
 }
 
-/* Under the event lock; poll_lock is only ever held for a look at the word. */
+/* poll_lock is only ever held for a look at the word. */
 static void wake_word(void *domain, const uint32_t *word)
 {
     struct domain *d = domain;
@@ -104,13 +104,28 @@ static void shut_down(void *ctx, uint32_t reason)
         domain_crashed(d, "the guest says so");
 }
 
-const struct vc_events_env domain_events_env = {
+/* Guest memory does not move here while a run lasts. */
+static int map_frame(void *domain, uint64_t gfn, uint8_t **page)
+{
+    if (gfn > UINT64_MAX / XEN_PAGE_BYTES - 1)
+        return VC_ENOENT;
+    *page = memory_at(&((struct domain *)domain)->memory, gfn * XEN_PAGE_BYTES, XEN_PAGE_BYTES);
+    return *page == NULL ? VC_ENOENT : VC_OK;
+}
+
+const struct vc_shared_info_env domain_shared_env = {
     .lock = {.lock = lock_mutex, .unlock = unlock_mutex},
+    .map = map_frame,
+    .copy_in = copy_in,
+    .copy_out = copy_out,
+    .wake = wake_word,
+};
+
+const struct vc_events_env domain_events_env = {
     .copy_in = copy_in,
     .copy_out = copy_out,
     .sent = sent,
     .wait = wait_for_word,
-    .wake = wake_word,
     .yield = yield,
     .shutdown = shut_down,
 };

@@ -54,7 +54,7 @@ static int pv_bind(void *ctx)
 {
     struct door *door = ctx;
 
-    return vc_events_open(&door->domain->events, &door->to, &door->port);
+    return vc_events_open(&door->domain->events, &door->to, VC_DOOR_GUEST, &door->port);
 }
 
 static void pv_unbind(void *ctx)
@@ -130,7 +130,7 @@ void door_input(struct door *door)
     door_serve(door);
     console_unlock(&door->console);
     if (door == d->io_door)
-        vc_events_virq(&d->events, VIRQ_CONSOLE);
+        vc_events_virq(&d->events, 0, VIRQ_CONSOLE);
 }
 
 static void take_line_events(struct door *door)

@@ -75,9 +75,11 @@ struct domain {
 
     /* With locks of their own. */
     struct vc_console_io io;
+    struct vc_shared_info shared;
     struct vc_events events;
-    void *events_memory;
+    void *shared_memory, *events_memory;
     pthread_mutex_t event_lock;
+    pthread_mutex_t vcpu_locks[CONFIG_VCPUS_MAX];
     pthread_mutex_t poll_lock; /* with poll_wake: vCPUs that sleep in SCHEDOP_poll */
     pthread_cond_t poll_wake;
     struct vc_params params;
@@ -89,6 +91,7 @@ struct domain {
 /* Core takes our mutexes through this; a process has no interrupts to save. */
 extern const struct vc_lock_env domain_locks;
 extern const struct vc_events_env domain_events_env;         /* domain_calls.c */
+extern const struct vc_shared_info_env domain_shared_env;    /* domain_calls.c */
 extern const struct vc_console_io_env domain_console_io_env; /* domain_calls.c */
 
 /* It does not run, and will not by itself. */

@@ -3,7 +3,7 @@
  * door_locks.h: locks for the doors' tests, which check what a hypervisor's would suffer from: order, interrupt state,
  * unlocking what another holds, and env functions that run under a lock although they may sleep.
  *
- * Order: DOOR, DOMAIN, CONSOLE, EVENT; each thread takes upwards only. As in Xen's check_lock, a lock that is ever taken
+ * Order: DOOR, DOMAIN, CONSOLE, EVENT, VCPU; each thread takes upwards only. As in Xen's check_lock, a lock that is ever taken
  * with interrupts off must never be taken with them on: every lock here masks, and must restore what it found.
  */
 #ifndef VCONS_TESTS_DOOR_LOCKS_H
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <vcons/lock.h>
 
-enum door_lock_class { LOCK_DOOR = 1, LOCK_DOMAIN, LOCK_CONSOLE, LOCK_EVENT };
+enum door_lock_class { LOCK_DOOR = 1, LOCK_DOMAIN, LOCK_CONSOLE, LOCK_EVENT, LOCK_VCPU };
 struct door_lock {
     enum door_lock_class class;
     pthread_mutex_t mutex;
@@ -64,6 +64,6 @@ static inline void door_under(enum door_lock_class class)
 {
     DOOR_CHECK(n_door_held > 0 && door_held[n_door_held - 1]->class == class);
 }
-static const struct vc_lock_env door_locks = {door_lock, door_unlock};
+static const struct vc_lock_env door_locks = {.lock = door_lock, .unlock = door_unlock};
 
 #endif

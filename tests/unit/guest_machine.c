@@ -147,7 +147,7 @@ void machine_type(struct machine *m, const void *bytes, size_t n)
     m->n_typed = n;
     vc_pvcons_serve(&m->pvcons);
     pthread_mutex_unlock(&m->door_lock);
-    vc_events_virq(&m->events, VIRQ_CONSOLE);
+    vc_events_virq(&m->events, 0, VIRQ_CONSOLE);
 }
 
 /* console_io. */
@@ -233,8 +233,22 @@ static void shut_down(void *ctx, uint32_t reason)
     m->reason = reason;
 }
 
-static const struct vc_events_env events_env = {{lock, unlock}, copy_in,   copy_out, sent,
-                                                wait_word,      wake_word, yield,    shut_down};
+/* Its guest has no memory but the console's page: shared_info stays with the hypervisor. */
+static int no_frame(void *ctx, uint64_t gfn, uint8_t **page)
+{
+    (void)ctx;
+    (void)gfn;
+    (void)page;
+    return VC_ENOENT;
+}
+
+static const struct vc_shared_info_env shared_env = {.lock = {.lock = lock, .unlock = unlock},
+                                                     .map = no_frame,
+                                                     .copy_in = copy_in,
+                                                     .copy_out = copy_out,
+                                                     .wake = wake_word};
+static const struct vc_events_env events_env = {
+    .copy_in = copy_in, .copy_out = copy_out, .sent = sent, .wait = wait_word, .yield = yield, .shutdown = shut_down};
 
 /* The hypercalls. */
 
@@ -308,9 +322,16 @@ void machine_init(struct machine *m, struct xencons_interface *page, uint64_t co
     m->page = page;
     pthread_mutex_init(&m->door_lock, NULL);
     pthread_mutex_init(&m->event_lock, NULL);
-    m->events_memory = calloc(1, vc_events_bytes(MACHINE_PORTS, 1));
-    vc_events_init(&m->events, &events_env, m, &m->event_lock, MACHINE_PORTS, 1, m->events_memory);
-    vc_events_open(&m->events, m, &m->port);
+    pthread_mutex_init(&m->vcpu_lock, NULL);
+    m->shared_memory = aligned_alloc(VC_SHARED_INFO_ALIGN, vc_shared_info_bytes(1));
+    m->events_memory = aligned_alloc(VC_SHARED_INFO_ALIGN, vc_events_bytes(MACHINE_PORTS, 1));
+    vc_shared_info_init(
+        &m->shared, &shared_env, m,
+        &(struct vc_shared_info_config){
+            .n_vcpus = 1, .domid = 1, .lock = &m->event_lock, .vcpu_locks = (void *const[]){&m->vcpu_lock}},
+        m->shared_memory);
+    vc_events_init(&m->events, &events_env, m, &m->shared, MACHINE_PORTS, m->events_memory);
+    vc_events_open(&m->events, m, VC_DOOR_GUEST, &m->port);
     vc_params_init(&m->params, VC_PARAM_X86);
     vc_params_set(&m->params, VC_PARAM_TOOLSTACK, HVM_PARAM_CONSOLE_PFN, console_gfn);
     vc_params_set(&m->params, VC_PARAM_TOOLSTACK, HVM_PARAM_CONSOLE_EVTCHN, m->port);
@@ -325,9 +346,11 @@ void machine_init(struct machine *m, struct xencons_interface *page, uint64_t co
 void machine_finish(struct machine *m)
 {
     free(m->events_memory);
+    free(m->shared_memory);
     free(m->log);
     pthread_mutex_destroy(&m->door_lock);
     pthread_mutex_destroy(&m->event_lock);
+    pthread_mutex_destroy(&m->vcpu_lock);
 }
 
 void machine_stop(struct machine *m)

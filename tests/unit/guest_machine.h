@@ -22,12 +22,13 @@
 #define MACHINE_PORTS 64u
 
 struct machine {
-    pthread_mutex_t door_lock, event_lock;
+    pthread_mutex_t door_lock, event_lock, vcpu_lock;
+    struct vc_shared_info shared;
     struct vc_events events;
     struct vc_params params;
     struct vc_pvcons pvcons;
     struct vc_console_io console_io;
-    void *events_memory;
+    void *shared_memory, *events_memory;
     struct xencons_interface *page;
     uint32_t port;
     uint8_t *ram; /* NULL: the guest is in this process */

@@ -18,6 +18,7 @@
 #define EVENTS 100000u
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct vc_shared_info shared;
 static struct vc_events events;
 static uint32_t port, value; /* value is what the door put into its ring, so to speak */
 static int door;
@@ -73,7 +74,17 @@ static void shut(void *ctx, uint32_t reason)
     (void)ctx;
     (void)reason;
 }
-static const struct vc_events_env env = {{lock, unlock}, copy_in, copy_out, sent, wait_for, wake, yield, shut};
+static int map(void *domain, uint64_t gfn, uint8_t **page)
+{
+    (void)domain;
+    (void)gfn;
+    (void)page;
+    return VC_ENOENT;
+}
+static const struct vc_shared_info_env shared_env = {
+    .lock = {.lock = lock, .unlock = unlock}, .map = map, .copy_in = copy_in, .copy_out = copy_out, .wake = wake};
+static const struct vc_events_env env = {
+    .copy_in = copy_in, .copy_out = copy_out, .sent = sent, .wait = wait_for, .yield = yield, .shutdown = shut};
 
 static void *vcpu(void *arg)
 {
@@ -91,13 +102,22 @@ static void *vcpu(void *arg)
 
 static void nobody_sleeps_through_the_last_event(void **state)
 {
-    void *memory = aligned_alloc(8, (vc_events_bytes(64, VCPUS) + 7) & ~(size_t)7);
+    void *memory = aligned_alloc(64, vc_events_bytes(64, VCPUS));
+    void *shared_memory = aligned_alloc(64, vc_shared_info_bytes(VCPUS));
     pthread_t threads[VCPUS];
     uint64_t seed = 99;
 
     (void)state;
-    assert_int_equal(vc_events_init(&events, &env, NULL, &mutex, 64, VCPUS, memory), VC_OK);
-    assert_int_equal(vc_events_open(&events, &door, &port), VC_OK);
+    static pthread_mutex_t vcpu_mutexes[VCPUS];
+    void *locks[VCPUS];
+    for (uint32_t i = 0; i < VCPUS; i++) {
+        pthread_mutex_init(&vcpu_mutexes[i], NULL);
+        locks[i] = &vcpu_mutexes[i];
+    }
+    struct vc_shared_info_config c = {.n_vcpus = VCPUS, .domid = 1, .lock = &mutex, .vcpu_locks = locks};
+    assert_int_equal(vc_shared_info_init(&shared, &shared_env, NULL, &c, shared_memory), VC_OK);
+    assert_int_equal(vc_events_init(&events, &env, NULL, &shared, 64, memory), VC_OK);
+    assert_int_equal(vc_events_open(&events, &door, VC_DOOR_GUEST, &port), VC_OK);
     for (uintptr_t i = 0; i < VCPUS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, vcpu, (void *)i), 0);
     for (uint32_t i = 1; i <= EVENTS; i++) {
@@ -108,6 +128,7 @@ static void nobody_sleeps_through_the_last_event(void **state)
     for (uint32_t i = 0; i < VCPUS; i++)
         pthread_join(threads[i], NULL);
     free(memory);
+    free(shared_memory);
 }
 
 int main(void)

@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: MIT */
+#include "memory.h"
+#include "vcpu.h"
+
+#define PAGE 4096u
+
+#define X86_LAYOUT(bits, words)                                                                                        \
+    {                                                                                                                  \
+        .n_ports = (words) * (words), .word_shift = (words) == 64 ? 6 : 5,                                             \
+        .pending = offsetof(struct shared_info_x86_##bits, evtchn_pending),                                            \
+        .mask = offsetof(struct shared_info_x86_##bits, evtchn_mask),                                                  \
+        .wallclock = offsetof(struct shared_info_x86_##bits, wc_version),                                              \
+        .wallclock_high = offsetof(struct shared_info_x86_##bits, wc_sec_hi), .n_default = XEN_LEGACY_MAX_VCPUS,       \
+        .info_bytes = sizeof(struct vcpu_info_x86_##bits),                                                             \
+        .selector = offsetof(struct vcpu_info_x86_##bits, evtchn_pending_sel),                                         \
+        .time = offsetof(struct vcpu_info_x86_##bits, time), .align = (words) / 8                                      \
+    }
+const struct vcpu_layout vc_vcpu_layouts[] = {
+    [VC_ABI_X86_64] = X86_LAYOUT(64, 64),
+    [VC_ABI_X86_32] = X86_LAYOUT(32, 32),
+    [VC_ABI_ARM64] = {.n_ports = 4096,
+                      .word_shift = 6,
+                      .pending = offsetof(struct shared_info_arm64, evtchn_pending),
+                      .mask = offsetof(struct shared_info_arm64, evtchn_mask),
+                      .wallclock = offsetof(struct shared_info_arm64, wc_version),
+                      .wallclock_high = offsetof(struct shared_info_arm64, wc_sec_hi),
+                      .n_default = 1,
+                      .info_bytes = sizeof(struct vcpu_info_arm64),
+                      .selector = offsetof(struct vcpu_info_arm64, evtchn_pending_sel),
+                      .time = offsetof(struct vcpu_info_arm64, time),
+                      .align = 8},
+};
+/* A bit's byte must not depend on the word it is reached through: selector and pending bits are set 32 at a time. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "Xen's guests are little-endian");
+_Static_assert(offsetof(struct vc_vcpu, word) == 64, "what a delivery reads is one cache line");
+
+static size_t vcpus_bytes(uint32_t n) { return (n * sizeof(struct vc_vcpu) + 63) & ~(size_t)63; }
+
+size_t vc_shared_info_bytes(uint32_t n_vcpus)
+{
+    return n_vcpus < 1 || n_vcpus > VC_VCPUS_MAX ? 0 : PAGE + vcpus_bytes(n_vcpus);
+}
+
+/* As at boot, but for the locks. */
+static void clear_vcpu(struct vc_vcpu *v)
+{
+    void *lock = v->lock;
+
+    memset(v, 0, sizeof *v);
+    v->lock = lock;
+    v->gpa = VC_NO_GPA;
+    v->runstate.state = RUNSTATE_offline;
+}
+
+int vc_shared_info_init(struct vc_shared_info *s, const struct vc_shared_info_env *env, void *domain,
+                        const struct vc_shared_info_config *config, void *memory)
+{
+    if (vc_shared_info_bytes(config->n_vcpus) == 0)
+        return VC_EINVAL;
+    *s = (struct vc_shared_info){.env = env, .domain = domain, .lock = config->lock, .n_vcpus = config->n_vcpus};
+    s->domid = config->domid;
+    s->xen_version = config->xen_version;
+    s->abi = s->boot_abi = config->abi;
+    s->generation = 1;
+    s->home = memory;
+    s->vcpus = (struct vc_vcpu *)(void *)(s->home + PAGE);
+    memset(s->home, 0, PAGE);
+    for (uint32_t i = 0; i < s->n_vcpus; i++) {
+        s->vcpus[i].lock = config->vcpu_locks[i];
+        clear_vcpu(&s->vcpus[i]);
+    }
+    return VC_OK;
+}
+
+/* [events] Nobody delivers to the vCPU from now on by what it has; afterwards nobody is in the middle of it. */
+static void block(struct vc_shared_info *s, struct vc_vcpu *v)
+{
+    unsigned long saved = vcpu_lock(s, v);
+
+    v->generation = 0;
+    vcpu_unlock(s, v, saved);
+}
+
+static void block_all(struct vc_shared_info *s)
+{
+    for (uint32_t i = 0; i < s->n_vcpus; i++)
+        block(s, &s->vcpus[i]);
+}
+
+void vc_shared_info_reset(struct vc_shared_info *s)
+{
+    unsigned long saved = domain_lock(s);
+
+    block_all(s);
+    vc_store_seq(&s->abi, s->boot_abi);
+    vc_store_seq(&s->placed, 0);
+    vc_store_seq(&s->runstate_flag, 0);
+    s->gfn = 0;
+    s->wc_seconds = s->wc_nanoseconds = s->wc_version = 0;
+    memset(s->home, 0, PAGE);
+    for (uint32_t i = 0; i < s->n_vcpus; i++) {
+        unsigned long inner = vcpu_lock(s, &s->vcpus[i]);
+
+        clear_vcpu(&s->vcpus[i]);
+        vcpu_unlock(s, &s->vcpus[i], inner);
+    }
+    domain_unlock(s, saved);
+}
+
+/* ---- Where the pages are. ---- */
+
+static const struct vcpu_layout *layout_of(const struct vc_shared_info *s) { return &vc_vcpu_layouts[s->abi]; }
+
+static uint64_t gpa_of(const struct vc_shared_info *s, uint32_t vcpu)
+{
+    const struct vcpu_layout *l = layout_of(s);
+
+    if (s->vcpus[vcpu].registered)
+        return s->vcpus[vcpu].gpa;
+    return s->placed && vcpu < l->n_default ? s->gfn * PAGE + vcpu * l->info_bytes : VC_NO_GPA;
+}
+
+uint8_t *vc_shared_page(struct vc_shared_info *s)
+{
+    uint8_t *page = s->home;
+
+    return s->placed && s->env->map(s->domain, s->gfn, &page) != VC_OK ? NULL : page;
+}
+
+/* [events] shared_info, and the vCPU's vcpu_info (NULL: it has none), as they lie here. */
+static bool find(struct vc_shared_info *s, uint32_t vcpu, uint8_t **shared, uint8_t **info)
+{
+    const struct vcpu_layout *l = layout_of(s);
+    const struct vc_vcpu *v = &s->vcpus[vcpu];
+
+    *shared = vc_shared_page(s);
+    if (*shared == NULL)
+        return false;
+    *info = vcpu < l->n_default ? *shared + vcpu * l->info_bytes : NULL;
+    if (!v->registered)
+        return true;
+    if (s->env->map(s->domain, v->gpa / PAGE, info) != VC_OK)
+        return false;
+    *info += v->gpa % PAGE;
+    return true;
+}
+
+/* [events] From now on deliveries go there. The event lock keeps the generation what it is. */
+static void publish(struct vc_shared_info *s, struct vc_vcpu *v, uint8_t *shared, uint8_t *info)
+{
+    const struct vcpu_layout *l = layout_of(s);
+    unsigned long saved = vcpu_lock(s, v);
+
+    v->pending = (uint32_t *)(void *)(shared + l->pending);
+    v->mask = (uint32_t *)(void *)(shared + l->mask);
+    v->info = info;
+    v->selector = info == NULL ? NULL : (uint32_t *)(void *)(info + l->selector);
+    v->n_ports = l->n_ports;
+    v->word_shift = l->word_shift;
+    vc_vcpu_map_areas(s, v);
+    v->generation = s->generation;
+    vcpu_unlock(s, v, saved);
+}
+
+static bool refresh(struct vc_shared_info *s, uint32_t vcpu)
+{
+    uint8_t *shared, *info;
+
+    if (!find(s, vcpu, &shared, &info))
+        return false;
+    publish(s, &s->vcpus[vcpu], shared, info);
+    return true;
+}
+
+bool vc_vcpu_enter_held(struct vc_shared_info *s, uint32_t vcpu, struct vcpu_guard *g)
+{
+    g->vcpu = &s->vcpus[vcpu];
+    g->slow = false;
+    /* Its generation changes under both locks only, so that one is enough to look. */
+    if (!vcpu_current(s, g->vcpu) && !refresh(s, vcpu))
+        return false;
+    g->vcpu_saved = vcpu_lock(s, g->vcpu);
+    return true;
+}
+
+bool vc_vcpu_enter_slow(struct vc_shared_info *s, uint32_t vcpu, struct vcpu_guard *g)
+{
+    unsigned long saved = domain_lock(s);
+
+    if (!vc_vcpu_enter_held(s, vcpu, g)) {
+        domain_unlock(s, saved);
+        return false;
+    }
+    g->slow = true;
+    g->domain_saved = saved;
+    return true;
+}
+
+void vc_shared_info_remapped(struct vc_shared_info *s)
+{
+    unsigned long saved = domain_lock(s); /* ends a move that copies from or to an old page */
+
+    __atomic_fetch_add(&s->generation, 1, __ATOMIC_SEQ_CST); /* pairs with vcpu_current */
+    domain_unlock(s, saved);
+    for (uint32_t i = 0; i < s->n_vcpus; i++) { /* and here a delivery that looked before that */
+        saved = vcpu_lock(s, &s->vcpus[i]);
+        vcpu_unlock(s, &s->vcpus[i], saved);
+    }
+}
+
+void vc_vcpu_copy_words(uint8_t *to, const uint8_t *from, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i += 4)
+        vc_store_relaxed((uint32_t *)(void *)(to + i), vc_load_relaxed((const uint32_t *)(const void *)(from + i)));
+}
+
+/* ---- Upcalls. ---- */
+
+void vc_vcpu_upcall(struct vc_shared_info *s, uint32_t vcpu)
+{
+    struct vc_vcpu *v = &s->vcpus[vcpu];
+
+    if (vc_load_seq(&v->sleeping) != 0) { /* pairs with sleep_begin of sched_op.c */
+        __atomic_fetch_add(&v->upcalls, 1, __ATOMIC_SEQ_CST);
+        __atomic_fetch_add(&v->word, 1, __ATOMIC_SEQ_CST);
+        s->env->wake(s->domain, &v->word);
+    }
+    if (s->env->upcall != NULL && !s->env->upcall(s->domain, vcpu))
+        vc_store_seq(&v->dropped, 1);
+}
+
+bool vc_shared_info_upcall_pending(struct vc_shared_info *s, uint32_t vcpu)
+{
+    struct vcpu_guard g;
+    bool pending;
+
+    if (vcpu >= s->n_vcpus || !vcpu_enter(s, vcpu, &g))
+        return false;
+    pending = g.vcpu->info != NULL && vc_load8_seq(g.vcpu->info) != 0;
+    vcpu_leave(s, &g);
+    return pending;
+}
+
+bool vc_shared_info_retry_upcall(struct vc_shared_info *s, uint32_t vcpu)
+{
+    if (vcpu >= s->n_vcpus || vc_load_relaxed(&s->vcpus[vcpu].dropped) == 0) /* the usual answer, after every exit */
+        return false;
+    vc_store_seq(&s->vcpus[vcpu].dropped, 0); /* before the look: one dropped meanwhile sets it again */
+    if (vc_shared_info_upcall_pending(s, vcpu))
+        vc_vcpu_upcall(s, vcpu);
+    return vc_load_seq(&s->vcpus[vcpu].dropped) != 0;
+}
+
+void vc_shared_info_renew_upcall(struct vc_shared_info *s, uint32_t vcpu)
+{
+    if (vc_shared_info_upcall_pending(s, vcpu))
+        vc_vcpu_upcall(s, vcpu);
+}
+
+/* [events; blocked] Xen's last step of a registration. Whether upcall_pending went from 0 to 1. */
+static bool mark(const struct vcpu_layout *l, uint8_t *info)
+{
+    uint32_t *selector = (uint32_t *)(void *)(info + l->selector);
+
+    vc_store_seq(selector, UINT32_MAX);
+    if (l->word_shift == 6)
+        vc_store_seq(selector + 1, UINT32_MAX);
+    return __atomic_exchange_n(info, 1, __ATOMIC_SEQ_CST) == 0;
+}
+
+/* ---- Placing shared_info. ---- */
+
+static void tell_moved(struct vc_shared_info *s, uint32_t vcpu)
+{
+    if (s->env->moved != NULL)
+        s->env->moved(s->domain, vcpu, gpa_of(s, vcpu));
+}
+
+/* [events; all blocked] The pages of all vCPUs again; of a move each looks at all ports. Upcalls due are flagged. */
+static void settle(struct vc_shared_info *s, bool again, bool *upcalls)
+{
+    for (uint32_t i = 0; i < s->n_vcpus; i++) {
+        uint8_t *shared, *info;
+
+        upcalls[i] = false;
+        if (!find(s, i, &shared, &info))
+            continue; /* its registered page has gone: the next delivery looks again */
+        if (again && info != NULL)
+            upcalls[i] = mark(layout_of(s), info);
+        publish(s, &s->vcpus[i], shared, info);
+        if (!s->vcpus[i].registered)
+            tell_moved(s, i);
+    }
+}
+
+static int64_t place_here(struct vc_shared_info *s, uint64_t gfn, bool *upcalls)
+{
+    uint8_t *from = vc_shared_page(s), *to;
+    bool again = s->placed;
+
+    if (s->env->map(s->domain, gfn, &to) != VC_OK)
+        return -XEN_EINVAL;
+    block_all(s);
+    if (from == NULL) /* the guest gave that page away with all that was in it */
+        memset(to, 0, PAGE);
+    else if (from != to)
+        vc_vcpu_copy_words(to, from, PAGE);
+    /*
+     * On Xen the page itself moves. Here a vCPU that was handling events in the old copy may have cleared a selector
+     * there after it was copied with its pending bit: all look at all ports once, and nothing is lost.
+     */
+    vc_store_seq(&s->placed, 1);
+    s->gfn = gfn;
+    settle(s, again, upcalls);
+    return 0;
+}
+
+int64_t vc_shared_info_place(struct vc_shared_info *s, uint64_t gfn)
+{
+    bool upcalls[VC_VCPUS_MAX] = {false};
+    unsigned long saved;
+    int64_t result = 0;
+
+    if (gfn > UINT64_MAX / PAGE - 1)
+        return -XEN_EINVAL;
+    if (s->env->place_shared != NULL)
+        result = s->env->place_shared(s->domain, gfn, shared_abi(s));
+    saved = domain_lock(s);
+    if (s->env->place_shared == NULL) {
+        result = place_here(s, gfn, upcalls);
+    } else if (result == 0) {
+        vc_store_seq(&s->placed, 1);
+        s->gfn = gfn;
+    }
+    domain_unlock(s, saved);
+    for (uint32_t i = 0; i < s->n_vcpus; i++)
+        if (upcalls[i])
+            vc_vcpu_upcall(s, i);
+    return result;
+}
+
+bool vc_shared_info_placed(struct vc_shared_info *s, uint64_t *gfn)
+{
+    unsigned long saved = domain_lock(s);
+    bool placed = s->placed;
+
+    *gfn = s->gfn;
+    domain_unlock(s, saved);
+    return placed;
+}
+
+uint64_t vc_shared_info_gpa(struct vc_shared_info *s, uint32_t vcpu)
+{
+    unsigned long saved = domain_lock(s);
+    uint64_t gpa = vcpu < s->n_vcpus ? gpa_of(s, vcpu) : VC_NO_GPA;
+
+    domain_unlock(s, saved);
+    return gpa;
+}
+
+bool vc_shared_info_latch(struct vc_shared_info *s, enum vc_abi abi)
+{
+    bool upcalls[VC_VCPUS_MAX];
+    unsigned long saved;
+
+    if (abi > VC_ABI_ARM64 || (abi == VC_ABI_ARM64) != (s->boot_abi == VC_ABI_ARM64))
+        return false;
+    saved = domain_lock(s);
+    if (abi != s->abi) {
+        uint8_t *page = vc_shared_page(s);
+
+        block_all(s);
+        vc_store_seq(&s->abi, abi);
+        if (page != NULL)
+            vc_shared_write_wallclock(s, page);
+        settle(s, false, upcalls);
+    }
+    domain_unlock(s, saved);
+    return true;
+}
+
+/* ---- Registering a vcpu_info. ---- */
+
+static bool is_new(const struct vc_shared_info *s)
+{
+    return s->xen_version >= XEN_VERSION_OF(4, 19); /* 295514ff75, "use new registration for vcpu_info" */
+}
+
+static int64_t check_offset(const struct vc_shared_info *s, uint32_t offset)
+{
+    const struct vcpu_layout *l = layout_of(s);
+
+    return offset > PAGE - l->info_bytes || offset % l->align != 0 ? -XEN_ENXIO : 0;
+}
+
+/* [events] Whether it may lie there at all. Xen looks at these things in another order since 4.19. */
+static int64_t check(const struct vc_shared_info *s, uint32_t self, uint32_t vcpu, uint64_t gfn, uint32_t offset)
+{
+    bool registered = s->vcpus[vcpu].registered;
+
+    if (is_new(s)) {
+        if (gfn > UINT64_MAX / PAGE - 1 || offset >= PAGE)
+            return -XEN_EINVAL; /* not a number of a frame that the address lies in */
+        return registered ? -XEN_EBUSY : check_offset(s, offset);
+    }
+    if (check_offset(s, offset) != 0)
+        return check_offset(s, offset);
+    if (registered || gfn > UINT64_MAX / PAGE - 1)
+        return -XEN_EINVAL;
+    if (vcpu != self && s->env->offline != NULL && !s->env->offline(s->domain, vcpu))
+        return -XEN_EINVAL;
+    return 0;
+}
+
+static int64_t map_error(const struct vc_shared_info *s, int error)
+{
+    switch (error) {
+    case VC_ENOSPC: return -XEN_ENOMEM;
+    case VC_EPERM: return is_new(s) ? -XEN_EACCES : -XEN_EINVAL;
+    default: return -XEN_EINVAL;
+    }
+}
+
+/* [events; blocked] Everything that is in the old place, and from then on nothing in that. */
+static void fill(const struct vc_shared_info *s, uint8_t *to, const uint8_t *from)
+{
+    const struct vcpu_layout *l = layout_of(s);
+
+    if (from != NULL) {
+        vc_vcpu_copy_words(to, from, l->info_bytes);
+        return;
+    }
+    memset(to, 0, l->info_bytes);
+    if (s->abi != VC_ABI_ARM64)
+        to[offsetof(struct vcpu_info_x86_64, evtchn_upcall_mask)] = 1; /* a PV guest's; nobody else looks */
+}
+
+/* [events] To gpa; VC_NO_GPA: back to the default place. *upcall: one is due. */
+static int64_t move(struct vc_shared_info *s, uint32_t vcpu, uint64_t gpa, bool *upcall)
+{
+    struct vc_vcpu *v = &s->vcpus[vcpu];
+    uint8_t *shared, *from, *to;
+    bool was = v->registered;
+    uint64_t old_gpa = v->gpa;
+    bool there = find(s, vcpu, &shared, &from);
+    int error = gpa == VC_NO_GPA ? VC_OK : s->env->map(s->domain, gpa / PAGE, &to);
+
+    if (error != VC_OK)
+        return map_error(s, error);
+    if (!there && !was)
+        return -XEN_EINVAL; /* the page of shared_info has gone */
+    block(s, v);
+    v->registered = gpa != VC_NO_GPA;
+    v->gpa = gpa;
+    if (!find(s, vcpu, &shared, &to)) {
+        v->registered = was;
+        v->gpa = old_gpa;
+        return -XEN_EINVAL;
+    }
+    if (to != NULL) {
+        fill(s, to, there ? from : NULL);
+        *upcall = mark(layout_of(s), to);
+    }
+    publish(s, v, shared, to);
+    tell_moved(s, vcpu);
+    return 0;
+}
+
+static int64_t delegate(struct vc_shared_info *s, uint32_t vcpu, uint64_t gpa)
+{
+    int64_t result = s->env->place_info(s->domain, vcpu, gpa);
+    unsigned long saved = domain_lock(s);
+
+    if (result != 0)
+        s->vcpus[vcpu].registered = false;
+    domain_unlock(s, saved);
+    return result;
+}
+
+int64_t vc_shared_info_register(struct vc_shared_info *s, uint32_t self, uint32_t vcpu, uint64_t gfn, uint32_t offset)
+{
+    uint64_t gpa = gfn * PAGE + offset; /* meaningless until checked */
+    bool upcall = false, delegated = s->env->place_info != NULL;
+    unsigned long saved;
+    int64_t result;
+
+    if (vcpu >= s->n_vcpus)
+        return -XEN_ENOENT;
+    saved = domain_lock(s);
+    result = check(s, self, vcpu, gfn, offset);
+    if (result == 0 && delegated) { /* claimed here, so that of two who try one is refused */
+        s->vcpus[vcpu].registered = true;
+        s->vcpus[vcpu].gpa = gpa;
+    } else if (result == 0) {
+        result = move(s, vcpu, gpa, &upcall);
+    }
+    domain_unlock(s, saved);
+    if (result == 0 && delegated)
+        return delegate(s, vcpu, gpa);
+    if (upcall)
+        vc_vcpu_upcall(s, vcpu);
+    if (result == 0)
+        vc_vcpu_refresh_time(s, vcpu);
+    return result;
+}
+
+bool vc_shared_info_unregister(struct vc_shared_info *s, uint32_t vcpu)
+{
+    bool upcall = false, done = false;
+    unsigned long saved;
+
+    if (vcpu >= s->n_vcpus)
+        return false;
+    saved = domain_lock(s);
+    if (s->vcpus[vcpu].registered)
+        done = move(s, vcpu, VC_NO_GPA, &upcall) == 0;
+    domain_unlock(s, saved);
+    if (upcall)
+        vc_vcpu_upcall(s, vcpu);
+    return done;
+}
