@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tiny with its drivers, alone among enemies: boot arguments, what is typed, every result of every hypercall and, at each
- * of them, any byte of the console's page are the input's.
+ * of them, any byte of the console's page and of shared_info are the input's.
  */
 #include "fuzz.h"
 #include "tiny.h"
@@ -13,6 +13,7 @@ enum { ARGS_MOST = 300, PFN = 5 };
 struct world {
     struct input in;
     struct xencons_interface *page;
+    uint8_t *shared; /* NULL until the guest gave a page for it */
     jmp_buf end;
 };
 static struct world world; /* longjmp needs it outside of any frame */
@@ -33,6 +34,8 @@ static void scribble(struct world *w)
 
     if (at < sizeof *w->page)
         ((uint8_t *)w->page)[at] = (uint8_t)take(&w->in, 1);
+    if (w->shared != NULL && take(&w->in, 1) % 2 == 0)
+        w->shared[take(&w->in, 2) % SHARED_PAGE_BYTES] = (uint8_t)take(&w->in, 1);
 }
 
 /* Results as they should be, but for every fourth. */
@@ -67,6 +70,16 @@ static int64_t get_param(struct world *w, uint64_t address)
     return take(&w->in, 1) % 8 == 0 ? -XEN_EINVAL : 0;
 }
 
+static int64_t memory_op(struct world *w, uint64_t address)
+{
+    const struct xen_add_to_physmap *add = (const void *)(uintptr_t)address;
+    int64_t result = answer(w, 0);
+
+    if (result == 0)
+        w->shared = (uint8_t *)(uintptr_t)(add->gpfn << 12);
+    return result;
+}
+
 /* The self-test's own wild pointers. */
 static bool nowhere(uint64_t address) { return address > UINT64_MAX - 4096; }
 
@@ -83,6 +96,7 @@ static int64_t hypercall(void *ctx, uint64_t nr, uint64_t a0, uint64_t a1, uint6
     switch (nr) {
     case XEN_console_io: return console_io(w, a0, a1, a2);
     case XEN_hvm_op: return get_param(w, a1);
+    case XEN_memory_op: return memory_op(w, a1);
     default: return answer(w, 0);
     }
 }
@@ -93,15 +107,27 @@ static void *map(void *ctx, uint64_t gpa, size_t bytes)
     return gpa == PFN << 12 ? ((struct world *)ctx)->page : NULL;
 }
 
+static uint64_t gpa(void *ctx, const void *at)
+{
+    (void)ctx;
+    return (uintptr_t)at;
+}
+
+static void prepare(struct tiny_cpu *cpu) { cpu->platform = cpu->tiny->cpus[0].platform; }
+static int64_t start(struct tiny_cpu *cpu) { return answer(&world, (int64_t)cpu->id - 1); }
+static void interrupts(struct tiny_cpu *cpu) { events_cpu_way(&cpu->events, &events_by_block, &cpu->events); }
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct platform platform = {&world, hypercall, map};
+    static const struct platform platform = {.ctx = &world, .hypercall = hypercall, .map = map, .gpa = gpa};
+    static const struct tiny_cpu_ops cpu_ops = {prepare, start, interrupts};
     char args[ARGS_MOST + 1] = "";
     struct tiny_machine machine = {
-        .platform = &platform, .name = "fuzz", .cmdline = args, .hypervisor = true, .halt = halt};
+        .platform = &platform, .name = "fuzz", .cmdline = args, .hypervisor = true, .cpu_ops = &cpu_ops, .halt = halt};
     struct tiny *tiny = calloc(1, sizeof *tiny);
 
     world.in = (struct input){data, size};
+    world.shared = NULL;
     world.page = calloc(1, sizeof *world.page);
     require(tiny != NULL && world.page != NULL);
     for (size_t i = 0, n = take(&world.in, 2) % (ARGS_MOST + 1); i < n; i++)

@@ -9,7 +9,7 @@ static void wait_for_room(const struct hvc *hvc)
 
     /* Without a clock there is no limit to give, and a change of the flag may come without an event: yield.
      */
-    if (now == 0 || hypercall_poll(hvc->platform, &hvc->port, 1, now + HVC_FULL_WAIT_NS) < 0)
+    if (now == 0 || platform_wait(hvc->platform, &hvc->port, 1, now + HVC_FULL_WAIT_NS) < 0)
         hypercall_yield(hvc->platform);
 }
 
@@ -42,10 +42,10 @@ void hvc_idle(struct hvc *const *hvcs, size_t n)
         n_ports += more;
         all_tell = all_tell && more > 0;
     }
-    if (all_tell && hypercall_poll(platform, ports, n_ports, 0) >= 0)
+    if (all_tell && platform_wait(platform, ports, n_ports, 0) >= 0)
         return;
     now = hypercall_time(platform);
-    if (now == 0 || hypercall_poll(platform, ports, n_ports, now + HVC_IDLE_WAIT_NS) < 0)
+    if (now == 0 || platform_wait(platform, ports, n_ports, now + HVC_IDLE_WAIT_NS) < 0)
         hypercall_yield(platform);
 }
 

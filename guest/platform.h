@@ -21,6 +21,14 @@ struct platform {
     int64_t (*hypercall)(void *ctx, uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2);
     /* Where the guest sees these guest physical addresses; NULL if they are not memory of this guest. */
     void *(*map)(void *ctx, uint64_t gpa, size_t bytes);
+    /* The other way round, for the guest's own data. NULL where no driver in use asks: that of consoles does not. */
+    uint64_t (*gpa)(void *ctx, const void *at);
+    /*
+     * How this kernel waits: until one of n ports, at most 128, had an event, or until this system time (0: no limit), or
+     * for no reason. NULL: by SCHEDOP_poll.
+     */
+    void (*wait)(void *wait_ctx, const uint32_t *ports, uint32_t n, uint64_t until_ns);
+    void *wait_ctx;
 };
 
 static inline uint64_t guest_address(const void *p) { return (uint64_t)(uintptr_t)p; }
@@ -42,8 +50,19 @@ static inline int64_t hypercall_yield(const struct platform *p)
 static inline int64_t hypercall_poll(const struct platform *p, const uint32_t *ports, uint32_t n, uint64_t until_ns)
 {
     struct sched_poll poll = {.ports = guest_address(ports), .nr_ports = n, .timeout = until_ns};
+    struct compat_sched_poll compat = {.ports = (uint32_t)poll.ports, .nr_ports = n, .timeout = until_ns};
+    const void *call = sizeof(void *) == 8 ? (const void *)&poll : &compat;
 
-    return p->hypercall(p->ctx, XEN_sched_op, SCHEDOP_poll, guest_address(&poll), 0);
+    return p->hypercall(p->ctx, XEN_sched_op, SCHEDOP_poll, guest_address(call), 0);
+}
+
+/* As this kernel waits; negative: it cannot. */
+static inline int64_t platform_wait(const struct platform *p, const uint32_t *ports, uint32_t n, uint64_t until_ns)
+{
+    if (p->wait == NULL)
+        return hypercall_poll(p, ports, n, until_ns);
+    p->wait(p->wait_ctx, ports, n, until_ns);
+    return 0;
 }
 
 static inline int64_t hypercall_shutdown(const struct platform *p, uint32_t reason)
@@ -53,8 +72,8 @@ static inline int64_t hypercall_shutdown(const struct platform *p, uint32_t reas
     return p->hypercall(p->ctx, XEN_sched_op, SCHEDOP_shutdown, guest_address(&shutdown), 0);
 }
 
-/* System time in ns, or 0 where the hypervisor does not tell (a real Xen does by vcpu_info, not by a call).
- */
+/* System time in ns, or 0 where the hypervisor does not tell (a real Xen does by vcpu_info, not by a call:
+ * shared_page.h). */
 static inline uint64_t hypercall_time(const struct platform *p)
 {
     int64_t now = p->hypercall(p->ctx, VC_CALL_TIME, 0, 0, 0);

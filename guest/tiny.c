@@ -40,6 +40,8 @@ static bool take_option(struct tiny *t, char *statement)
         return true;
     if (tiny_equal(word, "quiet"))
         return t->quiet = true;
+    if (tiny_equal(word, "events=off"))
+        return t->no_events = true;
     for (size_t i = 0; i < sizeof console - 1; i++)
         if (word[i] != console[i])
             return false;
@@ -66,11 +68,12 @@ static bool next_statement(const char **args, char statement[TINY_LINE_BYTES])
 static void find_consoles(struct tiny *t)
 {
     const char *args = t->machine->cmdline;
+    const struct platform *platform = &t->cpus[0].platform;
     char statement[TINY_LINE_BYTES];
 
     if (t->machine->hypervisor) {
-        t->has_xen = xen_console_discover(&t->xen, t->machine->platform) == VC_OK;
-        console_io_init(&t->console_io, t->machine->platform);
+        t->has_xen = xen_console_discover(&t->xen, platform) == VC_OK;
+        console_io_init(&t->console_io, platform);
         t->has_console_io = true;
     }
     while (next_statement(&args, statement))
@@ -211,7 +214,12 @@ static void serve_all(struct tiny *t)
 void tiny_main(struct tiny *t, const struct tiny_machine *machine)
 {
     t->machine = machine;
+    t->n_cpus = 1;
+    t->cpus[0].tiny = t;
+    t->cpus[0].platform = *machine->platform;
     find_consoles(t);
+    if (machine->hypervisor && !t->no_events)
+        tiny_events_begin(t);
     if (t->n_consoles == 0)
         machine->halt(SHUTDOWN_crash);
     if (!t->quiet)

@@ -10,6 +10,7 @@
  *                    May be given several times. Without it: hvc0 if the domain has it, else console_io; e9 where
  *                    there is no hypervisor to call.
  *     quiet          no line at boot; prompt and words are as ever
+ *     events=off     shared_info is not asked for: no upcalls, waits are SCHEDOP_poll, one vCPU
  *
  * Words, in arguments and at the prompt: `help` lists them. What they print, exactly (each line ends in CR LF):
  *
@@ -23,6 +24,21 @@
  *     storm N        "storm N" after N events without work (rule R8)
  *     scribble N     "scribble N" after N impossible indices and flags in its own ring page, each with an event; what
  *                    the log has before it is anything (rule R4)
+ *     vcpus [N]      "vcpus: R of T run, upcalls by WAY" after starting vCPUs until N run; WAY: interrupt, block, poll
+ *     bind KIND …    "port P", or "refused: -E", Xen's errno. KIND: `unbound [DOMID]`, `inter DOMID PORT`, `virq N
+ *                    [VCPU]`, `ipi [VCPU]`, `loop` (a pair within this domain: "port P peer Q"). A new port is masked
+ *     mask P, unmask P, send P, close P, move P VCPU
+ *                    "ok", or "refused: -E"; move is bind_vcpu
+ *     status P       "port P KIND vcpu V[ masked][ pending], N events": KIND as the hypervisor says: closed, unbound D,
+ *                    inter D Q, pirq N, virq N, ipi. N: upcalls for it so far
+ *     vcpu_info [V]  "ok" after vCPU V (0) registered a vcpu_info of its own, or "refused: -E"
+ *     shared_info    "ok" after shared_info moved to the other of two pages, or "refused: -E"
+ *     events [S [P [N [M]]]]
+ *                    S senders (vCPUs 1..S; 0: vCPU 0 itself), P ports, N rounds (1, 64, 1000): in each round a
+ *                    sender bumps a counter of each of its ports and then sends. Meanwhile vCPU 0, which takes all
+ *                    events, registers a vcpu_info and moves shared_info M (0) times. At rest the value that each
+ *                    handler saw last is the counter's: "events: S senders, P ports, N rounds, M moves, E events, none
+ *                    lost"; else "events: L ports lost events, the first P: saw X of Y"
  *     crash [HOW]    ends as a crash; HOW: `trap` by an undefined instruction, `touch` by a wild access
  *     reboot, poweroff
  *
@@ -30,7 +46,7 @@
  * line holds TINY_LINE_BYTES - 1 bytes, further ones are refused with BEL. Ctrl-C also ends `spew` and `slow`, after a
  * whole line, with "^C"; for `sum` it is a byte like any other.
  *
- * Lock:  none: one vCPU, one thread. A word keeps all consoles until it is done.
+ * Lock:  none: vCPU 0 does it all, others only what tiny_cpus.h says. A word keeps all consoles until it is done.
  * Trust: input and arguments may be anything.
  */
 #ifndef GUEST_TINY_H
@@ -38,6 +54,7 @@
 #include "console_io.h"
 #include "print.h"
 #include "spew.h"
+#include "tiny_cpus.h"
 #include "xen_console.h"
 
 #define TINY_LINE_BYTES  256u
@@ -49,8 +66,9 @@ struct tiny_machine { /* what the platform's entry found out; all of it stays fo
     const char *name;    /* "pvh", "process" */
     const char *cmdline; /* boot arguments */
     uint64_t ram_bytes;
-    struct hvc *debug;             /* a console that needs no hypercall, or NULL */
-    bool hypervisor;               /* there is one to call */
+    struct hvc *debug; /* a console that needs no hypercall, or NULL */
+    bool hypervisor;   /* there is one to call */
+    const struct tiny_cpu_ops *cpu_ops;
     void (*halt)(uint32_t reason); /* end the machine where SCHEDOP_shutdown did not; does not return */
 };
 
@@ -68,7 +86,12 @@ struct tiny { /* for the platform's entry to place: it is large */
     struct xen_console xen;
     struct console_io console_io;
     bool has_xen, has_console_io, quiet;
+    bool no_events, has_events; /* asked for, there */
     uint32_t n_consoles;
+    uint32_t n_cpus; /* that run */
+    uint32_t page;   /* of shared_pages, where shared_info is */
+    struct events events;
+    struct tiny_cpu cpus[TINY_CPUS];
     struct tiny_console consoles[TINY_CONSOLES];
     struct spew spew;
 };
@@ -85,6 +108,9 @@ bool tiny_interrupted(struct tiny_console *c);
 /* The next word of *line, ended by 0 in place; NULL: no more. *line goes on behind it. */
 char *tiny_word(char **line);
 bool tiny_equal(const char *a, const char *b);
+/* A decimal number as the next word, or fallback if there is none; false: something else, or more than max. */
+bool tiny_number(char **line, uint64_t fallback, uint64_t max, uint64_t *number);
+#define TINY_MISSING UINT64_MAX /* a fallback that tiny_number refuses */
 /* CRC-32 as zlib's: start with 0, go on with the last result. */
 uint32_t tiny_crc32(uint32_t crc, const uint8_t *bytes, size_t n);
 /* tiny_hostile.c */
@@ -93,7 +119,30 @@ void tiny_scribble(struct tiny_console *c, uint64_t n); /* has_xen */
 /* tiny_fault.c: an undefined instruction, a store to where nothing is. */
 void tiny_fault_trap(void);
 void tiny_fault_touch(void);
-/* tiny_selftest.c */
+/* tiny_selftest.c, tiny_selftest_events.c */
+struct tiny_check {
+    const char *what;
+    bool (*holds)(struct tiny_console *c);
+};
 void tiny_selftest(struct tiny_console *c);
+extern const struct tiny_check tiny_event_checks[]; /* up to one without a name; need t->has_events */
+
+/* tiny_events.c: take over shared_info, upcalls to vCPU 0, and wait by them; t->has_events: it went well. */
+void tiny_events_begin(struct tiny *t);
+/* shared_info to the other page. 0 or -XEN_E. No other vCPU may run. */
+int64_t tiny_events_move(struct tiny *t);
+/* As words[] of tiny_words.c; false: print the usage. */
+bool tiny_run_bind(struct tiny_console *c, char *rest);
+bool tiny_run_mask(struct tiny_console *c, char *rest);
+bool tiny_run_unmask(struct tiny_console *c, char *rest);
+bool tiny_run_send(struct tiny_console *c, char *rest);
+bool tiny_run_close(struct tiny_console *c, char *rest);
+bool tiny_run_move(struct tiny_console *c, char *rest);
+bool tiny_run_status(struct tiny_console *c, char *rest);
+bool tiny_run_vcpu_info(struct tiny_console *c, char *rest);
+bool tiny_run_shared_info(struct tiny_console *c, char *rest);
+bool tiny_run_vcpus(struct tiny_console *c, char *rest);
+/* tiny_stress.c */
+bool tiny_run_events(struct tiny_console *c, char *rest);
 
 #endif

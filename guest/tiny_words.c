@@ -29,8 +29,7 @@ char *tiny_word(char **line)
     return *word != '\0' ? word : NULL;
 }
 
-/* A decimal number as the next word, or fallback if there is none; false: something else, or more than max. */
-static bool take_number(char **line, uint64_t fallback, uint64_t max, uint64_t *number)
+bool tiny_number(char **line, uint64_t fallback, uint64_t max, uint64_t *number)
 {
     const char *word = tiny_word(line);
 
@@ -45,8 +44,6 @@ static bool take_number(char **line, uint64_t fallback, uint64_t max, uint64_t *
     return *word == '\0';
 }
 
-#define MISSING UINT64_MAX /* a fallback that take_number refuses */
-
 static bool run_echo(struct tiny_console *c, char *rest)
 {
     while (is_blank(*rest))
@@ -60,8 +57,8 @@ static bool run_spew(struct tiny_console *c, char *rest)
     struct spew *spew = &c->tiny->spew;
     uint64_t n, width;
 
-    if (!take_number(&rest, MISSING, UINT64_MAX - 1, &n) ||
-        !take_number(&rest, SPEW_WIDTH_DEFAULT, SPEW_WIDTH_MAX, &width) || width == 0)
+    if (!tiny_number(&rest, TINY_MISSING, UINT64_MAX - 1, &n) ||
+        !tiny_number(&rest, SPEW_WIDTH_DEFAULT, SPEW_WIDTH_MAX, &width) || width == 0)
         return false;
     spew_init(spew, (uint32_t)width);
     while (n > 0) {
@@ -99,7 +96,7 @@ static bool run_sum(struct tiny_console *c, char *rest)
     uint64_t n, left;
     uint32_t crc = 0;
 
-    if (!take_number(&rest, MISSING, UINT64_MAX - 1, &n))
+    if (!tiny_number(&rest, TINY_MISSING, UINT64_MAX - 1, &n))
         return false;
     for (left = n; left > 0;) {
         size_t got = tiny_input(c, bytes, left < sizeof bytes ? (size_t)left : sizeof bytes);
@@ -119,7 +116,7 @@ static bool run_slow(struct tiny_console *c, char *rest)
 {
     uint64_t n, ms;
 
-    if (!take_number(&rest, MISSING, UINT64_MAX - 1, &n) || !take_number(&rest, 100, UINT32_MAX, &ms))
+    if (!tiny_number(&rest, TINY_MISSING, UINT64_MAX - 1, &n) || !tiny_number(&rest, 100, UINT32_MAX, &ms))
         return false;
     for (uint64_t i = 0; i < n && !tiny_interrupted(c); i++) {
         hvc_sleep(c->hvc->platform, ms * NS_IN_MS); /* no clock: as fast as it goes */
@@ -182,7 +179,7 @@ static bool run_storm(struct tiny_console *c, char *rest)
 {
     uint64_t n;
 
-    if (!take_number(&rest, MISSING, UINT64_MAX - 1, &n))
+    if (!tiny_number(&rest, TINY_MISSING, UINT64_MAX - 1, &n))
         return false;
     tiny_storm(c, n);
     print_text(&c->out, "storm ");
@@ -195,7 +192,7 @@ static bool run_scribble(struct tiny_console *c, char *rest)
 {
     uint64_t n;
 
-    if (!c->tiny->has_xen || !take_number(&rest, MISSING, UINT64_MAX - 1, &n))
+    if (!c->tiny->has_xen || !tiny_number(&rest, TINY_MISSING, UINT64_MAX - 1, &n))
         return false;
     tiny_scribble(c, n);
     print_text(&c->out, "scribble ");
@@ -254,6 +251,17 @@ static const struct {
     {"time", run_time, "", "system time"},
     {"consoles", run_consoles, "", "the consoles of this kernel"},
     {"selftest", run_selftest, "", "check drivers and hypervisor"},
+    {"vcpus", tiny_run_vcpus, " [N]", "start vCPUs until N run"},
+    {"bind", tiny_run_bind, " unbound [DOMID]|inter DOMID PORT|virq N [VCPU]|ipi [VCPU]|loop", "a port, masked"},
+    {"mask", tiny_run_mask, " PORT", "mask a port"},
+    {"unmask", tiny_run_unmask, " PORT", "unmask a port"},
+    {"send", tiny_run_send, " PORT", "send on a port"},
+    {"close", tiny_run_close, " PORT", "close a port"},
+    {"move", tiny_run_move, " PORT VCPU", "have a port notify another vCPU"},
+    {"status", tiny_run_status, " PORT", "what a port is"},
+    {"vcpu_info", tiny_run_vcpu_info, " [VCPU]", "register a vcpu_info"},
+    {"shared_info", tiny_run_shared_info, "", "move shared_info to another page"},
+    {"events", tiny_run_events, " [SENDERS [PORTS [ROUNDS [MOVES]]]]", "send events and see that none is lost"},
     {"storm", run_storm, " N", "send N events for nothing"},
     {"scribble", run_scribble, " N", "put N impossible numbers into its ring page"},
     {"crash", run_crash, " [trap|touch]", "end in a crash"},

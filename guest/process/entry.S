@@ -64,4 +64,27 @@ process_go_on:
     jmp *%rsi
     .size process_go_on, . - process_go_on
 
+/*
+ * process_clone(flags, stack, vcpu): a thread of this process that begins in process_thread(vcpu) on its own stack. What
+ * clone(2) gave, to who called.
+ */
+    .globl process_clone
+    .hidden process_clone
+    .type process_clone, @function
+process_clone:
+    movq %rdx, %r9
+    xorl %edx, %edx
+    xorl %r10d, %r10d
+    xorl %r8d, %r8d
+    movl $56, %eax /* __NR_clone */
+    syscall
+    testq %rax, %rax
+    jnz 1f
+    xorl %ebp, %ebp
+    movl %r9d, %edi
+    call process_thread
+    ud2
+1:  ret
+    .size process_clone, . - process_clone
+
     .section .note.GNU-stack, "", @progbits

@@ -34,5 +34,5 @@ bool process_sandbox(void)
     struct sock_fprog program = {.len = sizeof filter / sizeof filter[0], .filter = filter};
 
     return sys6(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0) == 0 &&
-           sys3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, sys_address(&program)) == 0;
+           sys3(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, sys_address(&program)) == 0;
 }

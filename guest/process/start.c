@@ -23,10 +23,17 @@ static uint64_t old_base(void) { return guest_address(&__ehdr_start); }
 
 static uint64_t image_bytes(void) { return (guest_address(_end) - old_base() + PAGE - 1) & -(uint64_t)PAGE; }
 
-static bool map_at(uint64_t address, uint64_t bytes, int fd)
+uint32_t process_vcpus(void)
+{
+    uint32_t n = process_page(0)->n_vcpus;
+
+    return n < 1 ? 1 : n > PROCESS_VCPUS ? PROCESS_VCPUS : n;
+}
+
+static bool map_at(uint64_t address, uint64_t bytes, int fd, uint64_t offset)
 {
     return sys6(__NR_mmap, (long)address, (long)bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd,
-                0) == (long)address;
+                (long)offset) == (long)address;
 }
 
 /* R_X86_64_RELATIVE is all that a static-pie without undefined symbols has; false: something else. */
@@ -94,14 +101,18 @@ static void unmap_but_image(uint64_t from, uint64_t to)
  */
 _Noreturn static void go_on(void)
 {
+    static const char no_threads[] = "no threads for its vCPUs";
     static const char no_sandbox[] = "the kernel refuses its sandbox";
-    const struct vc_call_page *page = (const struct vc_call_page *)(uintptr_t)PROCESS_CALL_PAGE;
+    const struct vc_call_page *page = process_page(0);
 
     unmap_but_image(0, PROCESS_CALL_PAGE);
-    unmap_but_image(PROCESS_CALL_PAGE + PAGE, VC_CALL_RAM_BASE);
+    unmap_but_image(PROCESS_CALL_PAGE + process_vcpus() * (uint64_t)PAGE, VC_CALL_RAM_BASE);
     unmap_but_image(VC_CALL_RAM_BASE + ((page->ram_bytes + PAGE - 1) & -(uint64_t)PAGE), PROCESS_ADDRESS_END);
+    if (!process_make_threads(process_vcpus()))
+        process_fail(no_threads);
     if (!process_sandbox())
         process_fail(no_sandbox);
+    process_let_threads_go();
     process_go_on(page->stack, page->go_on);
 }
 
@@ -114,11 +125,13 @@ _Noreturn void process_start(void)
     const uint64_t base = VC_CALL_RAM_BASE + VC_CALL_LOAD;
     uint64_t ram_bytes;
 
-    if (!map_at(PROCESS_CALL_PAGE, PAGE, VC_CALL_FD_PAGES) || page->version != VC_CALL_VERSION)
+    if (!map_at(PROCESS_CALL_PAGE, PAGE, VC_CALL_FD_PAGES, 0) || page->version != VC_CALL_VERSION ||
+        (process_vcpus() > 1 &&
+         !map_at(PROCESS_CALL_PAGE + PAGE, (process_vcpus() - 1) * (uint64_t)PAGE, VC_CALL_FD_PAGES, PAGE)))
         process_fail(no_page);
     ram_bytes = page->ram_bytes;
     if (ram_bytes < VC_CALL_LOAD + VC_CALL_LOAD_BYTES || image_bytes() > VC_CALL_LOAD_BYTES ||
-        !map_at(VC_CALL_RAM_BASE, ram_bytes, VC_CALL_FD_RAM))
+        !map_at(VC_CALL_RAM_BASE, ram_bytes, VC_CALL_FD_RAM, 0))
         process_fail(no_ram);
     if (page->restored == 0)
         memcpy((void *)(uintptr_t)base, &__ehdr_start, image_bytes());

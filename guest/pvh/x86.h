@@ -2,13 +2,16 @@
 /*
  * x86.h: the instructions of a PVH kernel that C has no word for.
  *
- * Spec:  AMD64 manual volume 3; hypercall registers: Xen ABI 2.1.
+ * Spec:  AMD64 manual volume 3.
  * Lock:  none.
  */
 #ifndef GUEST_PVH_X86_H
 #define GUEST_PVH_X86_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define EFLAGS_INTERRUPTS 0x200u
 
 struct cpuid {
     uint32_t a, b, c, d;
@@ -39,17 +42,36 @@ static inline void x86_outsb(uint16_t port, const void *bytes, size_t n)
 
 static inline void x86_halt(void) { __asm__ volatile("cli; hlt"); }
 
-/* A stub of the hypercall page. Arguments come back changed on some hypervisors; the rest of the kernel is built without a
- * red zone, which the call would write into. */
-static inline int64_t x86_call(const void *stub, uint64_t a0, uint64_t a1, uint64_t a2)
+/* Returns whether they were on. */
+static inline bool x86_interrupts_off(void)
 {
-    int64_t result;
+    uintptr_t flags;
 
-    __asm__ volatile("call *%[stub]"
-                     : "=a"(result), "+D"(a0), "+S"(a1), "+d"(a2)
-                     : [stub] "r"(stub)
-                     : "rcx", "r8", "r9", "r10", "r11", "memory", "cc");
-    return result;
+    __asm__ volatile("pushf; pop %0; cli" : "=r"(flags) : : "memory");
+    return (flags & EFLAGS_INTERRUPTS) != 0;
+}
+
+static inline void x86_interrupts_on(void) { __asm__ volatile("sti" : : : "memory"); }
+
+/* With interrupts off, and so after the one that ended it: sti takes effect behind the hlt, so none comes between. */
+static inline void x86_halt_until_interrupt(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
+
+static inline void x86_load_gates(const void *gates, size_t bytes)
+{
+    struct __attribute__((packed)) {
+        uint16_t limit;
+        uintptr_t base;
+    } pointer = {(uint16_t)(bytes - 1), (uintptr_t)gates};
+
+    __asm__ volatile("lidt %0" : : "m"(pointer));
+}
+
+static inline uint64_t x86_tsc(void)
+{
+    uint32_t low, high;
+
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
+    return (uint64_t)high << 32 | low;
 }
 
 #endif

@@ -5,9 +5,12 @@ import re
 import struct
 import sys
 
-GUEST = {'console_io.c', 'hvc.c', 'xen_console.c', 'print.c', 'start_info.c', 'string.c', 'tiny.c', 'tiny_fault.c', 'tiny_hostile.c',
-         'tiny_selftest.c', 'tiny_words.c', 'main.c', 'ring.c', 'xencons.c'}
-ENGINES = {'tiny-process': GUEST | {'process_entry.S.o', 'sandbox.c', 'start.c'}, 'tiny-pvh': GUEST | {'pvh_entry.S.o', 'debug_port.c'}}
+GUEST = {'console_io.c', 'events.c', 'hvc.c', 'shared_page.c', 'xen_console.c', 'print.c', 'start_info.c', 'string.c', 'tiny.c',
+         'tiny_cpus.c', 'tiny_events.c', 'tiny_fault.c', 'tiny_hostile.c', 'tiny_selftest.c', 'tiny_selftest_events.c',
+         'tiny_stress.c', 'tiny_words.c', 'main.c', 'ring.c', 'xencons.c'}
+ENGINES = {'tiny-process': GUEST | {'process_entry.S.o', 'sandbox.c', 'start.c', 'threads.c'},
+           'tiny-pvh': GUEST | {'pvh_x86_64_entry.S.o', 'cpus.c', 'debug_port.c'},
+           'tiny-pvh32': GUEST | {'pvh_x86_32_entry.S.o', 'cpus.c', 'debug_port.c', 'divide.c'}}
 PT_DYNAMIC, PT_INTERP = 2, 3
 SHT_SYMTAB, SHT_DYNAMIC = 2, 6
 DT_NEEDED = 1
@@ -18,11 +21,25 @@ def text(data, at):
     return data[at:data.index(b'\0', at)].decode()
 
 
+def is_64(data):
+    return data[4] == 2
+
+
+def headers(data, at, entry_size_at, form):
+    """Of sections or of programs: where they are, how large each is, how many."""
+    first = struct.unpack_from(form, data, at)[0]
+    return (first, *struct.unpack_from('<HH', data, entry_size_at))
+
+
 def sections(data):
-    shoff = struct.unpack_from('<Q', data, 0x28)[0]
-    size, n = struct.unpack_from('<HH', data, 0x3a)
+    first, size, n = headers(data, 0x28, 0x3a, '<Q') if is_64(data) else headers(data, 0x20, 0x2e, '<I')
     for i in range(n):
-        yield struct.unpack_from('<IIQQQQIIQQ', data, shoff + i * size)
+        yield struct.unpack_from('<IIQQQQIIQQ' if is_64(data) else '<10I', data, first + i * size)
+
+
+def segment_types(data):
+    first, size, n = headers(data, 0x20, 0x36, '<Q') if is_64(data) else headers(data, 0x1c, 0x2a, '<I')
+    return [struct.unpack_from('<I', data, first + i * size)[0] for i in range(n)]
 
 
 def symbols(data):
@@ -30,17 +47,18 @@ def symbols(data):
     for s in tables:
         if s[1] == SHT_SYMTAB:
             names = tables[s[6]][4]
-            for at in range(s[4], s[4] + s[5], 24):
-                name, info, _, section = struct.unpack_from('<IBBH', data, at)
+            for at in range(s[4], s[4] + s[5], s[9]):
+                if is_64(data):
+                    name, info, _, section = struct.unpack_from('<IBBH', data, at)
+                else:
+                    name, _, _, info, _, section = struct.unpack_from('<IIIBBH', data, at)
                 yield text(data, names + name), info & 15, section
 
 
 def check(path, sources):
     with open(path, 'rb') as f:
         data = f.read()
-    phoff, phentsize, phnum = *struct.unpack_from('<Q', data, 0x20), *struct.unpack_from('<HH', data, 0x36)
-    types = [struct.unpack_from('<I', data, phoff + i * phentsize)[0] for i in range(phnum)]
-    assert PT_INTERP not in types, f'{path}: has an interpreter'
+    assert PT_INTERP not in segment_types(data), f'{path}: has an interpreter'
     for s in sections(data):
         if s[1] == SHT_DYNAMIC:
             tags = [struct.unpack_from('<q', data, at)[0] for at in range(s[4], s[4] + s[5], 16)]
@@ -60,7 +78,7 @@ def check_manual():
     """Every word of tiny is in its manual."""
     source = os.environ['VCONS_SOURCE']
     with open(os.path.join(source, 'guest', 'tiny_words.c'), encoding='ascii') as f:
-        words = set(re.findall(r'^    \{"(\w+)", run_', f.read(), re.M))
+        words = set(re.findall(r'^    \{"(\w+)", (?:tiny_)?run_', f.read(), re.M))
     with open(os.path.join(source, 'docs', 'vcons-tiny.7'), encoding='ascii') as f:
         told = set(re.findall(r'^\.It Ic (\w+)', f.read(), re.M))
     assert len(words) > 10 and words == told, f'tiny knows {sorted(words)}, its manual {sorted(told)}'

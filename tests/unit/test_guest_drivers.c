@@ -117,7 +117,7 @@ static struct setup *create(uint8_t flag)
     s->fake.page = calloc(1, sizeof *s->fake.page);
     s->fake.page->connection = flag;
     s->fake.time = 1000;
-    s->platform = (struct platform){&s->fake, hypercall, map};
+    s->platform = (struct platform){.ctx = &s->fake, .hypercall = hypercall, .map = map};
     xen_console_init(&s->x, &s->platform, s->fake.page, PORT, "hvc0");
     return s;
 }

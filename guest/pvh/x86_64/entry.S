@@ -3,9 +3,9 @@
  * From PVH's 32-bit entry to C in long mode, and the hypercall page.
  *
  * Spec: wire/pvh.h. ebx = start info, CR0.PE alone, flat segments, interrupts off; there is no stack, GDT or IDT yet.
- * There is none of the last later either: a fault ends in a triple fault, which the hypervisor takes for a crash.
+ * The IDT (cpus.c) has no gate for a fault: it ends in a triple fault, which the hypervisor takes for a crash.
  */
-#include "boot.h"
+#include "pvh/boot.h"
 
 /* Xen's ELF notes: where to enter, and where the hypercall page goes. Values of 8 bytes, as in 64-bit kernels. */
     .section .note.Xen, "a", @note
@@ -24,7 +24,7 @@
 pvh_entry:
     cld
     lgdt gdt_pointer
-    movl $page_tables, %eax
+    movl $pvh_page_tables, %eax
     movl %eax, %cr3
     movl %cr4, %eax
     orl $CR4_PAE, %eax
@@ -43,13 +43,60 @@ long_mode:
     movl %eax, %ds
     movl %eax, %es
     movl %eax, %ss
-    movl $pvh_stack_end, %esp
+    movl $pvh_stacks + STACK_BYTES, %esp
     xorl %ebp, %ebp
     movl %ebx, %edi
     call pvh_main
 1:  cli
     hlt
     jmp 1b
+
+/* VCPUOP_up comes here in long mode; the segments are right but no selector names them, which an iret would need. */
+    .globl pvh_secondary_entry
+pvh_secondary_entry:
+    cld
+    lgdt gdt_pointer
+    pushq $CODE_SELECTOR
+    pushq $1f
+    lretq
+1:  movl $DATA_SELECTOR, %eax
+    movl %eax, %ds
+    movl %eax, %es
+    movl %eax, %ss
+    xorl %ebp, %ebp
+    movq -STACK_BYTES(%rsp), %rdi
+    call pvh_secondary_main
+    ud2
+
+/* What C may change is saved. The frame is 5 words, 9 more make it 112 bytes: the stack is aligned for the call. */
+    .globl pvh_upcall_entry
+pvh_upcall_entry:
+    pushq %rax
+    pushq %rcx
+    pushq %rdx
+    pushq %rsi
+    pushq %rdi
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    cld
+    movq %rsp, %rax
+    andq $-STACK_BYTES, %rax
+    movq (%rax), %rdi
+    call pvh_upcall
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rdi
+    popq %rsi
+    popq %rdx
+    popq %rcx
+    popq %rax
+    .globl pvh_spurious_entry
+pvh_spurious_entry:
+    iretq
 
     .section .rodata.gdt, "a", @progbits
     .balign 8
@@ -59,7 +106,7 @@ gdt:
     .quad 0x00cf93000000ffff /* data */
 gdt_pointer:
     .word . - gdt - 1
-    .long gdt
+    .quad gdt /* in 32-bit code the lower half counts */
 
 /*
  * The first 4 GiB, one to one, in pages of 2 MiB: laid out here, for 2,000 stores would be slow where each instruction is
@@ -67,7 +114,8 @@ gdt_pointer:
  */
     .section .data.page_tables, "aw", @progbits
     .balign 4096
-page_tables:
+    .globl pvh_page_tables
+pvh_page_tables:
     .quad directories + PTE_PRESENT
     .fill 511, 8, 0
 directories:
@@ -94,10 +142,5 @@ pvh_hypercall_page:
     ret
     .balign 32, 0xcc
     .endr
-
-    .section .bss.stack, "aw", @nobits
-    .balign 16
-    .space STACK_BYTES
-pvh_stack_end:
 
     .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cpus.h: the vCPUs of a PVH kernel: stacks, the upcall's interrupt, starting them.
+ *
+ * Spec:  VCPUOP_initialise and VCPUOP_up of public/vcpu.h; the upcall by a vector of each vCPU, through its local APIC
+ *        and acknowledged there, or by one vector for all, which is not (Xen ABI 6.4, 8.4); where neither is to be had
+ *        a vCPU looks by itself.
+ * Owner: one struct pvh_cpu and one stack for each vCPU, here and for good.
+ * Lock:  as tiny_cpus.h says.
+ */
+#ifndef GUEST_PVH_CPUS_H
+#define GUEST_PVH_CPUS_H
+#include "boot.h"
+#include "tiny.h"
+
+struct pvh_cpu {
+    struct tiny_cpu *cpu;
+    bool looks;   /* no interrupt tells it of upcalls */
+    bool has_eoi; /* each interrupt is acknowledged at the local APIC */
+};
+
+extern const struct tiny_cpu_ops pvh_cpu_ops;
+/* Before all: xen_base is the first of Xen's CPUID leaves, or 0 if the hypercall page is all that is known. */
+void pvh_cpus_init(uint32_t xen_base);
+/* The context of platform functions of a vCPU. */
+struct pvh_cpu *pvh_cpu_of(uint32_t vcpu);
+
+/* entry.S */
+void pvh_secondary_entry(void);
+void pvh_upcall_entry(void);
+void pvh_spurious_entry(void);
+extern uint8_t pvh_page_tables[];
+/* Called by entry.S. */
+void pvh_upcall(struct pvh_cpu *cpu);
+_Noreturn void pvh_secondary_main(struct pvh_cpu *cpu);
+
+#endif

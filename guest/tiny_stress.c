@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/* The word `events`: senders on vCPUs of their own, one that takes all events, and the places of both pages moving. */
+#include "tiny.h"
+
+#define MOST_ROUNDS UINT32_MAX
+#define GIVE_UP_NS  UINT64_C(20000000000)
+#define GIVE_UP     20000000u /* yields, where there is no clock */
+#define NO_PLACE    UINT32_MAX
+
+struct stress {
+    struct tiny *tiny;
+    uint32_t n_senders, n_ports, n_rounds, n_moves;
+    uint32_t moved, n_events;
+    uint32_t n_complete; /* ports whose handler has seen the last value */
+    uint32_t done;       /* nothing moves any more: senders may use shared_info again */
+    uint32_t gave_up;
+    uint32_t port[EVENTS_PORTS];    /* [0, n_ports) */
+    uint32_t place[EVENTS_PORTS];   /* of a port in port[] */
+    uint32_t counter[EVENTS_PORTS]; /* by place; one sender bumps it, before it sends */
+    uint32_t last[EVENTS_PORTS];    /* what the handler found there */
+};
+
+static void take(void *ctx, struct events_cpu *cpu, uint32_t port)
+{
+    struct stress *s = ctx;
+    uint32_t i = s->place[port], value = vc_load_seq(&s->counter[i]);
+
+    (void)cpu;
+    s->n_events++;
+    if (value == s->n_rounds && s->last[i] != value)
+        vc_store_seq(&s->n_complete, vc_load_seq(&s->n_complete) + 1);
+    s->last[i] = value;
+}
+
+static void send_rounds(struct stress *s, struct tiny_cpu *cpu, uint32_t first, uint32_t step)
+{
+    for (uint32_t round = 1; round <= s->n_rounds; round++)
+        for (uint32_t i = first; i < s->n_ports; i += step) {
+            vc_store_seq(&s->counter[i], round);
+            events_send(&cpu->events, s->port[i]);
+        }
+}
+
+static bool is_over(uint64_t since, uint64_t now, uint32_t yields)
+{
+    return since != 0 && now != 0 ? now - since > GIVE_UP_NS : yields > GIVE_UP;
+}
+
+/* It stays until nothing moves. Who waits too long for that lost something: then, and only then, vCPU 0 is woken. */
+static void wait_for_end(struct stress *s, struct tiny_cpu *cpu)
+{
+    uint64_t since = hypercall_time(&cpu->platform);
+
+    for (uint32_t yields = 0; vc_load_seq(&s->done) == 0; yields++) {
+        hypercall_yield(&cpu->platform);
+        if (is_over(since, hypercall_time(&cpu->platform), yields)) {
+            vc_store_seq(&s->gave_up, 1);
+            events_send(&cpu->events, s->port[0]);
+            since = hypercall_time(&cpu->platform);
+            yields = 0;
+        }
+    }
+}
+
+static void send_job(struct tiny_cpu *cpu, void *arg)
+{
+    struct stress *s = arg;
+    bool on = cpu->events.way->off(cpu->events.way_ctx); /* its own vcpu_info may lie in the page that moves */
+
+    send_rounds(s, cpu, cpu->id - 1, s->n_senders);
+    wait_for_end(s, cpu);
+    if (on)
+        cpu->events.way->on(cpu->events.way_ctx);
+}
+
+static bool is_complete(struct stress *s) { return vc_load_seq(&s->n_complete) == s->n_ports; }
+
+/* Sleep until something comes, as a kernel that has nothing to do: with no limit, for a lost wake-up must show. */
+static void idle(struct stress *s, struct events_cpu *cpu)
+{
+    bool on = cpu->way->off(cpu->way_ctx);
+
+    if (!is_complete(s) && vc_load_seq(&s->gave_up) == 0 && !events_due(cpu)) {
+        if (cpu->way == &events_by_poll) /* which sleeps for 128 ports at most */
+            hypercall_yield(cpu->platform);
+        else
+            cpu->way->sleep(cpu->way_ctx, NULL, 0);
+    }
+    if (events_due(cpu))
+        events_upcall(cpu);
+    if (on)
+        cpu->way->on(cpu->way_ctx);
+}
+
+static void receive(struct stress *s)
+{
+    struct tiny_cpu *cpu = &s->tiny->cpus[0];
+
+    while (!is_complete(s) && vc_load_seq(&s->gave_up) == 0) {
+        if (!cpu->events.registered && s->moved >= s->n_moves / 2)
+            events_register(&cpu->events, cpu->info);
+        if (s->moved < s->n_moves && tiny_events_move(s->tiny) == 0)
+            s->moved++;
+        else
+            idle(s, &cpu->events);
+    }
+    vc_store_seq(&s->done, 1);
+}
+
+static bool make_ports(struct stress *s)
+{
+    struct events_cpu *cpu = &s->tiny->cpus[0].events;
+    uint32_t wanted = s->n_ports, port;
+
+    for (s->n_ports = 0; s->n_ports < wanted && events_bind_ipi(cpu, 0, &port) == 0; s->n_ports++) {
+        s->port[s->n_ports] = port;
+        s->place[port] = s->n_ports;
+        s->counter[s->n_ports] = s->last[s->n_ports] = 0;
+        events_handle(&s->tiny->events, port, take, s);
+    }
+    for (uint32_t i = 0; i < s->n_ports; i++)
+        events_unmask(cpu, s->port[i]);
+    return s->n_ports > 0;
+}
+
+static void run(struct stress *s)
+{
+    struct tiny *t = s->tiny;
+
+    if (s->n_senders == 0) {
+        send_rounds(s, &t->cpus[0], 0, 1);
+        events_wait(&t->cpus[0].events, NULL, 0, 1); /* a time that has passed: it looks and does not sleep */
+        return;
+    }
+    for (uint32_t i = 1; i <= s->n_senders; i++)
+        tiny_cpu_run(&t->cpus[i], send_job, s);
+    receive(s);
+    for (uint32_t i = 1; i <= s->n_senders; i++)
+        while (!tiny_cpu_is_done(&t->cpus[i]))
+            hypercall_yield(&t->cpus[0].platform);
+}
+
+static void print_also(struct print *p, uint64_t number, const char *text)
+{
+    print_number(p, number);
+    print_text(p, text);
+}
+
+static void report(struct tiny_console *c, const struct stress *s)
+{
+    struct print *p = &c->out;
+    uint32_t lost = 0, first = 0;
+
+    for (uint32_t i = s->n_ports; i > 0; i--)
+        if (s->last[i - 1] != s->counter[i - 1]) {
+            lost++;
+            first = i - 1;
+        }
+    print_text(p, "events: ");
+    if (lost > 0) {
+        print_also(p, lost, " ports lost events, the first ");
+        print_also(p, s->port[first], ": saw ");
+        print_also(p, s->last[first], " of ");
+        print_also(p, s->counter[first], "");
+        print_line(p, "");
+        return;
+    }
+    print_also(p, s->n_senders, " senders, ");
+    print_also(p, s->n_ports, " ports, ");
+    print_also(p, s->n_rounds, " rounds, ");
+    print_also(p, s->moved, " moves, ");
+    print_also(p, s->n_events, " events, none lost");
+    print_line(p, vc_load_seq(&s->gave_up) != 0 ? ", but a wake-up" : "");
+}
+
+bool tiny_run_events(struct tiny_console *c, char *rest)
+{
+    static struct stress stress;
+    struct stress *s = &stress;
+    uint64_t n_senders, n_ports, n_rounds, n_moves;
+
+    if (!tiny_number(&rest, 1, TINY_CPUS - 1, &n_senders) || !tiny_number(&rest, 64, EVENTS_PORTS, &n_ports) ||
+        !tiny_number(&rest, 1000, MOST_ROUNDS, &n_rounds) || !tiny_number(&rest, 0, UINT32_MAX, &n_moves) ||
+        n_ports == 0 || n_rounds == 0)
+        return false;
+    if (!c->tiny->has_events || tiny_cpus_start(c->tiny, (uint32_t)n_senders + 1) <= n_senders) {
+        print_line(&c->out, "events: no vCPU for a sender");
+        return true;
+    }
+    s->tiny = c->tiny;
+    s->n_senders = (uint32_t)n_senders;
+    s->n_ports = (uint32_t)n_ports;
+    s->n_rounds = (uint32_t)n_rounds;
+    s->n_moves = (uint32_t)n_moves;
+    s->moved = s->n_events = s->n_complete = s->done = s->gave_up = 0;
+    if (make_ports(s))
+        run(s);
+    report(c, s);
+    for (uint32_t i = 0; i < s->n_ports; i++)
+        events_close(&c->tiny->cpus[0].events, s->port[i]);
+    return true;
+}
