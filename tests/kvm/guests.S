@@ -184,6 +184,8 @@ guest_poison:
     movb $1, 0x300000
     jmp off
 
+#include "guests_vcpus.h"
+
     .balign 8
 no_table:
     .word 0

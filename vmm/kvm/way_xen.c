@@ -250,7 +250,6 @@ static void latched(struct kvm_engine *e, bool long_mode)
 
 static void restarted(struct kvm_vcpu *v) { (void)v; } /* what is Xen's survives INIT */
 
-#ifdef VC_DOMID_BACKEND
 /* ---- Events. ---- */
 
 static void deliver(void *engine, uint32_t vcpu, uint32_t port)
@@ -317,7 +316,6 @@ static int timer(void *engine, uint32_t vcpu, uint64_t deadline_ns)
 }
 
 static const struct engine_events events = {.deliver = deliver, .bound = bound, .unbound = unbound, .timer = timer};
-#endif
 
 const struct kvm_way kvm_way_xen = {
     .name = "kvm-xen",
@@ -331,7 +329,5 @@ const struct kvm_way kvm_way_xen = {
     .latched = latched,
     .restarted = restarted,
     .after_exit = after_exit,
-#ifdef VC_DOMID_BACKEND
     .events = &events,
-#endif
 };

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #define CALL_BYTES 3u
+#define OUT_BYTES  2u
 #define NEAR       64u /* the two functions are aligned to 16 or 64 bytes and follow each other */
 
 static const uint8_t amd[CALL_BYTES] = {0x0f, 0x01, 0xd9}, intel[CALL_BYTES] = {0x0f, 0x01, 0xc1};
@@ -70,10 +71,12 @@ void callsites_patch(const struct call_sites *sites, uint8_t *memory, uint8_t po
         memcpy(memory + sites->at[i].paddr, call, CALL_BYTES);
 }
 
+static bool stands_at(uint64_t rip, uint64_t site) { return rip == site || rip == site + OUT_BYTES; }
+
 bool callsites_has(const struct call_sites *sites, uint64_t rip)
 {
     for (unsigned i = 0; i < sites->n; i++)
-        if (rip == sites->at[i].vaddr || rip == sites->at[i].paddr)
+        if (stands_at(rip, sites->at[i].vaddr) || stands_at(rip, sites->at[i].paddr))
             return true;
     return false;
 }

@@ -30,7 +30,10 @@ struct call_sites {
 const char *callsites_find(const struct elf *elf, struct call_sites *sites);
 /* In memory that starts at guest address 0, after elf_load. */
 void callsites_patch(const struct call_sites *sites, uint8_t *memory, uint8_t port);
-/* Whether rip, virtual or (before paging is the kernel's own) physical, stands at one of them. */
+/*
+ * Whether rip, virtual or (before paging is the kernel's own) physical, stands at one of them: at the `out` when KVM took the
+ * processor's word for it, behind it when KVM emulated it (a nested KVM without help emulates all).
+ */
 bool callsites_has(const struct call_sites *sites, uint64_t rip);
 
 #endif
