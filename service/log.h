@@ -114,11 +114,12 @@ struct log { /* for the caller to place and zero, not to read; well below 1 KiB 
     bool recovered;  /* what the directory held is known */
     bool rotate;     /* the index misses a record: go on in a new segment */
     uint8_t line_id[16];
-    uint64_t stored_ns;             /* by the newest segment's file, at open */
-    uint64_t oldest;                /* atomic: first offset that is kept */
-    uint64_t bytes;                 /* atomic: of all files of this console */
-    _Alignas(64) uint32_t view_seq; /* odd while the view changes */
-    struct log_view view;           /* each member atomic */
+    uint64_t stored_ns; /* by the newest segment's file, at open */
+    uint64_t oldest;    /* atomic: first offset that is kept */
+    uint64_t bytes;     /* atomic: of all files of this console */
+    _Alignas(
+        64) uint32_t view_seq; /* atomic: how often a view was published; its lowest bit says which of the two it is */
+    struct log_view view[2];   /* each member atomic */
 };
 
 enum log_open_flags {

@@ -2,44 +2,45 @@
 #include "log_private.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /*
- * The view is a sequence lock: odd while it changes. Members are stored with release after the odd number, and loaded with
- * acquire before the number is looked at again: a reader that saw any new member sees that the number changed.
+ * Readers take one of two views while the other is made: so none of them ever waits for the writer, wherever it stands
+ * still. What is published stays as it is until its successor was published too: a reader that finds the number as it was
+ * has a whole view. Members are stored with release and loaded with acquire: who saw one of the view after the next sees
+ * that the number is another.
  */
 void log_publish(struct log *l)
 {
-    struct log_view *v = &l->view;
+    uint32_t next = l->view_seq + 1;
+    struct log_view *v = &l->view[next % 2];
 
-    __atomic_store_n(&l->view_seq, l->view_seq + 1, __ATOMIC_RELAXED);
     store64(&v->length, l->length);
     store64(&v->segment, l->segment);
     store64(&v->idx_bytes, l->idx_bytes);
     __atomic_store_n(&v->files, l->files, __ATOMIC_RELEASE);
     __atomic_store_n(&v->boot, l->boot, __ATOMIC_RELEASE);
-    __atomic_store_n(&l->view_seq, l->view_seq + 1, __ATOMIC_RELEASE); /* pairs with the first load in log_view_get */
+    __atomic_store_n(&l->view_seq, next, __ATOMIC_RELEASE); /* pairs with the first load in log_view_get */
 }
 
 void log_view_get(const struct log *l, struct log_view *view)
 {
     uint32_t seq;
 
-    for (;;) {
+    do {
+        const struct log_view *v;
+
         seq = __atomic_load_n(&l->view_seq, __ATOMIC_ACQUIRE);
-        view->length = load64(&l->view.length);
-        view->segment = load64(&l->view.segment);
-        view->idx_bytes = load64(&l->view.idx_bytes);
-        view->files = __atomic_load_n(&l->view.files, __ATOMIC_ACQUIRE);
-        view->boot = __atomic_load_n(&l->view.boot, __ATOMIC_ACQUIRE);
-        if (seq % 2 == 0 && __atomic_load_n(&l->view_seq, __ATOMIC_RELAXED) == seq)
-            return;
-        sched_yield(); /* the writer lost its CPU within these few stores */
-    }
+        v = &l->view[seq % 2];
+        view->length = load64(&v->length);
+        view->segment = load64(&v->segment);
+        view->idx_bytes = load64(&v->idx_bytes);
+        view->files = __atomic_load_n(&v->files, __ATOMIC_ACQUIRE);
+        view->boot = __atomic_load_n(&v->boot, __ATOMIC_ACQUIRE);
+    } while (__atomic_load_n(&l->view_seq, __ATOMIC_RELAXED) != seq); /* two were published meanwhile: look again */
 }
 
 void log_status_get(const struct log *l, struct log_status *status)

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The log store by daylight: what goes in comes out, over segments, restarts, retention. */
 #include "log_lab.h"
+#include "service/log_private.h" /* log_publish: a thread that does nothing else is stopped in the midst of it */
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 
 static const uint8_t line_a[16] = "line a", line_b[16] = "line b";
 
@@ -475,6 +478,61 @@ static void lists_what_is_there(void **state)
     lab_end(&lab);
 }
 
+static int stopped[2], go_on[2]; /* pipes */
+
+static void stand_still(int number)
+{
+    char byte = 's';
+
+    (void)number;
+    if (write(stopped[1], &byte, 1) != 1 || read(go_on[0], &byte, 1) != 1)
+        abort();
+}
+
+static void *publish_for_ever(void *log)
+{
+    for (uint32_t i = 1;; i++) {
+        struct log *l = log;
+
+        l->length = l->segment = l->idx_bytes = l->files = l->boot = i;
+        log_publish(l);
+        if (i % 1024 == 0)
+            pthread_testcancel();
+    }
+    return NULL;
+}
+
+/* Wherever the appending thread is stopped, or ends, a reader gets a view at once, and one that was whole. */
+static void readers_wait_for_no_writer(void **state)
+{
+    static struct log l;
+    struct sigaction stand = {.sa_handler = stand_still};
+    struct log_view view = {0};
+    pthread_t writer;
+    char byte;
+
+    (void)state;
+    assert_int_equal(pipe(stopped) | pipe(go_on) | sigaction(SIGUSR1, &stand, NULL), 0);
+    assert_int_equal(pthread_create(&writer, NULL, publish_for_ever, &l), 0);
+    alarm(10);
+    for (unsigned i = 0; i < 200; i++) {
+        uint32_t boot = view.boot;
+
+        assert_int_equal(pthread_kill(writer, SIGUSR1), 0);
+        assert_int_equal(read(stopped[0], &byte, 1), 1);
+        log_view_get(&l, &view);
+        if (view.length != view.boot || view.segment != view.boot || view.idx_bytes != view.boot ||
+            view.files != view.boot || view.boot < boot)
+            fail_msg("a view of two moments: %u and %u", view.files, view.boot);
+        assert_int_equal(write(go_on[1], "g", 1), 1);
+        for (boot = view.boot; view.boot == boot; sched_yield()) /* on its way again, to be stopped somewhere else */
+            log_view_get(&l, &view);
+    }
+    alarm(0);
+    pthread_cancel(writer);
+    pthread_join(writer, NULL);
+}
+
 static void memory_is_small(void **state)
 {
     (void)state;
@@ -501,6 +559,7 @@ int main(void)
         cmocka_unit_test(names_are_ids_and_links_are_not_followed),
         cmocka_unit_test(read_only_logs_change_nothing),
         cmocka_unit_test(lists_what_is_there),
+        cmocka_unit_test(readers_wait_for_no_writer),
         cmocka_unit_test(memory_is_small),
     };
 
