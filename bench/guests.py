@@ -10,19 +10,20 @@ import service
 from rig import Row, cpu_ns, in_turn, values
 from service import vcons
 
-LINES = int(os.environ.get("VCONS_BENCH_SPEW", str((1 << 30) // 80)))  # of 80 bytes: 1 GiB
+WIDTH = 80
 CONFIG = """hypervisor {{ name = "bench" }}
 domain "g" {{ kernel = "tiny"  engine = "process"  hold = "forever"  cmdline = "spew {lines}; poweroff" }}
 """
 XENCONSOLED_MB_S = 30 * 2048 / 0.2 / 1e6  # its built-in limit: 30 events of a 2,048-byte ring in 200 ms
 
 
-def one_spew(limit):
+def one_spew(limit, lines):
     with vcons.Place(service.WHERE) as place:
         config = os.path.join(place.root, "domains.conf")
         with open(config, "w") as f:
-            f.write(CONFIG.format(lines=LINES))
+            f.write(CONFIG.format(lines=lines))
         daemon = service.start(place, limit)
+        rig.warm_memory(lines * WIDTH)
         cpu, began = cpu_ns(daemon.pid), time.monotonic()
         vmm = place.start([vcons.program("vcons-vmm"), "--link", place.link, config], stdout=subprocess.DEVNULL)
         assert vmm.wait(300) == 0, "vcons-vmm failed"
@@ -32,9 +33,9 @@ def one_spew(limit):
             assert daemon.wait(60) == 0
         took = time.monotonic() - began
         cpu = cpu_ns(daemon.pid) - cpu if not limit else 0
-        check = subprocess.run([rig.path_of("check_spew"), os.path.join(place.log, "g", "hvc0"), str(LINES)])
+        check = subprocess.run([rig.path_of("check_spew"), os.path.join(place.log, "g", "hvc0"), str(lines)])
         assert check.returncode == 0, "the log is not what the guest printed"
-        return {"value": LINES * 80 / took / 1e6, "daemon_cpu_s": cpu / 1e9}
+        return {"value": lines * WIDTH / took / 1e6, "daemon_cpu_s": cpu / 1e9}
 
 
 def drained(place):
@@ -43,8 +44,8 @@ def drained(place):
         return control.ls()["g/hvc0"]["source"] is None
 
 
-def ringlog(rounds):
-    a, b = in_turn(rounds, lambda: one_spew(False), lambda: one_spew(True))
+def ringlog(rounds, size):
+    a, b = in_turn(rounds, lambda: one_spew(False, size // WIDTH), lambda: one_spew(True, size // WIDTH))
     yield Row("W3 ringlog: a guest's spew into the log", "MB/s", values(a), values(b), 0.6, True,
               {"limit": "minimal loop on the same line",
                "daemon_cpu_s": round(statistics.median(r["daemon_cpu_s"] for r in a), 3)})

@@ -76,7 +76,7 @@ def lines(rounds):
                   extra)
 
 
-def fairness(rounds, consoles=1000, seconds=10):
+def fairness(consoles=1000, seconds=10):
     """The share of each line in each second of a flood, as a part of the fair one: small lines, and those of default size."""
     for size in (16384, LINE_BYTES):
         worst, best = shares(consoles, seconds, size)
@@ -189,8 +189,7 @@ def memory(rounds, consoles=1000):
     yield Row("W8 memory: after 320 KB each, against before", "KiB", after, per_console, 1.01, False)
 
 
-def idle(rounds, consoles=1000):
-    seconds = int(os.environ.get("VCONS_BENCH_IDLE_S", "60"))
+def idle(seconds, consoles=1000):
     with vcons.Place(WHERE) as place:
         daemon = start(place, False)
         feeder = place.feeder("-n", str(consoles))
