@@ -39,3 +39,24 @@ same() { cmp "$1" "$2" || { head -n 20 "$1" "$2"; fail "$1 and $2 differ"; }; }
 
 # count TEXT - lines of standard input that have it
 count() { grep -cF -- "$1" || true; }
+
+# ramdisk FILE - for the stock guests: L1's busybox, and guest-init, which ends in a shell on the console
+ramdisk() {
+    mkdir -p guest/bin
+    cp /bin/busybox guest/bin/
+    cp "$CASES/cases/guest-init" guest/init
+    chmod 755 guest/init
+    (cd guest && find . | cpio -o -H newc 2>/dev/null) >"$1"
+}
+
+# said_all LOG - a guest's log from byte 0, which holds its own dmesg between D-BEGIN and D-END, has every line of that, in order
+said_all() {
+    tr -d '\r' <"$1" | awk '
+        /^D-BEGIN$/ { inside = 1; next }
+        /^D-END$/ { exit }
+        inside { print >"dmesg"; next }
+        match($0, /\[ *[0-9]+\.[0-9]+\] /) { print substr($0, RSTART) >"printed" }'
+    [ "$(wc -l <dmesg)" -gt 100 ] || fail "the guest's own log has only $(wc -l <dmesg) lines"
+    head -n 1 "$1" | grep -q '^\[    0\.000000\] Linux version' || fail "the log begins with: $(head -n 1 "$1")"
+    same dmesg printed
+}
