@@ -8,14 +8,15 @@
 #include "conn.h"
 #include "when.h"
 
-#define COLUMNS    7u
+#define COLUMNS    8u
 #define CELL_BYTES 96u
 
 struct row {
     char cell[COLUMNS][CELL_BYTES];
 };
 
-static const char *const titles[COLUMNS] = {"CONSOLE", "STATE", "DOOR", "SIZE", "VIEWERS", "WRITER", "LAST OUTPUT"};
+static const char *const titles[COLUMNS] = {"CONSOLE", "STATE",   "DOOR",   "ENGINE",
+                                            "SIZE",    "VIEWERS", "WRITER", "LAST OUTPUT"};
 
 static void cell(char out[CELL_BYTES], const char *text)
 {
@@ -67,11 +68,12 @@ static void fill(struct row *row, const json_t *console)
     cell(row->cell[0], text(console, "name"));
     cell(row->cell[1], text(console, "state"));
     cell(row->cell[2], text(console, "door"));
-    size_cell(row->cell[3], (uint64_t)json_integer_value(json_object_get(console, "bytes")));
-    snprintf(row->cell[4], CELL_BYTES, "%" JSON_INTEGER_FORMAT,
+    cell(row->cell[3], text(console, "engine"));
+    size_cell(row->cell[4], (uint64_t)json_integer_value(json_object_get(console, "bytes")));
+    snprintf(row->cell[5], CELL_BYTES, "%" JSON_INTEGER_FORMAT,
              json_integer_value(json_object_get(console, "viewers")));
-    cell(row->cell[5], text(console, "writer"));
-    age_cell(row->cell[6], json_object_get(console, "last_output"));
+    cell(row->cell[6], text(console, "writer"));
+    age_cell(row->cell[7], json_object_get(console, "last_output"));
 }
 
 static const char *colour(const char *state)
@@ -153,7 +155,7 @@ static int run(struct options *options, int argc, char **argv)
 const struct command command_ls = {
     .name = "ls",
     .usage = "[--json]",
-    .about = "List every console: state, door, size of its log, viewers, writer, last output",
+    .about = "List every console: state, door, engine, size of its log, viewers, writer, last output",
     .help = "  --json               an array of objects, stable: see vcons(1)\n",
     .run = run,
 };

@@ -1,60 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "domain_private.h"
+#include "calls.h"
 #include "vmm.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-static void init_locks(struct domain *d)
-{
-    pthread_condattr_t monotonic;
-
-    pthread_mutex_init(&d->why_lock, NULL);
-    pthread_mutex_init(&d->event_lock, NULL);
-    for (uint32_t i = 0; i < CONFIG_VCPUS_MAX; i++)
-        pthread_mutex_init(&d->vcpu_locks[i], NULL);
-    pthread_mutex_init(&d->params_lock, NULL);
-    pthread_mutex_init(&d->focus_lock, NULL);
-    pthread_mutex_init(&d->poll_lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&d->poll_wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-}
-
-static void finish_locks(struct domain *d)
-{
-    pthread_cond_destroy(&d->poll_wake);
-    pthread_mutex_destroy(&d->poll_lock);
-    pthread_mutex_destroy(&d->focus_lock);
-    pthread_mutex_destroy(&d->params_lock);
-    for (uint32_t i = 0; i < CONFIG_VCPUS_MAX; i++)
-        pthread_mutex_destroy(&d->vcpu_locks[i]);
-    pthread_mutex_destroy(&d->event_lock);
-    pthread_mutex_destroy(&d->why_lock);
-}
-
-static int init_events(struct domain *d, struct problem *problem)
-{
-    struct vc_shared_info_config shared = {
-        .n_vcpus = d->config->vcpus, .domid = d->id, .xen_version = d->config->xen_version, .lock = &d->event_lock};
-    void *locks[CONFIG_VCPUS_MAX];
-
-    for (uint32_t i = 0; i < CONFIG_VCPUS_MAX; i++)
-        locks[i] = &d->vcpu_locks[i];
-    shared.vcpu_locks = locks;
-    d->shared_memory = aligned_alloc(VC_SHARED_INFO_ALIGN, vc_shared_info_bytes(shared.n_vcpus));
-    d->events_memory = aligned_alloc(VC_SHARED_INFO_ALIGN, vc_events_bytes(DOMAIN_PORTS, shared.n_vcpus));
-    if (d->shared_memory == NULL || d->events_memory == NULL)
-        return problem_set(problem, -1, "no memory");
-    vc_shared_info_init(&d->shared, &domain_shared_env, d, &shared, d->shared_memory);
-    vc_events_init(&d->events, &domain_events_env, d, &d->shared, DOMAIN_PORTS, d->events_memory);
-    vc_console_io_init(&d->io, &domain_console_io_env);
-    d->io.may_read = d->io.may_write = true; /* every domain here is one that Xen would build with is_console */
-    return 0;
-}
 
 static void restart_due(uv_timer_t *timer)
 {
@@ -79,16 +30,17 @@ struct domain *domain_create(struct vmm *vmm, const struct domain_config *config
     d->id = domid;
     d->ops = engine_find(config->engine);
     d->memory.fd = -1;
-    for (uint32_t i = 0; i < CONFIG_VCPUS_MAX; i++)
-        d->vcpus[i] = (struct domain_vcpu){.domain = d, .number = i};
-    init_locks(d);
+    pthread_mutex_init(&d->why_lock, NULL);
+    pthread_mutex_init(&d->focus_lock, NULL);
     uv_timer_init(&vmm->loop, &d->restart);
     d->restart.data = d;
-    if (init_events(d, problem) != 0 || doors_init(d, problem) != 0)
+    if (guest_init(d, problem) != 0 || doors_init(d, problem) != 0)
         goto destroy;
     d->engine = d->ops->create(d, config, &d->memory, problem);
-    if (d->engine != NULL)
+    if (d->engine != NULL) {
+        domain_envs(d);
         return d;
+    }
 destroy:
     domain_destroy(d);
     return NULL;
@@ -101,15 +53,16 @@ void domain_destroy(struct domain *d)
         d->ops->destroy(d->engine);
     d->engine = NULL;
     doors_finish(d);
+    guest_finish(d);
     uv_close((uv_handle_t *)&d->restart, NULL);
 }
 
 void domain_free(struct domain *d)
 {
     doors_free(d);
-    free(d->events_memory);
-    free(d->shared_memory);
-    finish_locks(d);
+    guest_free(d);
+    pthread_mutex_destroy(&d->focus_lock);
+    pthread_mutex_destroy(&d->why_lock);
     free(d);
 }
 
@@ -121,13 +74,12 @@ static int start_engine(struct domain *d, struct problem *problem)
         d->engine = d->ops->create(d, d->config, &d->memory, problem);
         if (d->engine == NULL)
             return -1;
+        domain_envs(d);
     } else if (d->boot > 0 && d->ops->reset(d->engine, problem) != 0) {
         return -1;
     }
     d->boot++;
-    vc_events_reset(&d->events);
-    vc_shared_info_reset(&d->shared);
-    if (doors_open(d, problem) != 0)
+    if (guest_open(d, problem) != 0 || doors_open(d, problem) != 0)
         return -1;
     if (d->ops->start(d->engine, problem) == 0)
         return 0;
@@ -191,9 +143,7 @@ void domain_end(struct domain *d, enum domain_request request)
 {
     note_request(d, request);
     atomic_store(&d->stopping, true);
-    pthread_mutex_lock(&d->poll_lock);
-    pthread_cond_broadcast(&d->poll_wake);
-    pthread_mutex_unlock(&d->poll_lock);
+    domain_wake_all(d);
     doors_wake(d);
     d->ops->kick(d->engine);
 }
@@ -301,6 +251,8 @@ static void finish_run(struct domain *d)
 
     d->crashed = request == REQUEST_CRASH;
     doors_close(d, action != ACTION_RESTART);
+    guest_reset(d);
+    calls_summary(d);
     say_how(d, request, action);
     if (action == ACTION_RESTART)
         restart(d, request);

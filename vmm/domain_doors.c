@@ -38,7 +38,6 @@ void doors_free(struct domain *d)
 
 int doors_open(struct domain *d, struct problem *problem)
 {
-    vc_params_init(&d->params, VC_PARAM_X86);
     for (uint32_t i = 0; i < d->n_doors; i++)
         if (door_open(&d->doors[i], problem) != 0)
             return -1;

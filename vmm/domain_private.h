@@ -3,6 +3,7 @@
 #ifndef VCONS_VMM_DOMAIN_PRIVATE_H
 #define VCONS_VMM_DOMAIN_PRIVATE_H
 #include "domain.h"
+#include "grant_pages.h"
 #include "pump.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,13 +14,27 @@
 #include <vcons/params.h>
 #include <vcons/pvcons.h>
 
-#define DOMAIN_PORTS      64u
+#define DOMAIN_TIMER_NONE UINT64_MAX
 #define DOMAIN_RESTART_MS 200 /* between two starts of one domain, at least: a guest that only reboots costs little */
 
 struct domain_vcpu { /* ctx of core's env functions */
     struct domain *domain;
     uint32_t number;
+    bool initialised; /* VCPUOP_initialise was made, or none is needed; under vcpus_lock */
+
+    /* Its own thread's. */
     bool compat; /* the call that it makes now is of 32-bit code */
+    uint64_t calls[XEN_N_HYPERCALLS], refused[XEN_N_HYPERCALLS], other_calls, other_refused; /* since the run began */
+
+    pthread_mutex_t lock; /* core's: VC_RANK_VCPU */
+    /* SCHEDOP_poll and _block. */
+    pthread_mutex_t sleep_lock; /* a leaf */
+    pthread_cond_t woken;
+    _Atomic(const uint32_t *) sleeps_on;
+    /* VIRQ_TIMER. The handle is the loop's. */
+    int timer_fd;
+    bool has_timer;
+    uv_poll_t timer;
 };
 
 struct domain_port { /* who takes what the guest sends on a port; the door of core's events */
@@ -75,13 +90,15 @@ struct domain {
 
     /* With locks of their own. */
     struct vc_console_io io;
-    struct vc_shared_info shared;
+    struct vc_events_env events_env;
     struct vc_events events;
-    void *shared_memory, *events_memory;
-    pthread_mutex_t event_lock;
-    pthread_mutex_t vcpu_locks[CONFIG_VCPUS_MAX];
-    pthread_mutex_t poll_lock; /* with poll_wake: vCPUs that sleep in SCHEDOP_poll */
-    pthread_cond_t poll_wake;
+    void *events_memory;
+    struct vc_shared_info_env shared_env;
+    struct vc_shared_info shared;
+    void *shared_memory;
+    pthread_mutex_t event_lock; /* core's: VC_RANK_EVENTS */
+    pthread_mutex_t vcpus_lock; /* vCPUs that come and go; held while the engine starts or stops one */
+    struct grant_pages grants;
     struct vc_params params;
     pthread_mutex_t params_lock;
     struct vc_focus_domain focus;
@@ -90,15 +107,38 @@ struct domain {
 
 /* Core takes our mutexes through this; a process has no interrupts to save. */
 extern const struct vc_lock_env domain_locks;
-extern const struct vc_events_env domain_events_env;         /* domain_calls.c */
-extern const struct vc_shared_info_env domain_shared_env;    /* domain_calls.c */
-extern const struct vc_console_io_env domain_console_io_env; /* domain_calls.c */
+extern const struct vc_console_io_env domain_console_io_env; /* calls_console.c */
+/* What core asks of this domain on the way that its engine goes. Again whenever the engine was made. */
+void domain_envs(struct domain *d);
+/* NULL: core delivers events. */
+const struct engine_events *domain_engine_events(struct domain *d);
+/* All vCPUs that sleep are to look at domain_stopping. Any thread. */
+void domain_wake_all(struct domain *d);
 
 /* It does not run, and will not by itself. */
 void domain_set_off(struct domain *d, enum domain_state state);
 /* Make all vCPUs leave. Any thread, no lock held. */
 void domain_end(struct domain *d, enum domain_request request);
 uint64_t domain_time_ns(void);
+
+/* domain_timer.c: the guest's system time, any thread; wall time for the guest. */
+uint64_t domain_guest_time(const struct domain *d);
+void domain_tell_time(struct domain *d);
+/* VIRQ_TIMER at that time; DOMAIN_TIMER_NONE: not at all. Any thread. */
+void domain_timer_set(struct domain_vcpu *v, uint64_t deadline_ns);
+/* Loop thread; after finish the loop runs once more, then free. */
+int domain_timer_init(struct domain_vcpu *v, struct problem *problem);
+void domain_timer_finish(struct domain_vcpu *v);
+void domain_timer_free(struct domain_vcpu *v);
+
+/* domain_guest.c: what hypercalls work on: event channels, shared pages, grants, parameters. */
+int guest_init(struct domain *d, struct problem *problem);
+void guest_finish(struct domain *d);
+void guest_free(struct domain *d);
+/* Every port closed, every page left alone: no vCPU runs, other domains' may. */
+void guest_reset(struct domain *d);
+/* For a run that starts, before doors_open. */
+int guest_open(struct domain *d, struct problem *problem);
 
 /* All doors of a domain: made, and ended; doors_finish closes what the loop polls, doors_free the rest. */
 int doors_init(struct domain *d, struct problem *problem);

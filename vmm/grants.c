@@ -14,6 +14,8 @@ bool grants_add_frame(struct grants *g, void *frame)
     return true;
 }
 
+void grants_move_frame(struct grants *g, uint32_t i, void *frame) { g->frames[i] = frame; }
+
 static struct grant_entry *entry_of(const struct grants *g, uint32_t ref)
 {
     if (ref / GRANTS_PER_FRAME >= g->n_frames)

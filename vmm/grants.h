@@ -50,6 +50,8 @@ struct grants { /* for the caller to place, not to read */
 void grants_init(struct grants *g);
 /* One frame more, zeroed by the caller; false: it has all that it may. */
 bool grants_add_frame(struct grants *g, void *frame);
+/* Frame i, of those added, is this memory from now on, with all that the old one held: the caller copied it. */
+void grants_move_frame(struct grants *g, uint32_t i, void *frame);
 /* Fill an entry as the builder does: domain 0 may read and write the frame. False: no such entry. */
 bool grants_seed(struct grants *g, uint32_t ref, uint64_t gfn);
 

@@ -2,6 +2,7 @@
 #include "host/message.h"
 #include "host/paths.h"
 #include "vmm.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -12,23 +13,56 @@
 
 enum { EXIT_USAGE = 2, EXIT_ENGINE = 7 };
 
-static const char usage[] = "usage: vcons-vmm [--check] [--link PATH] [--name NAME] [--engine E] [--detached] CONFIG\n"
-                            "       vcons-vmm [options] -k KERNEL [-i RAMDISK] [-a CMDLINE] [-m MIB]\n"
-                            "Runs the domains of CONFIG. --check only says whether CONFIG is right.\n";
+static const char usage[] =
+    "usage: vcons-vmm [--check] [--link PATH] [--name NAME] [--engine E] [--detached] [--trace hypercalls[=FILE]] "
+    "CONFIG\n"
+    "       vcons-vmm [options] -k KERNEL [-i RAMDISK] [-a CMDLINE] [-m MIB]\n"
+    "Runs the domains of CONFIG. --check only says whether CONFIG is right. --trace writes a line for each hypercall,\n"
+    "and their counts at the end, to FILE or to standard error.\n";
 
 struct arguments {
     struct vmm_config_options options;
     const char *link;
+    const char *trace; /* a file; empty: standard error; NULL: nobody asked */
     bool check, detached;
 };
 
+/* hypercalls, or hypercalls=FILE */
+static int parse_trace(struct arguments *a, const char *what)
+{
+    static const char word[] = "hypercalls";
+    size_t n = sizeof word - 1;
+
+    if (strncmp(what, word, n) != 0 || (what[n] != '\0' && (what[n] != '=' || what[n + 1] == '\0')))
+        return -1;
+    a->trace = what[n] == '=' ? what + n + 1 : "";
+    return 0;
+}
+
+static int open_trace(struct vmm *vmm, const char *path, struct problem *problem)
+{
+    if (path == NULL)
+        vmm->trace_fd = -1;
+    else if (path[0] == '\0')
+        vmm->trace_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    else
+        vmm->trace_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    if (path != NULL && vmm->trace_fd < 0)
+        return problem_set(problem, -1, "--trace: %s: %s", path[0] != '\0' ? path : "standard error", strerror(errno));
+    return 0;
+}
+
 static int parse_arguments(struct arguments *a, int argc, char **argv)
 {
-    static const struct option words[] = {
-        {"check", no_argument, NULL, 'C'},      {"link", required_argument, NULL, 'L'},
-        {"name", required_argument, NULL, 'N'}, {"engine", required_argument, NULL, 'E'},
-        {"detached", no_argument, NULL, 'D'},   {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},    {NULL, 0, NULL, 0}};
+    static const struct option words[] = {{"check", no_argument, NULL, 'C'},
+                                          {"link", required_argument, NULL, 'L'},
+                                          {"name", required_argument, NULL, 'N'},
+                                          {"engine", required_argument, NULL, 'E'},
+                                          {"detached", no_argument, NULL, 'D'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, 'V'},
+                                          {"trace", required_argument, NULL, 'T'},
+                                          {NULL, 0, NULL, 0}};
     int word;
 
     while ((word = getopt_long(argc, argv, "k:i:a:m:h", words, NULL)) != -1) {
@@ -38,6 +72,10 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
         case 'N': a->options.name = optarg; break;
         case 'E': a->options.engine = optarg; break;
         case 'D': a->detached = true; break;
+        case 'T':
+            if (parse_trace(a, optarg) != 0)
+                return -1;
+            break;
         case 'k': a->options.kernel = optarg; break;
         case 'i': a->options.ramdisk = optarg; break;
         case 'a': a->options.cmdline = optarg; break;
@@ -81,10 +119,16 @@ static int run(struct vmm *vmm, const struct arguments *a)
 
     if (a->detached)
         vmm->config.on_terminal = false;
+    if (open_trace(vmm, a->trace, &problem) != 0) {
+        message("%s", problem.text);
+        return 1;
+    }
     if ((a->link != NULL || default_link(link, &problem) == 0) &&
         vmm_init(vmm, a->link != NULL ? a->link : link, &problem) == 0)
         status = vmm_run(vmm, &problem);
     vmm_finish(vmm);
+    if (vmm->trace_fd >= 0)
+        close(vmm->trace_fd);
     if (status < 0) {
         message("%s", problem.text);
         return 1;

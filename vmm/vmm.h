@@ -49,6 +49,7 @@ struct vmm {
     uv_timer_t leave;
     uint64_t leave_deadline_ms; /* 0: wait no more */
     int run_fd;                 /* VCONS_RUN_FD, or -1 */
+    int trace_fd;               /* --trace hypercalls; -1: nobody asked */
     int lock_fd;                /* held while the name is ours */
     char directory[256];        /* for guests' programs; empty: not made yet */
     uv_signal_t signals[4];
