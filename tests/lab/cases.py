@@ -21,9 +21,10 @@ PROGRAMS = {  # in the machine's PATH: where the build has it
     'vcons': 'client/vcons', 'vconsd': 'service/vconsd', 'vcons-vmm': 'vmm/vcons-vmm',
     'tiny-pvh': 'guest/tiny-pvh', 'tiny-process': 'guest/tiny-process',
     'check_spew': 'bench/bench_check_spew', 'chat': 'tests/lab/lab_chat',
-    'kvm_exits': 'tests/lab/lab_kvm_exits', 'kvm_xen_exits': 'tests/lab/lab_kvm_xen_exits',
+    'xenstore_real': 'tests/lab/lab_xenstore_real', 'kvm_exits': 'tests/lab/lab_kvm_exits', 'kvm_xen_exits': 'tests/lab/lab_kvm_xen_exits',
 }
 MACHINES = {'kvm': ['run', 'x86_64'], 'kvm-xen': ['run', 'x86_64', '--xen'], 'xen': ['xen-run', 'x86_64']}
+STORE = {**os.environ, 'XENSTORED': 'xenstored'}  # the C store: it names what the table of tests/xenstore is held against
 BOOT_S = 120  # a hang guard: 5 s on an idle host
 FACTOR = float(os.environ.get('VCONS_LAB_PATIENCE', '1'))  # for hosts that are slower still
 
@@ -48,7 +49,7 @@ class Boot:
         command = [os.path.join(LAB, MACHINES[machine][0]), *MACHINES[machine][1:], '--dir', where, '--timeout', str(limit), '--',
                    'env', *way, 'sh', './run-cases', *(f'{name}:{seconds}' for name, seconds in jobs.items())]
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True, errors='replace') as self.process:
+                              text=True, errors='replace', env=STORE) as self.process:
             errors = threading.Thread(target=lambda: self.stray.append(self.process.stderr.read()))
             errors.start()
             for line in self.process.stdout:

@@ -2,6 +2,8 @@
 #include "table.h"
 #include <vcons/wire/xenstore.h>
 
+#define STALE "xenstored finds out that it is wrong, but answers with the error of whatever went wrong before"
+
 /* Most rows end after the reply. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 /* clang-format off */
@@ -124,15 +126,15 @@ const struct xt_row xt_rows[] = {
     {NULL, 'g', XS_WATCH, 0, "@{2048a}|t|", "!EINVAL"},
 
     /* ---- Malformed payloads ---- */
-    {"payloads that are none", 'g', XS_READ, 0, "", "!EINVAL"},
-    {NULL, 'g', XS_READ, 0, "/vt", "!EINVAL"},
-    {NULL, 'g', XS_READ, 0, "/vt|more|", "!EINVAL"},
-    {NULL, 'g', XS_DIRECTORY, 0, "/vt", "!EINVAL"},
-    {NULL, 'g', XS_GET_PERMS, 0, "/vt|x", "!EINVAL"},
+    {"payloads that are none", 'g', XS_READ, 0, "", "!EINVAL", NULL, "!", NULL, STALE},
+    {NULL, 'g', XS_READ, 0, "/vt", "!EINVAL", NULL, "!", NULL, STALE},
+    {NULL, 'g', XS_READ, 0, "/vt|more|", "!EINVAL", NULL, "!", NULL, STALE},
+    {NULL, 'g', XS_DIRECTORY, 0, "/vt", "!EINVAL", NULL, "!", NULL, STALE},
+    {NULL, 'g', XS_GET_PERMS, 0, "/vt|x", "!EINVAL", NULL, "!", NULL, STALE},
     {NULL, 'g', XS_WRITE, 0, "", "!EINVAL"},
     {NULL, 'g', XS_WRITE, 0, "/vt/own/a", "!EINVAL"},
-    {NULL, 'g', XS_MKDIR, 0, "/vt/own/a", "!EINVAL"},
-    {NULL, 'g', XS_RM, 0, "", "!EINVAL"},
+    {NULL, 'g', XS_MKDIR, 0, "/vt/own/a", "!EINVAL", NULL, "!", NULL, STALE},
+    {NULL, 'g', XS_RM, 0, "", "!EINVAL", NULL, "!", NULL, STALE},
     {NULL, 'g', XS_WATCH, 0, "/vt|", "!EINVAL"},
     {NULL, 'g', XS_WATCH, 0, "/vt|t", "!EINVAL"},
     {NULL, 'g', XS_WATCH, 0, "/vt|t|u|", "!EINVAL"},
@@ -186,9 +188,9 @@ const struct xt_row xt_rows[] = {
     {NULL, 'g', XS_SET_PERMS, 0, "/vt/own|n$|r0|r0|r0|r0|r0|", "!ENOSPC"},
     {NULL, '0', XS_SET_PERMS, 0, "/vt/own|n$|r0|r0|r0|r0|r0|", "OK"},
     {NULL, '0', XS_GET_PERMS, 0, "/vt/own|", "=n$|r0|r0|r0|r0|r0|"},
-    {"the special nodes' permissions", 'g', XS_SET_PERMS, 0, "@releaseDomain|r0|", "!EACCES"},
+    {"the special nodes' permissions", 'g', XS_SET_PERMS, 0, "@releaseDomain|r0|", "!EACCES", NULL, "!", NULL, STALE},
     {NULL, '0', XS_SET_PERMS, 0, "@releaseDomain|n0|", "OK"},
-    {NULL, '0', XS_SET_PERMS, 0, "@nothing|n0|", "!EINVAL"},
+    {NULL, '0', XS_SET_PERMS, 0, "@nothing|n0|", "!EINVAL", NULL, "!", NULL, STALE},
 
     /* ---- What a guest may keep ---- */
     {"a node's value, names and permissions together", 'g', XS_WRITE, 0, "/vt/own/a|{2015x}", "OK"},

@@ -23,7 +23,8 @@ struct xt_row {
     uint32_t type;
     char tx; /* 0: none; a, b, c: the one that a reply "#a" named; '!': one that there is not */
     const char *payload;
-    const char *reply;  /* "OK"; "!" and an error's name; "=" and data; "#" and where the new transaction is kept */
+    const char
+        *reply; /* "OK"; "!" and an error's name, or any; "=" and data; "#" and where the new transaction is kept */
     const char *events; /* NULL: none. "g:path|token|", several with a space between, in order for each client */
     /* Where the real one answers otherwise, and why ours does not. NULL: as above. "-": it has no events. */
     const char *real, *real_events, *why;

@@ -66,7 +66,8 @@ static void make_all(struct writer *w, const char *const *keys, size_t n, const 
 /* libxl_create.c: what the guest reads, and what it writes. */
 static void make_directories(struct writer *w)
 {
-    static const char *const read_only[] = {"/cpu", "/memory", "/device", "/control", "/hvmloader"};
+    char path[PATH];
+    static const char *const read_only[] = {"/cpu", "/memory", "/device", "/control"};
     static const char *const writable[] = {"/control/shutdown",
                                            "/control/feature-poweroff",
                                            "/control/feature-reboot",
@@ -80,6 +81,7 @@ static void make_directories(struct writer *w)
 
     make_all(w, read_only, sizeof read_only / sizeof read_only[0], "n0 r%u");
     make_all(w, writable, sizeof writable / sizeof writable[0], "n%u");
+    put(w, home(w, "/control/platform-feature-xs_reset_watches", path), "1"); /* for kernels that follow another one */
 }
 
 static void write_memory(struct writer *w)

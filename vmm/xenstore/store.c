@@ -116,6 +116,10 @@ void store_release(struct store *s, uint32_t domid)
     for (struct store_conn *c = s->conns; c != NULL; c = c->next)
         if (c->domain == d)
             store_reset(c);
+    if (s->root->perms[0].domid == domid) { /* the root stays, and is domain 0's again */
+        s->root->perms[0] = (struct xs_perm){0};
+        d->nodes--;
+    }
     clean(&who, s->root, path, domid);
     d->introduced = false;
     xs_fire_special(s, 1, "@releaseDomain");
