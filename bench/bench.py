@@ -43,7 +43,8 @@ def build():
         sys.exit(done.stdout + "bench: cannot build")
 
 
-WORKLOADS = {"ids": lambda o: micro.ids(o.rounds), "ring": lambda o: micro.ring(o.rounds),
+WORKLOADS = {"ids": lambda o: micro.ids(o.rounds), "send": lambda o: micro.send(o.rounds),
+             "ring": lambda o: micro.ring(o.rounds),
              "ringlog": lambda o: guests.ringlog(o.rounds, o.spew << 20), "lines1000": lambda o: service.lines(o.rounds),
              "fairness": lambda o: service.fairness(), "echo": lambda o: service.echo(o.rounds),
              "memory": lambda o: service.memory(o.rounds), "idle": lambda o: service.idle(o.idle)}

@@ -11,6 +11,22 @@ def ids(rounds):
               {"limit": "bitmap of one cache line"})
 
 
+def send(rounds):
+    usable = cpus()
+    first, second = usable[0], usable[-1]
+    for ports in (4, 4096):
+        a, b = in_turn(rounds, lambda: program("send_vcons", ports, 1, 2, first, second),
+                       lambda: program("send_limit", first))
+        yield Row(f"send: to an awake vCPU, {ports} ports", "ns", values(a), values(b), 2.0, False,
+                  {"limit": "three uncontended atomic changes"})
+    if len(usable) < 2:
+        return  # two senders would only take turns
+    a, b = in_turn(rounds, lambda: program("send_vcons", 4096, 2, 512, first, second),
+                   lambda: program("send_vcons", 4096, 1, 512, first, second))
+    yield Row("send: two at once, to two vCPUs, ports 512 apart", "ns", values(a), values(b), 1.3, False,
+              {"limit": "one alone"})
+
+
 def ring(rounds):
     usable = cpus()
     places = [("one CPU", usable[0], usable[0]), ("unpinned", -1, -1)]

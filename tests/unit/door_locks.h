@@ -16,6 +16,7 @@
 enum door_lock_class { LOCK_DOOR = 1, LOCK_DOMAIN, LOCK_CONSOLE, LOCK_EVENT, LOCK_VCPU };
 struct door_lock {
     enum door_lock_class class;
+    unsigned order; /* among those of its class; equal ones are never held together */
     pthread_mutex_t mutex;
 };
 #define DOOR_LOCK(c)                                                                                                   \
@@ -40,7 +41,8 @@ static unsigned long door_lock(void *lock)
     struct door_lock *l = lock;
     unsigned long saved = door_irqs;
 
-    DOOR_CHECK(n_door_held == 0 || door_held[n_door_held - 1]->class < l->class);
+    DOOR_CHECK(n_door_held == 0 || door_held[n_door_held - 1]->class < l->class ||
+               (door_held[n_door_held - 1]->class == l->class && door_held[n_door_held - 1]->order < l->order));
     door_irqs = 0;
     pthread_mutex_lock(&l->mutex);
     door_held[n_door_held++] = l;
@@ -63,6 +65,14 @@ static inline void door_may_sleep(void) { DOOR_CHECK(n_door_held == 0 && door_ir
 static inline void door_under(enum door_lock_class class)
 {
     DOOR_CHECK(n_door_held > 0 && door_held[n_door_held - 1]->class == class);
+}
+static inline void door_holds(enum door_lock_class class)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < n_door_held; i++)
+        any |= door_held[i]->class == class;
+    DOOR_CHECK(any);
 }
 static const struct vc_lock_env door_locks = {.lock = door_lock, .unlock = door_unlock};
 
