@@ -22,6 +22,10 @@ END
 gone() { ! xl domid "$1" >/dev/null 2>&1; }
 said() { cat "/var/log/xen/console/guest-$1.log"; }
 
+domain self "quiet; selftest; poweroff"
+said self | tr -d '\r'
+said self | grep -q '^selftest: [1-9][0-9]* ok, 0 failed' || fail "the self-test"
+
 domain spew "quiet; spew 2000; poweroff"
 mkdir spew
 said spew >spew/00000000000000000000.log
