@@ -79,10 +79,12 @@ static int start_engine(struct domain *d, struct problem *problem)
         return -1;
     }
     d->boot++;
-    if (guest_open(d, problem) != 0 || doors_open(d, problem) != 0)
+    if (guest_open(d, problem) != 0 || doors_open(d, problem) != 0 ||
+        (!d->ops->stream && domain_store_open(d, problem) != 0))
         return -1;
     if (d->ops->start(d->engine, problem) == 0)
         return 0;
+    domain_store_close(d);
     doors_close(d, true);
     return -1;
 }
@@ -250,6 +252,7 @@ static void finish_run(struct domain *d)
     enum config_action action = action_for(d, request);
 
     d->crashed = request == REQUEST_CRASH;
+    domain_store_close(d);
     doors_close(d, action != ACTION_RESTART);
     guest_reset(d);
     calls_summary(d);
@@ -278,6 +281,7 @@ void domain_reap(struct domain *d)
 void domain_look(struct domain *d)
 {
     doors_look(d);
+    domain_store_look(d);
     if (d->state == DOMAIN_RUNNING && atomic_load(&d->ended))
         domain_reap(d);
 }

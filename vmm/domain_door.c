@@ -50,10 +50,13 @@ static uint32_t pv_in(void *ctx, uint8_t *bytes, uint32_t n)
     return vc_focus_read(&door->domain->vmm->focus, &door->domain->focus, bytes, n);
 }
 
+/* Ports of further consoles are the guest's: their backend binds them before it opens the door. */
 static int pv_bind(void *ctx)
 {
     struct door *door = ctx;
 
+    if (!door->is_primary)
+        return VC_OK;
     return vc_events_open(&door->domain->events, &door->to, VC_DOOR_GUEST, &door->port);
 }
 
@@ -61,7 +64,8 @@ static void pv_unbind(void *ctx)
 {
     struct door *door = ctx;
 
-    vc_events_close(&door->domain->events, door->port, &door->to);
+    if (door->is_primary)
+        vc_events_close(&door->domain->events, door->port, &door->to);
 }
 
 static void pv_notify(void *ctx)
@@ -113,7 +117,7 @@ uint32_t door_read(struct door *door, void *bytes, uint32_t n)
 
     console_lock(&door->console);
     /* What lies in the ring was typed before. */
-    got = door->is_primary && vc_pvcons_unread(&door->pvcons) ? 0 : pv_in(door, bytes, n);
+    got = door->config->door == DOOR_XEN && vc_pvcons_unread(&door->pvcons) ? 0 : pv_in(door, bytes, n);
     console_unlock(&door->console);
     return got;
 }
@@ -239,6 +243,20 @@ void door_close(struct door *door, bool for_good)
     door->retry = false;
     console_unlock(&door->console);
 }
+
+bool door_attach(struct door *door, void *page)
+{
+    bool attached;
+
+    console_lock(&door->console);
+    attached = vc_pvcons_attach(&door->pvcons, page) == VC_OK;
+    if (attached)
+        vc_pvcons_connect(&door->pvcons);
+    console_unlock(&door->console);
+    return attached;
+}
+
+void door_detach(struct door *door) { door_close(door, true); }
 
 void door_linked(struct door *door, bool linked)
 {

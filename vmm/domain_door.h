@@ -12,6 +12,12 @@ void door_close(struct door *door, bool for_good);
 void door_work(void *ctx);
 /* There may be input for the guest. */
 void door_input(struct door *door);
+/*
+ * A PV console beyond the first: the guest's ring page, whose port is bound already. False: its indices are wild. After
+ * detach nobody looks at the page any more. Any thread.
+ */
+bool door_attach(struct door *door, void *page);
+void door_detach(struct door *door);
 void door_linked(struct door *door, bool linked);
 
 #endif

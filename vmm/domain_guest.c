@@ -60,6 +60,7 @@ int guest_init(struct domain *d, struct problem *problem)
     pthread_mutex_init(&d->vcpus_lock, NULL);
     pthread_mutex_init(&d->params_lock, NULL);
     grant_pages_init(&d->grants);
+    domain_store_init(d);
     for (uint32_t i = 0; i < CONFIG_VCPUS_MAX; i++)
         init_vcpu(d, i);
     if (init_core(d, problem) != 0)
@@ -78,6 +79,7 @@ void guest_finish(struct domain *d)
 
 void guest_free(struct domain *d)
 {
+    domain_store_free(d);
     grant_pages_finish(&d->grants);
     free(d->events_memory);
     free(d->shared_memory);
@@ -106,7 +108,7 @@ int guest_open(struct domain *d, struct problem *problem)
     if (d->ops->stream)
         return 0;
     if (grant_pages_reset(&d->grants, &d->memory, d->ops, d->engine, boot_console_gpa(&d->memory) / XEN_PAGE_BYTES,
-                          0) != 0)
+                          boot_store_gpa(&d->memory) / XEN_PAGE_BYTES) != 0)
         return problem_set(problem, -1, "no memory");
     return 0;
 }

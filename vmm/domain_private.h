@@ -3,6 +3,7 @@
 #ifndef VCONS_VMM_DOMAIN_PRIVATE_H
 #define VCONS_VMM_DOMAIN_PRIVATE_H
 #include "domain.h"
+#include "domain_store.h"
 #include "grant_pages.h"
 #include "pump.h"
 #include <pthread.h>
@@ -35,10 +36,6 @@ struct domain_vcpu { /* ctx of core's env functions */
     int timer_fd;
     bool has_timer;
     uv_poll_t timer;
-};
-
-struct domain_port { /* who takes what the guest sends on a port; the door of core's events */
-    void (*sent)(struct domain_port *port);
 };
 
 struct door { /* one console of a domain: its line, and what the guest writes to in front of it */
@@ -99,6 +96,7 @@ struct domain {
     pthread_mutex_t event_lock; /* core's: VC_RANK_EVENTS */
     pthread_mutex_t vcpus_lock; /* vCPUs that come and go; held while the engine starts or stops one */
     struct grant_pages grants;
+    struct domain_store store;
     struct vc_params params;
     pthread_mutex_t params_lock;
     struct vc_focus_domain focus;
