@@ -40,6 +40,7 @@ struct console {
     struct console *next_name; /* in its bucket */
     struct service *service;
     struct log log;
+    struct log_glance glance;      /* while it is not open */
     bool log_open, gone, removing; /* gone: its hypervisor said that it ends for good; removing: asked back */
     bool failed;                   /* the log does not open: attach was refused */
     struct source *source;         /* NULL: away or off */

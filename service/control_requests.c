@@ -80,22 +80,18 @@ static const char *door_of(const struct console *c)
     return kind < sizeof names / sizeof names[0] && names[kind] != NULL ? names[kind] : "none";
 }
 
-/* Bytes, boots and the newest output: of an open log, or of one that is only looked at. */
+/* Bytes, boots and the newest output: of an open log, or of one that is only glanced at. */
 static void status_of(struct console *c, struct log_status *status)
 {
-    struct log peek = {0};
     struct log_time now;
 
-    *status = (struct log_status){0};
     if (c->log_open) {
         log_status_get(&c->log, status);
         return;
     }
     service_clocks(&now);
-    if (log_open(&peek, &c->service->store, c->log.domain, c->log.console, LOG_READ, &now) == 0) {
-        log_status_get(&peek, status);
-        log_close(&peek, &now);
-    }
+    (void)log_glance(&c->glance, &c->service->store, c->log.domain, c->log.console, &now);
+    *status = c->glance.status;
 }
 
 static json_t *describe(struct console *c)

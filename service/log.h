@@ -181,6 +181,18 @@ struct log_status {
 void log_view_get(const struct log *l, struct log_view *view);
 void log_status_get(const struct log *l, struct log_status *status);
 
+struct log_glance { /* zero it first: nothing is known */
+    struct log_status status;
+    uint64_t segment, bytes, modified_ns; /* of the newest segment's file */
+    bool known;
+};
+/*
+ * The status of a log that is not open. It is opened only if this was not done before, or its newest segment's file is
+ * not what it was then. Any thread. 0 or what log_open answered, and then a zeroed status.
+ */
+int log_glance(struct log_glance *g, struct log_store *s, const char *domain, const char *console,
+               const struct log_time *now);
+
 /* Where a reader begins. */
 enum log_from_kind {
     LOG_FROM_START,  /* the oldest byte kept */

@@ -97,6 +97,11 @@ static void mark_cut(struct log *l, uint64_t lost, const struct log_time *now)
         l->marks_lost++;
 }
 
+static uint64_t modified_ns(const struct stat *st)
+{
+    return (uint64_t)st->st_mtim.tv_sec * NS_PER_S + (uint64_t)st->st_mtim.tv_nsec;
+}
+
 /* When the newest segment was last written; 0 for a log that is empty. */
 static uint64_t stored_ns(const struct log *l, int dir)
 {
@@ -106,7 +111,7 @@ static uint64_t stored_ns(const struct log *l, int dir)
     log_file_name(name, l->segment, ".log");
     if (l->length == 0 || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return 0;
-    return (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
+    return modified_ns(&st);
 }
 
 static int open_files(struct log *l, const struct log_time *now)
@@ -164,4 +169,38 @@ void log_close(struct log *l, const struct log_time *now)
         __atomic_fetch_sub(&l->store->n_failing, 1, __ATOMIC_RELAXED);
     leave(l);
     log_files_close(l);
+}
+
+/* False: the newest segment that the glance saw is gone. */
+static bool newest_file(const struct log_glance *g, const struct log_store *s, const char *domain, const char *console,
+                        struct stat *st)
+{
+    char path[2 * LOG_NAME_BYTES + LOG_FILE_NAME + 2], name[LOG_FILE_NAME];
+
+    log_file_name(name, g->segment, ".log");
+    snprintf(path, sizeof path, "%s/%s/%s", domain, console, name);
+    return fstatat(s->dir, path, st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int log_glance(struct log_glance *g, struct log_store *s, const char *domain, const char *console,
+               const struct log_time *now)
+{
+    struct log l = {0};
+    struct stat st;
+    int error;
+
+    if (g->known && newest_file(g, s, domain, console, &st) && (uint64_t)st.st_size == g->bytes &&
+        modified_ns(&st) == g->modified_ns)
+        return 0;
+    *g = (struct log_glance){0};
+    error = log_open(&l, s, domain, console, LOG_READ, now);
+    if (error != 0)
+        return error;
+    log_status_get(&l, &g->status);
+    g->segment = l.segment;
+    log_close(&l, now);
+    g->known = newest_file(g, s, domain, console, &st);
+    g->bytes = g->status.length - g->segment; /* as the status has it: who appended since then is seen next time */
+    g->modified_ns = g->known ? modified_ns(&st) : 0;
+    return 0;
 }

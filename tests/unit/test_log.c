@@ -458,6 +458,43 @@ static void read_only_logs_change_nothing(void **state)
     lab_end(&lab);
 }
 
+/* Of a log that nobody has open; what an earlier glance knew serves as long as the files are what they were. */
+static void a_glance_knows_when_it_is_old(void **state)
+{
+    struct log_glance g = {.known = false}, fresh;
+    char path[160];
+    struct lab lab;
+
+    (void)state;
+    lab_begin(&lab, NULL);
+    assert_int_equal(log_mark(&lab.log, VC_INDEX_BOOT, 1, 0, &lab.now), 0);
+    lab_put(&lab, 300);
+    log_close(&lab.log, &lab.now);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(log_glance(&g, &lab.store, LAB_DOMAIN, LAB_CONSOLE, &lab.now), 0);
+        assert_int_equal(g.status.length, 300);
+        assert_int_equal(g.status.boot, 1);
+        assert_true(g.status.opened_ns > 0);
+    }
+    lab_file(&lab, path, 0, ".idx");
+    assert_int_equal(truncate(path, 0), 0); /* an open would find no boot now: nothing was opened */
+    assert_int_equal(log_glance(&g, &lab.store, LAB_DOMAIN, LAB_CONSOLE, &lab.now), 0);
+    assert_int_equal(g.status.boot, 1);
+    lab_open(&lab);
+    lab_put(&lab, 7); /* in a segment of its own: nothing vouches for the first any more */
+    log_close(&lab.log, &lab.now);
+    fresh = (struct log_glance){.known = false};
+    assert_int_equal(log_glance(&fresh, &lab.store, LAB_DOMAIN, LAB_CONSOLE, &lab.now), 0);
+    assert_int_equal(fresh.status.length, 307);
+    lab_file(&lab, path, fresh.segment, ".log");
+    assert_int_equal(unlink(path), 0);
+    lab_file(&lab, path, 0, ".log");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(log_glance(&fresh, &lab.store, LAB_DOMAIN, LAB_CONSOLE, &lab.now), -ENOENT);
+    assert_int_equal(fresh.status.length, 0);
+    lab_end(&lab);
+}
+
 static void each(void *ctx, const char *domain, const char *console)
 {
     strcat(ctx, domain);
@@ -558,6 +595,7 @@ int main(void)
         cmocka_unit_test(only_the_index_deleted_loses_no_byte),
         cmocka_unit_test(names_are_ids_and_links_are_not_followed),
         cmocka_unit_test(read_only_logs_change_nothing),
+        cmocka_unit_test(a_glance_knows_when_it_is_old),
         cmocka_unit_test(lists_what_is_there),
         cmocka_unit_test(readers_wait_for_no_writer),
         cmocka_unit_test(memory_is_small),
