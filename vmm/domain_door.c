@@ -253,6 +253,8 @@ bool door_attach(struct door *door, void *page)
     if (attached)
         vc_pvcons_connect(&door->pvcons);
     console_unlock(&door->console);
+    if (attached)
+        ask_for_a_look(door); /* what was typed before, and output that found no room */
     return attached;
 }
 
