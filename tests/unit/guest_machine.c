@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest_machine.h"
+#include <assert.h>
 #include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,17 +234,19 @@ static void shut_down(void *ctx, uint32_t reason)
     m->reason = reason;
 }
 
-/* Its guest has no memory but the console's page: shared_info stays with the hypervisor. */
-static int no_frame(void *ctx, uint64_t gfn, uint8_t **page)
+/* A guest in this process has what frames it says. */
+static int map_frame(void *ctx, uint64_t gfn, uint8_t **page)
 {
-    (void)ctx;
-    (void)gfn;
-    (void)page;
-    return VC_ENOENT;
+    struct machine *m = ctx;
+
+    if (m->ram != NULL && (gfn >= m->ram_bytes >> 12))
+        return VC_ENOENT;
+    *page = m->ram != NULL ? m->ram + (gfn << 12) : (uint8_t *)(uintptr_t)(gfn << 12);
+    return VC_OK;
 }
 
 static const struct vc_shared_info_env shared_env = {.lock = {.lock = lock, .unlock = unlock},
-                                                     .map = no_frame,
+                                                     .map = map_frame,
                                                      .copy_in = copy_in,
                                                      .copy_out = copy_out,
                                                      .wake = wake_word};
@@ -279,15 +282,28 @@ static int64_t do_hvm_op(struct machine *m, const uint64_t args[6])
     return result;
 }
 
-int64_t machine_hypercall(struct machine *m, uint64_t nr, const uint64_t args[6])
+static int64_t do_memory_op(struct machine *m, const uint64_t args[6])
+{
+    struct xen_add_to_physmap add;
+
+    if (args[0] != XENMEM_add_to_physmap)
+        return -XEN_ENOSYS;
+    if (!copy_in(m, &add, args[1], sizeof add))
+        return -XEN_EFAULT;
+    return add.space == XENMAPSPACE_shared_info ? vc_shared_info_place(&m->shared, add.gpfn) : -XEN_ENOSYS;
+}
+
+int64_t machine_hypercall(struct machine *m, uint32_t vcpu, uint64_t nr, const uint64_t args[6])
 {
     switch (nr) {
+    case XEN_memory_op: return do_memory_op(m, args);
+    case XEN_vcpu_op: return vc_shared_info_vcpu_op(&m->shared, m, vcpu, args[0], args[1], args[2]);
     case XEN_console_io: return do_console_io(m, args);
     case XEN_event_channel_op: return vc_events_channel_op(&m->events, m, args[0], args[1]);
     case XEN_sched_op:
         m->n_polls += args[0] == SCHEDOP_poll;
         m->n_yields += args[0] == SCHEDOP_yield;
-        return vc_events_sched_op(&m->events, m, 0, args[0], args[1]);
+        return vc_events_sched_op(&m->events, m, vcpu, args[0], args[1]);
     case XEN_hvm_op: return do_hvm_op(m, args);
     case VC_CALL_TIME: return m->no_time ? -XEN_ENOSYS : (int64_t)now_ns();
     default: return -XEN_ENOSYS;
@@ -298,7 +314,7 @@ static int64_t platform_hypercall(void *ctx, uint64_t nr, uint64_t a0, uint64_t 
 {
     const uint64_t args[6] = {a0, a1, a2};
 
-    return machine_hypercall(ctx, nr, args);
+    return machine_hypercall(ctx, 0, nr, args);
 }
 
 static void *platform_map(void *ctx, uint64_t gpa, size_t bytes)
@@ -315,6 +331,22 @@ struct platform machine_platform(struct machine *m)
     return (struct platform){.ctx = m, .hypercall = platform_hypercall, .map = platform_map};
 }
 
+static void init_events(struct machine *m)
+{
+    void *locks[MACHINE_VCPUS];
+    const struct vc_shared_info_config config = {.abi = VC_ABI_X86_64,
+                                                 .n_vcpus = MACHINE_VCPUS,
+                                                 .domid = 1,
+                                                 .xen_version = XEN_VERSION_OF(4, 17),
+                                                 .lock = &m->event_lock,
+                                                 .vcpu_locks = locks};
+
+    for (uint32_t i = 0; i < MACHINE_VCPUS; i++)
+        locks[i] = &m->vcpu_locks[i];
+    assert(vc_shared_info_init(&m->shared, &shared_env, m, &config, m->shared_memory) == VC_OK);
+    assert(vc_events_init(&m->events, &events_env, m, &m->shared, MACHINE_PORTS, m->events_memory) == VC_OK);
+}
+
 void machine_init(struct machine *m, struct xencons_interface *page, uint64_t console_gfn, bool connect)
 {
     memset(m, 0, sizeof *m);
@@ -322,15 +354,11 @@ void machine_init(struct machine *m, struct xencons_interface *page, uint64_t co
     m->page = page;
     pthread_mutex_init(&m->door_lock, NULL);
     pthread_mutex_init(&m->event_lock, NULL);
-    pthread_mutex_init(&m->vcpu_lock, NULL);
-    m->shared_memory = aligned_alloc(VC_SHARED_INFO_ALIGN, vc_shared_info_bytes(1));
-    m->events_memory = aligned_alloc(VC_SHARED_INFO_ALIGN, vc_events_bytes(MACHINE_PORTS, 1));
-    vc_shared_info_init(
-        &m->shared, &shared_env, m,
-        &(struct vc_shared_info_config){
-            .n_vcpus = 1, .domid = 1, .lock = &m->event_lock, .vcpu_locks = (void *const[]){&m->vcpu_lock}},
-        m->shared_memory);
-    vc_events_init(&m->events, &events_env, m, &m->shared, MACHINE_PORTS, m->events_memory);
+    for (uint32_t i = 0; i < MACHINE_VCPUS; i++)
+        pthread_mutex_init(&m->vcpu_locks[i], NULL);
+    m->shared_memory = aligned_alloc(VC_SHARED_INFO_ALIGN, vc_shared_info_bytes(MACHINE_VCPUS));
+    m->events_memory = aligned_alloc(VC_SHARED_INFO_ALIGN, vc_events_bytes(MACHINE_PORTS, MACHINE_VCPUS));
+    init_events(m);
     vc_events_open(&m->events, m, VC_DOOR_GUEST, &m->port);
     vc_params_init(&m->params, VC_PARAM_X86);
     vc_params_set(&m->params, VC_PARAM_TOOLSTACK, HVM_PARAM_CONSOLE_PFN, console_gfn);
@@ -350,7 +378,8 @@ void machine_finish(struct machine *m)
     free(m->log);
     pthread_mutex_destroy(&m->door_lock);
     pthread_mutex_destroy(&m->event_lock);
-    pthread_mutex_destroy(&m->vcpu_lock);
+    for (uint32_t i = 0; i < MACHINE_VCPUS; i++)
+        pthread_mutex_destroy(&m->vcpu_locks[i]);
 }
 
 void machine_stop(struct machine *m)

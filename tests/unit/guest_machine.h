@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guest_machine.h: the smallest hypervisor that the guest side can be run against: one vCPU, one PV console, console_io,
- * events and parameters, all of them core's; the log is a buffer, the keyboard another.
+ * guest_machine.h: the smallest hypervisor that the guest side can be run against: one PV console, console_io, events,
+ * shared_info and parameters, all of them core's; the log is a buffer, the keyboard another. vCPUs are whoever calls as one.
  *
  * Lock:  door (a mutex) around the PV console, log and keyboard; a leaf mutex for events. machine_hypercall and the
  *        backend's functions may run in different threads.
@@ -19,10 +19,11 @@
 #include <vcons/params.h>
 #include <vcons/pvcons.h>
 
-#define MACHINE_PORTS 64u
+#define MACHINE_PORTS 4096u
+#define MACHINE_VCPUS 9u
 
 struct machine {
-    pthread_mutex_t door_lock, event_lock, vcpu_lock;
+    pthread_mutex_t door_lock, event_lock, vcpu_locks[MACHINE_VCPUS];
     struct vc_shared_info shared;
     struct vc_events events;
     struct vc_params params;
@@ -49,9 +50,9 @@ struct machine {
 /* The page is zeroed and says DISCONNECTED, as a builder leaves it; the backend serves, and is connected if asked. */
 void machine_init(struct machine *m, struct xencons_interface *page, uint64_t console_gfn, bool connect);
 void machine_finish(struct machine *m);
-/* One hypercall of the guest, as its vCPU's thread serves it. */
-int64_t machine_hypercall(struct machine *m, uint64_t nr, const uint64_t args[6]);
-/* The platform of a guest in this process; console_gfn * 4096 is where map finds the page. */
+/* One hypercall of the guest, as a vCPU's thread serves it. */
+int64_t machine_hypercall(struct machine *m, uint32_t vcpu, uint64_t nr, const uint64_t args[6]);
+/* The platform of vCPU 0 of a guest in this process; console_gfn * 4096 is where map finds the page. */
 struct platform machine_platform(struct machine *m);
 /* The backend's thread: connect or disconnect, one pass. */
 void machine_connect(struct machine *m, bool connect);

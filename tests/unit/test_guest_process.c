@@ -195,13 +195,13 @@ static void serve(struct run *r)
             r->call->result = 0;
             look_at(r);
         } else {
-            bool is_poll = r->call->nr == XEN_sched_op && args[0] == SCHEDOP_poll;
+            bool waits = r->call->nr == XEN_sched_op && (args[0] == SCHEDOP_poll || args[0] == SCHEDOP_block);
 
-            if (is_poll && r->typed != NULL && !r->typed_all) {
+            if (waits && r->typed != NULL && !r->typed_all) {
                 machine_type(&r->machine, r->typed, strlen(r->typed));
                 r->typed_all = true;
             }
-            r->call->result = machine_hypercall(&r->machine, r->call->nr, args);
+            r->call->result = machine_hypercall(&r->machine, 0, r->call->nr, args);
         }
         if (r->machine.ended) {
             kill(r->pid, SIGKILL);
@@ -323,7 +323,7 @@ static void test_self_test(void **state)
     run(&r, "quiet; selftest; poweroff", NULL);
     r.machine.log[r.machine.n_log - 1] = '\0';
     assert_null(strstr((char *)r.machine.log, "FAILED"));
-    assert_non_null(strstr((char *)r.machine.log, "selftest: 17 ok, 0 failed\r"));
+    assert_non_null(strstr((char *)r.machine.log, "selftest: 34 ok, 0 failed\r"));
     finish(&r);
 }
 
