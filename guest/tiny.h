@@ -36,9 +36,10 @@
  *     events [S [P [N [M]]]]
  *                    S senders (vCPUs 1..S; 0: vCPU 0 itself), P ports, N rounds (1, 64, 1000): in each round a
  *                    sender bumps a counter of each of its ports and then sends. Meanwhile vCPU 0, which takes all
- *                    events, registers a vcpu_info and moves shared_info M (0) times. At rest the value that each
- *                    handler saw last is the counter's: "events: S senders, P ports, N rounds, M moves, E events, none
- *                    lost"; else "events: L ports lost events, the first P: saw X of Y"
+ *                    events, moves shared_info M (0) times, and half way registers its vcpu_info; there are more rounds
+ *                    if that takes longer. At rest the value that each handler saw last is the counter's: "events: S
+ *                    senders, P ports, N rounds, M moves, E events, none lost", fewer ports if the hypervisor has no
+ *                    more; else "events: L ports lost events, the first P: saw X of Y"
  *     crash [HOW]    ends as a crash; HOW: `trap` by an undefined instruction, `touch` by a wild access
  *     reboot, poweroff
  *

@@ -113,40 +113,48 @@ static void print_port(struct tiny_console *c, int64_t error, uint32_t port)
 static bool bind_unbound(struct tiny_console *c, char *rest)
 {
     uint32_t domid, port;
+    int64_t error;
 
     if (!take_u32(&rest, 0, UINT16_MAX, &domid))
         return false;
-    print_port(c, events_alloc_unbound(cpu_of(c), (uint16_t)domid, &port), port);
+    error = events_alloc_unbound(cpu_of(c), (uint16_t)domid, &port);
+    print_port(c, error, port);
     return true;
 }
 
 static bool bind_inter(struct tiny_console *c, char *rest)
 {
     uint32_t domid, remote, port;
+    int64_t error;
 
     if (!take_u32(&rest, TINY_MISSING, UINT16_MAX, &domid) || !take_u32(&rest, TINY_MISSING, UINT32_MAX, &remote))
         return false;
-    print_port(c, events_bind_interdomain(cpu_of(c), (uint16_t)domid, remote, &port), port);
+    error = events_bind_interdomain(cpu_of(c), (uint16_t)domid, remote, &port);
+    print_port(c, error, port);
     return true;
 }
 
 static bool bind_virq(struct tiny_console *c, char *rest)
 {
     uint32_t virq, vcpu, port;
+    int64_t error;
 
     if (!take_u32(&rest, TINY_MISSING, UINT32_MAX, &virq) || !take_u32(&rest, 0, UINT32_MAX, &vcpu))
         return false;
-    print_port(c, events_bind_virq(cpu_of(c), virq, vcpu, &port), port);
+    error = events_bind_virq(cpu_of(c), virq, vcpu, &port);
+    print_port(c, error, port);
     return true;
 }
 
 static bool bind_ipi(struct tiny_console *c, char *rest)
 {
     uint32_t vcpu, port;
+    int64_t error;
 
     if (!take_u32(&rest, 0, UINT32_MAX, &vcpu))
         return false;
-    print_port(c, events_bind_ipi(cpu_of(c), vcpu, &port), port);
+    error = events_bind_ipi(cpu_of(c), vcpu, &port);
+    print_port(c, error, port);
     return true;
 }
 

@@ -8,11 +8,14 @@
 struct stress {
     struct tiny *tiny;
     uint32_t n_senders, n_ports, n_rounds, n_moves;
+    bool own; /* the one sender is vCPU 0 itself */
     uint32_t moved, n_events;
     uint32_t n_complete; /* ports whose handler has seen the last value */
+    uint32_t moved_all;  /* senders need not go on for the sake of moves */
     uint32_t done;       /* nothing moves any more: senders may use shared_info again */
     uint32_t gave_up;
-    uint32_t port[EVENTS_PORTS];    /* [0, n_ports) */
+    uint32_t final[TINY_CPUS];      /* each sender's last round, before it begins that; 0: not known yet */
+    uint32_t port[EVENTS_PORTS];    /* [0, n_ports); the sender of place i is i % n_senders */
     uint32_t place[EVENTS_PORTS];   /* of a port in port[] */
     uint32_t counter[EVENTS_PORTS]; /* by place; one sender bumps it, before it sends */
     uint32_t last[EVENTS_PORTS];    /* what the handler found there */
@@ -25,18 +28,21 @@ static void take(void *ctx, struct events_cpu *cpu, uint32_t port)
 
     (void)cpu;
     s->n_events++;
-    if (value == s->n_rounds && s->last[i] != value)
+    if (s->last[i] != value && value == vc_load_seq(&s->final[i % s->n_senders]))
         vc_store_seq(&s->n_complete, vc_load_seq(&s->n_complete) + 1);
     s->last[i] = value;
 }
 
-static void send_rounds(struct stress *s, struct tiny_cpu *cpu, uint32_t first, uint32_t step)
+static void send_rounds(struct stress *s, struct tiny_cpu *cpu, uint32_t sender)
 {
-    for (uint32_t round = 1; round <= s->n_rounds; round++)
-        for (uint32_t i = first; i < s->n_ports; i += step) {
+    for (uint32_t round = 1; vc_load_seq(&s->final[sender]) == 0; round++) {
+        if (round >= s->n_rounds && vc_load_seq(&s->moved_all) != 0)
+            vc_store_seq(&s->final[sender], round);
+        for (uint32_t i = sender; i < s->n_ports; i += s->n_senders) {
             vc_store_seq(&s->counter[i], round);
             events_send(&cpu->events, s->port[i]);
         }
+    }
 }
 
 /*
@@ -60,7 +66,7 @@ static void send_job(struct tiny_cpu *cpu, void *arg)
     struct stress *s = arg;
     bool on = cpu->events.way->off(cpu->events.way_ctx); /* its own vcpu_info may lie in the page that moves */
 
-    send_rounds(s, cpu, cpu->id - 1, s->n_senders);
+    send_rounds(s, cpu, cpu->id - 1);
     wait_for_end(s, cpu);
     if (on)
         cpu->events.way->on(cpu->events.way_ctx);
@@ -90,6 +96,7 @@ static void receive(struct stress *s)
     struct tiny_cpu *cpu = &s->tiny->cpus[0];
 
     while (!is_complete(s) && vc_load_seq(&s->gave_up) == 0) {
+        vc_store_seq(&s->moved_all, s->moved >= s->n_moves);
         if (!cpu->events.registered && s->moved >= s->n_moves / 2)
             events_register(&cpu->events, cpu->info);
         if (s->moved < s->n_moves && tiny_events_move(s->tiny) == 0)
@@ -120,8 +127,9 @@ static void run(struct stress *s)
 {
     struct tiny *t = s->tiny;
 
-    if (s->n_senders == 0) {
-        send_rounds(s, &t->cpus[0], 0, 1);
+    if (s->own) {
+        vc_store_seq(&s->moved_all, 1);
+        send_rounds(s, &t->cpus[0], 0);
         events_wait(&t->cpus[0].events, NULL, 0, 1); /* a time that has passed: it looks and does not sleep */
         return;
     }
@@ -142,8 +150,10 @@ static void print_also(struct print *p, uint64_t number, const char *text)
 static void report(struct tiny_console *c, const struct stress *s)
 {
     struct print *p = &c->out;
-    uint32_t lost = 0, first = 0;
+    uint32_t lost = 0, first = 0, rounds = 0;
 
+    for (uint32_t i = 0; i < s->n_senders; i++)
+        rounds = s->final[i] > rounds ? s->final[i] : rounds;
     for (uint32_t i = s->n_ports; i > 0; i--)
         if (s->last[i - 1] != s->counter[i - 1]) {
             lost++;
@@ -158,9 +168,9 @@ static void report(struct tiny_console *c, const struct stress *s)
         print_line(p, "");
         return;
     }
-    print_also(p, s->n_senders, " senders, ");
+    print_also(p, s->own ? 0 : s->n_senders, " senders, ");
     print_also(p, s->n_ports, " ports, ");
-    print_also(p, s->n_rounds, " rounds, ");
+    print_also(p, rounds, " rounds, ");
     print_also(p, s->moved, " moves, ");
     print_also(p, s->n_events, " events, none lost");
     print_line(p, vc_load_seq(&s->gave_up) != 0 ? ", but a wake-up" : "");
@@ -181,11 +191,14 @@ bool tiny_run_events(struct tiny_console *c, char *rest)
         return true;
     }
     s->tiny = c->tiny;
-    s->n_senders = (uint32_t)n_senders;
+    s->own = n_senders == 0;
+    s->n_senders = s->own ? 1 : (uint32_t)n_senders;
     s->n_ports = (uint32_t)n_ports;
     s->n_rounds = (uint32_t)n_rounds;
     s->n_moves = (uint32_t)n_moves;
-    s->moved = s->n_events = s->n_complete = s->done = s->gave_up = 0;
+    s->moved = s->n_events = s->n_complete = s->moved_all = s->done = s->gave_up = 0;
+    for (uint32_t i = 0; i < s->n_senders; i++)
+        s->final[i] = 0;
     if (make_ports(s))
         run(s);
     report(c, s);
