@@ -61,7 +61,7 @@ int guest_init(struct domain *d, struct problem *problem)
     pthread_mutex_init(&d->params_lock, NULL);
     grant_pages_init(&d->grants);
     domain_store_init(d);
-    for (uint32_t i = 0; i < CONFIG_VCPUS_MAX; i++)
+    for (uint32_t i = 0; i < d->config->vcpus; i++)
         init_vcpu(d, i);
     if (init_core(d, problem) != 0)
         return -1;
@@ -73,7 +73,7 @@ int guest_init(struct domain *d, struct problem *problem)
 
 void guest_finish(struct domain *d)
 {
-    for (uint32_t i = 0; i < CONFIG_VCPUS_MAX; i++)
+    for (uint32_t i = 0; i < d->config->vcpus; i++)
         domain_timer_finish(&d->vcpus[i]);
 }
 
@@ -83,7 +83,7 @@ void guest_free(struct domain *d)
     grant_pages_finish(&d->grants);
     free(d->events_memory);
     free(d->shared_memory);
-    for (uint32_t i = 0; i < CONFIG_VCPUS_MAX; i++)
+    for (uint32_t i = 0; i < d->config->vcpus; i++)
         free_vcpu(&d->vcpus[i]);
     pthread_mutex_destroy(&d->params_lock);
     pthread_mutex_destroy(&d->vcpus_lock);
@@ -102,7 +102,7 @@ int guest_open(struct domain *d, struct problem *problem)
 {
     guest_reset(d);
     vc_params_init(&d->params, VC_PARAM_X86);
-    for (uint32_t i = 0; i < CONFIG_VCPUS_MAX; i++)
+    for (uint32_t i = 0; i < d->config->vcpus; i++)
         d->vcpus[i].initialised = i == 0;
     vc_shared_info_runstate(&d->shared, 0, RUNSTATE_running, domain_guest_time(d));
     if (d->ops->stream)

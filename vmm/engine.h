@@ -102,8 +102,6 @@ struct engine_ops {
 
     /* ---- A guest that makes hypercalls. NULL stands for what each says. vCPUs are numbered as in Xen, from 0. ---- */
 
-    /* How it runs, for `ls`: "kvm-xen", "kvm". NULL: the engine's name. From create on. Loop thread. */
-    const char *(*way)(const void *engine);
     /*
      * Where gva is for vcpu now, and for its whole page. In that vCPU's own thread, inside domain_hypercall. False: not
      * mapped, or not so that the guest itself might write there. NULL: gva is gpa + memory->gva_base.

@@ -123,6 +123,47 @@ static void calls(void)
     call(XEN_sched_op, SCHEDOP_poll, UINT64_MAX - 3, 0);
 }
 
+/* Arguments that are there and nearly right: small numbers, oneself, places within RAM. */
+static void fill_argument(uint8_t *at)
+{
+    for (int i = 0; i < 16; i++) {
+        uint64_t word = dice() % 8;
+
+        switch (dice() % 4) {
+        case 0: word |= XEN_DOMID_SELF | dice() % 3 << 32; break;
+        case 1: word = dice() % (page->ram_bytes / XEN_PAGE_BYTES + 2); break;
+        case 2: word |= dice() % 40 << 32; break;
+        default: break;
+        }
+        *(uint64_t *)(at + 8 * i) = dice() % 16 == 0 ? dice() : word;
+    }
+}
+
+/* Deeper: shared_info and grant frames anywhere, vCPUs, ports, areas, timers; all but what ends it, or sleeps for good. */
+static void near_calls(void)
+{
+    static const uint64_t numbers[] = {XEN_event_channel_op, XEN_event_channel_op, XEN_vcpu_op,        XEN_vcpu_op,
+                                       XEN_memory_op,        XEN_hvm_op,           XEN_grant_table_op, XEN_xen_version,
+                                       XEN_vm_assist,        XEN_set_timer_op,     XEN_console_io};
+
+    for (int i = 0; i < 60000; i++) {
+        uint64_t nr = numbers[dice() % (sizeof numbers / sizeof numbers[0])], cmd = dice() % 16;
+        uint64_t argument = VC_CALL_RAM_BASE + 0x4000 + (dice() % 4 == 0 ? dice() % 4096 : 0);
+
+        fill_argument(ram + (argument - VC_CALL_RAM_BASE));
+        if (nr == XEN_hvm_op)
+            cmd = dice() % 24;
+        if (nr == XEN_vcpu_op && cmd == VCPUOP_down)
+            continue;
+        if (nr == XEN_vcpu_op)
+            call(nr, cmd, dice() % 4, argument);
+        else if (nr == XEN_console_io)
+            call(nr, CONSOLEIO_read, dice() % 100, argument);
+        else
+            call(nr, cmd, argument, dice() % 3);
+    }
+}
+
 /* The call page itself: states that are none, posts nobody waits for, arguments that change while they are served. */
 static void flips(void)
 {
@@ -205,6 +246,7 @@ __attribute__((used)) _Noreturn void rule_breaker_main(void)
     case 'q': sys6(SYS_kill, -1, 9, 0, 0, 0, 0); break;
     case 'u': sys6(SYS_prlimit64, 1, 0, 0, 0, 0, 0); break; /* of a process that is not this one */
     case 'c': calls(); break;
+    case 'd': near_calls(); break;
     case 'f': flips(); break;
     case 'r': ring(); break;
     case 'v': storm(); break;

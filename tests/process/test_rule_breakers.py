@@ -14,7 +14,7 @@ ENDS = {  # first letter of the command line: what is said of its end
     "xit": b"exit status 3",
     "segv": b"signal 11",
     "open": SIGSYS, "exec": SIGSYS, "kork": SIGSYS, "tocket": SIGSYS, "ptrace": SIGSYS, "quill": SIGSYS, "ulimit": SIGSYS,
-    "calls": b"powered off", "flips": b"powered off", "ring": b"powered off", "vstorm": b"powered off",
+    "calls": b"powered off", "deep": b"powered off", "flips": b"powered off", "ring": b"powered off", "vstorm": b"powered off",
 }
 
 
@@ -24,7 +24,7 @@ def hostile(name, word, **keys):
 
 def each_ends_as_it_must(place):
     config = domain("good", "spew 5000; echo done; poweroff")
-    config += "".join(hostile("bad-" + word, word) for word in ENDS)
+    config += "".join(hostile("bad-" + word, word, vcpus=3 if word == "deep" else 1) for word in ENDS)
     status, shown = run(place, config)
     assert status == 1, (status, shown[-2000:])
     for i, (word, end) in enumerate(ENDS.items(), 2):

@@ -267,8 +267,6 @@ bool kvm_engine_interrupt(struct kvm_engine *e, uint32_t vcpu, uint32_t vector)
 
 /* ---- What hypercalls need. ---- */
 
-static const char *way(const void *engine) { return ((const struct kvm_engine *)engine)->way->name; }
-
 static bool translate(void *engine, uint32_t vcpu, uint64_t gva, bool write, uint64_t *gpa)
 {
     struct kvm_engine *e = engine;
@@ -378,10 +376,10 @@ static void latched(void *engine, bool long_mode)
 static const struct engine_events *events(void *engine) { return ((struct kvm_engine *)engine)->way->events; }
 
 #define COMMON_OPERATIONS                                                                                              \
-    .start = start, .kick = kick, .stop = stop, .reset = reset, .destroy = destroy, .way = way,                        \
-    .translate = translate, .map_page = map_page, .time_ns = time_ns, .vcpu_initialise = vcpu_initialise,              \
-    .vcpu_up = vcpu_up, .vcpu_down = vcpu_down, .vcpu_is_up = vcpu_is_up, .upcall = upcall, .set_vector = set_vector,  \
-    .placed = placed, .latched = latched, .events = events
+    .start = start, .kick = kick, .stop = stop, .reset = reset, .destroy = destroy, .translate = translate,            \
+    .map_page = map_page, .time_ns = time_ns, .vcpu_initialise = vcpu_initialise, .vcpu_up = vcpu_up,                  \
+    .vcpu_down = vcpu_down, .vcpu_is_up = vcpu_is_up, .upcall = upcall, .set_vector = set_vector, .placed = placed,    \
+    .latched = latched, .events = events
 
 static int check_kvm(const struct domain_config *config, struct problem *problem)
 {
