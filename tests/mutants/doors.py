@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The mutants of the doors: PV ring, console_io, focus, events, parameters. Format as in test_mutants.py."""
+"""The mutants of the doors: PV ring, console_io, focus, parameters. Format as in test_mutants.py."""
 
 TAKE = ("    if (f->focus == d)\n        while (got < n && got < waiting)\n"
         "            to[got++] = f->typed[f->typed_cons++ & (f->typed_size - 1)];\n")
@@ -89,20 +89,6 @@ MUTANTS = [
      "        unsigned long saved_domain = lock(f, d->lock), saved = lock(f, f->lock);\n\n        vc_focus_show",
      "        unsigned long saved = lock(f, f->lock), saved_domain = lock(f, d->lock);\n\n        vc_focus_show", "focus"),
     # Events and parameters.
-    ("one_vcpu_takes_it_from_all", "events.c",
-     "    for (uint32_t v = 0; v < e->n_vcpus; v++)\n        e->pending[v * e->n_words + port / 64] |=",
-     "    for (uint32_t v = 0; v < 1; v++)\n        e->pending[v * e->n_words + port / 64] |=", "events"),
-    ("sleeps_on_a_late_sequence", "events.c", "env->wait(ctx, &e->sequence, sequence, deadline_ns)",
-     "env->wait(ctx, &e->sequence, *(volatile uint32_t *)&e->sequence, deadline_ns)", "events"),
-    ("sequence_stands_still", "events.c", "vc_store_seq(&e->sequence, e->sequence + 1);",
-     "vc_store_seq(&e->sequence, 0);", "events"),
-    ("virq_sent_by_the_guest", "events.c", "if (p.kind != DOOR)", "if (p.kind == CLOSED)", "events"),
-    ("port_of_another", "events.c", " && e->ports[port].door == door;", ";", "events"),
-    ("pending_after_close", "events.c", "&= ~(UINT64_C(1) << port % 64);\n    e->ports", "|= 0;\n    e->ports",
-     "events"),
-    ("poll_of_129", "events.c", "p.nr_ports > VC_EVENTS_POLL_MAX", "p.nr_ports > VC_EVENTS_POLL_MAX + 1", "events"),
-    ("poll_of_any_port", "events.c", "        if (ports[i] >= e->n_ports)\n", "        if (ports[i] > e->n_ports)\n",
-     "events"),
     ("guest_sets_the_page", "params.c", "[HVM_PARAM_CONSOLE_PFN] = TOOLS | GET | ARM",
      "[HVM_PARAM_CONSOLE_PFN] = TOOLS | GET | SET | ARM", "params"),
     ("hidden_for_nobody", "params.c", "(p->hidden >> index & 1) != 0 || ", "", "params"),

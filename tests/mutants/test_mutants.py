@@ -16,10 +16,12 @@ import tempfile
 import time
 
 import doors
+import events
 
 SOURCE = os.environ["VCONS_SOURCE"]
 CORE = sorted(os.path.basename(f) for f in glob.glob(os.path.join(SOURCE, "core", "*.c")))
-RACES = ("ring_stress", "line_stress", "line_litmus", "focus_stress", "events_stress", "guest_stress")
+RACES = ("ring_stress", "line_stress", "line_litmus", "focus_stress", "events_stress", "events_storm", "vcpu_info_stress",
+         "guest_stress")
 MORE = {"guest_stress": ["tests/unit/guest_machine.c", "guest/console_io.c", "guest/hvc.c", "guest/xen_console.c"]}
 LONG = os.environ.get("VCONS_LONG") is not None
 RACE_S = 600 if LONG else 120  # for one race, in all: a second is plenty on a machine that does nothing else
@@ -114,7 +116,13 @@ def compile_to(work, test, path):
 
 def build(work, directory, test, mutated):
     test = test.split()[0]
-    sources = [os.path.join(SOURCE, "core", f) for f in CORE if f != mutated] + [os.path.join(directory, mutated)]
+    if mutated.endswith(".h"):  # whoever includes it finds it beside itself
+        for path in glob.glob(os.path.join(SOURCE, "core", "*.[ch]")):
+            if os.path.basename(path) != mutated:
+                shutil.copy(path, directory)
+        sources = [os.path.join(directory, f) for f in CORE]
+    else:
+        sources = [os.path.join(SOURCE, "core", f) for f in CORE if f != mutated] + [os.path.join(directory, mutated)]
     sources += [os.path.join(SOURCE, f) for f in [f"tests/unit/test_{test}.c", *MORE.get(test, [])]]
     objects = [compile_to(work, test, path) for path in sources]
     subprocess.run(["cc", "-pthread", *([] if test in RACES else ["-fsanitize=address"]), *objects, "-lcmocka", "-o",
@@ -158,7 +166,7 @@ def main(words):
     failures = 0
     work = tempfile.mkdtemp(prefix="vcons-mutants-")
     try:
-        for mutant in MUTANTS + doors.MUTANTS:
+        for mutant in MUTANTS + doors.MUTANTS + events.MUTANTS:
             if words and not any(w in mutant[0] for w in words):
                 continue
             began = time.monotonic()
