@@ -289,6 +289,28 @@ static void poll_waits_until_an_event(void **state)
     }
 }
 
+static void an_event_between_the_look_and_the_sleep(void **state)
+{
+    uint32_t ports[3];
+
+    (void)state;
+    for (int blocks = 0; blocks < 2; blocks++) {
+        struct rig_domain *d = with_doors(true, ports);
+
+        later = ports[0];
+        rig_raced = d;
+        rig_race = raise_later;
+        rig_race_at_unlock = true;
+        if (blocks)
+            vc_events_sched_op(&d->events, d, 0, SCHEDOP_block, 0);
+        else
+            poll(d, 0, ports, 1, 0);
+        rig_race_at_unlock = false;
+        assert_null(rig_race);
+        assert_int_equal(d->n_waits, 0);
+    }
+}
+
 static void masked_ports_end_a_poll(void **state)
 {
     uint32_t ports[3];
@@ -469,6 +491,83 @@ static void memory_is_taken_away(void **state)
     assert_int_equal(d->n_upcalls[0], 1);
 }
 
+/* ---- Between the look at a port and the lock of the vCPU that it notifies. ---- */
+
+static uint32_t raced_port;
+static void closes(struct rig_domain *d) { assert_int_equal(rig_port_op(d, EVTCHNOP_close, raced_port), 0); }
+static void closes_and_makes_another(struct rig_domain *d)
+{
+    uint32_t port;
+
+    closes(d);
+    assert_int_equal(rig_ipi(d, 2, &port), 0);
+    assert_int_equal(port, raced_port);
+}
+static void rebinds(struct rig_domain *d) { assert_int_equal(rig_bind_vcpu(d, raced_port, 2), 0); }
+static void sender_closes(struct rig_domain *d) { assert_int_equal(rig_port_op(d + 1, EVTCHNOP_close, raced_port), 0); }
+static uint32_t receiving_port;
+static void receiver_closes(struct rig_domain *d)
+{
+    assert_int_equal(rig_port_op(d, EVTCHNOP_close, receiving_port), 0);
+}
+
+static const struct {
+    const char *name;
+    enum vc_event_kind kind;
+    void (*race)(struct rig_domain *d);
+    int64_t result; /* of the send */
+    int upcalled;   /* the vCPU, or nobody */
+} races[] = {
+    {"an ipi is closed", VC_EVENT_IPI, closes, -XEN_EINVAL, -1},
+    {"an ipi is another by now", VC_EVENT_IPI, closes_and_makes_another, 0, 2},
+    {"a door's notifies another vCPU", VC_EVENT_DOOR, rebinds, VC_OK, 2},
+    {"a door's is closed", VC_EVENT_DOOR, closes, VC_ENOENT, -1},
+    {"a door's is another by now", VC_EVENT_DOOR, closes_and_makes_another, VC_ENOENT, -1},
+    {"another vCPU closes the sender's end", VC_EVENT_INTERDOMAIN, sender_closes, -XEN_EINVAL, -1},
+    {"the peer closes its end: nobody hears it", VC_EVENT_INTERDOMAIN, receiver_closes, 0, -1},
+    {"a virq is closed", VC_EVENT_VIRQ, closes, 0, -1},
+    {"a virq notifies another vCPU", VC_EVENT_VIRQ, rebinds, 0, 2},
+};
+static void ports_change_while_they_are_raised(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_ROWS(races); i++) {
+        struct rig *r = rig_new(&(struct rig_shape){0});
+        struct rig_domain *d = &r->domains[0];
+        uint32_t port, remote, unused;
+        int64_t result = 0;
+
+        vc_shared_info_place(&d->shared, 1);
+        switch (races[i].kind) {
+        case VC_EVENT_IPI: rig_ipi(d, 1, &port); break;
+        case VC_EVENT_DOOR: vc_events_open(&d->events, d, VC_DOOR_GUEST, &port); break;
+        case VC_EVENT_VIRQ: rig_virq(d, VIRQ_CONSOLE, 0, &port); break;
+        default:
+            rig_unbound_port(d, 0, &unused); /* so that the ends have two numbers */
+            rig_unbound_port(d, 2, &port);
+            rig_interdomain(d + 1, 1, port, &remote);
+        }
+        receiving_port = port;
+        raced_port = races[i].kind == VC_EVENT_INTERDOMAIN ? remote : port;
+        rig_raced = d;
+        rig_race = races[i].race;
+        if (races[i].kind == VC_EVENT_DOOR)
+            result = vc_events_notify(&d->events, port, d);
+        else if (races[i].kind == VC_EVENT_VIRQ)
+            vc_events_virq(&d->events, 0, VIRQ_CONSOLE);
+        else /* by domain 2 to domain 1's vCPU, if it is a channel */
+            result = rig_send(races[i].kind == VC_EVENT_INTERDOMAIN ? d + 1 : d, raced_port);
+        assert_null(rig_race);
+        if (result != races[i].result)
+            fail_msg("%s: %d", races[i].name, (int)result);
+        for (int v = 0; v < 3; v++)
+            if (d->n_upcalls[v] != (v == races[i].upcalled))
+                fail_msg("%s: vCPU %d has %u upcalls", races[i].name, v, d->n_upcalls[v]);
+        if (get(d->ram + 4096 + 2048, port) != (races[i].upcalled >= 0))
+            fail_msg("%s: pending", races[i].name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -481,11 +580,13 @@ int main(void)
         cmocka_unit_test(a_dropped_upcall_is_tried_again),
         cmocka_unit_test(a_way_of_upcalls_is_set_late),
         cmocka_unit_test(poll_waits_until_an_event),
+        cmocka_unit_test(an_event_between_the_look_and_the_sleep),
         cmocka_unit_test(masked_ports_end_a_poll),
         cmocka_unit_test(what_else_ends_a_poll),
         cmocka_unit_test(each_vcpu_has_its_own_pending_bits_at_first),
         cmocka_unit_test(hostile_polls),
         cmocka_unit_test(block_until_an_upcall),
+        cmocka_unit_test(ports_change_while_they_are_raised),
         cmocka_unit_test(pages_are_looked_up_once),
         cmocka_unit_test(memory_is_remapped),
         cmocka_unit_test(memory_is_taken_away),

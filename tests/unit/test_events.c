@@ -337,6 +337,31 @@ static void results_that_cannot_be_written(void **state)
     assert_int_equal(port, FREE);
 }
 
+/* Nor what another vCPU made of that port meanwhile. */
+static void closes_and_binds(struct rig_domain *d)
+{
+    uint32_t port;
+
+    d->read_only = false;
+    assert_int_equal(rig_port_op(d, EVTCHNOP_close, FREE), 0);
+    assert_int_equal(rig_virq(d, VIRQ_DEBUG, 0, &port), 0);
+    assert_int_equal(port, FREE);
+    d->read_only = true;
+}
+static void undoes_its_own_only(void **state)
+{
+    struct rig_domain *d = with_ports();
+    struct vc_event_binding b;
+    uint32_t port;
+
+    (void)state;
+    d->read_only = true;
+    d->meanwhile = closes_and_binds;
+    assert_int_equal(rig_ipi(d, 0, &port), -XEN_EFAULT);
+    vc_events_look(&d->events, FREE, &b);
+    assert_int_equal(b.kind, VC_EVENT_VIRQ);
+}
+
 /* ---- Status. ---- */
 
 static int64_t status(struct rig_domain *d, uint16_t dom, uint32_t port, struct evtchn_status *s)
@@ -712,6 +737,7 @@ int main(void)
         cmocka_unit_test(bind_ipi),
         cmocka_unit_test(pointers_outside_memory),
         cmocka_unit_test(results_that_cannot_be_written),
+        cmocka_unit_test(undoes_its_own_only),
         cmocka_unit_test(statuses),
         cmocka_unit_test(two_domains),
         cmocka_unit_test(a_domain_with_itself),
