@@ -135,13 +135,21 @@ static bool start_timer(timer_t *timer)
     return true;
 }
 
-/* Xen: the last vCPU that halts with interrupts off switches the domain off (hvm_vcpu_down). */
-static void look_whether_halted(struct kvm_vcpu *v)
+/*
+ * Kicked, or its second is over. Xen: the last vCPU that halts with interrupts off switches the domain off (hvm_vcpu_down).
+ * To tell a vCPU's state is also what takes an INIT that just came, so that KVM_RUN does not tell us of it.
+ */
+static void look_at_state(struct kvm_vcpu *v)
 {
     struct kvm_mp_state state;
-    bool halted = v->engine->lapic && !cpu_interrupts_on(&v->cpu) && ioctl(v->cpu.fd, KVM_GET_MP_STATE, &state) == 0 &&
-                  state.mp_state == KVM_MP_STATE_HALTED;
+    bool halted;
 
+    atomic_store(&v->halted, false);
+    if (!v->engine->lapic || cpu_interrupts_on(&v->cpu) || ioctl(v->cpu.fd, KVM_GET_MP_STATE, &state) < 0)
+        return;
+    if (state.mp_state == KVM_MP_STATE_INIT_RECEIVED)
+        v->engine->way->restarted(v);
+    halted = state.mp_state == KVM_MP_STATE_HALTED;
     atomic_store(&v->halted, halted);
     if (halted)
         kvm_engine_halted(v->engine);
@@ -157,6 +165,7 @@ static void sleep_until_woken(struct kvm_vcpu *v)
 static void serve(struct kvm_vcpu *v)
 {
     atomic_store(&v->up, true); /* also by INIT and SIPI, of which nobody tells us */
+    atomic_store(&v->halted, false);
     switch (exit_serve(v)) {
     case EXIT_RUN: break;
     case EXIT_HALT: sleep_until_woken(v); break;
@@ -185,7 +194,7 @@ static void run(struct kvm_vcpu *v)
     else if (error == -EAGAIN) /* it waited for INIT, and has it */
         v->engine->way->restarted(v);
     else if (error == -EINTR)
-        look_whether_halted(v);
+        look_at_state(v);
     else
         domain_crashed(d, "KVM: %s", strerror(-error));
     if (v->engine->way->after_exit != NULL)
