@@ -17,7 +17,7 @@ stock="kernel = \"/l2/vmlinux\" ramdisk = \"$PWD/initrd\" memory = 256M cmdline 
 service
 # The shells of both stock guests are there before the focus first moves: what they show out of focus has no prompt.
 chat -t 180 shown vcons-vmm four.conf <<'END'
-do while ! grep -q 'guest: up' log/deb1/hvc0/*.log || ! grep -q 'guest: up' log/deb2/hvc0/*.log; do usleep 200000; done
+do until grep -qs 'guest: up' log/deb1/hvc0/*.log && grep -qs 'guest: up' log/deb2/hvc0/*.log; do usleep 200000; done
 see (type
 type echo first a$((6*7))\r
 see first a42\r\n

@@ -8,7 +8,7 @@ ramdisk initrd
 cat >stock.conf <<END
 hypervisor { name = "lab" }
 domain "deb" { kernel = "/l2/vmlinux" ramdisk = "$PWD/initrd" engine = kvm memory = 256M vcpus = $vcpus hold = forever
-    cmdline = "console=hvc0 ignore_loglevel" }
+    cmdline = "console=hvc0 loglevel=8" }
 END
 service
 chat -t $((120 + 10 * vcpus)) shown vcons-vmm stock.conf <<END
@@ -17,7 +17,7 @@ see guest#
 type echo a\$((6*7)) on \$(cat /sys/hypervisor/type) \$(nproc)\\r
 see \\na42 on xen $vcpus\\r\\n
 do vcons ls >ls
-type dmesg >/d; echo D-"BEGIN"; cat /d; echo D-"END"\\r
+type $SAY_ALL
 see D-END\\r\\n
 type poweroff -f\\r
 see (deb) powered off

@@ -16,15 +16,15 @@ see guest#
 type until [ -c /dev/hvc1 ]; do sleep 0.1; done; stty -F /dev/hvc1 raw -echo; echo there\r
 see \nthere\r\n
 type (read -r line; echo "second got $line") </dev/hvc1 >/dev/hvc1 &\r
-type seq 3000 >/dev/hvc1 & seq 3000; wait $!; echo both done\r
+type seq 3000 >/dev/hvc1 & seq 3000; wait $!; echo both "done"\r
 see both done\r\n
 do vcons send deb/hvc1 hello
-do while ! grep -q 'second got hello' log/deb/hvc1/*.log; do usleep 100000; done
+do until grep -qs 'second got hello' log/deb/hvc1/*.log; do usleep 100000; done
 type poweroff -f\r
 end 0
 END
 seq 3000 >wanted
-log_of deb/hvc1 | tr -d '\r' | grep -x '[0-9]*' >second || true
+log_of deb/hvc1 | tr -d '\r' | grep -x '[0-9][0-9]*' >second || true
 same second wanted
-log_of deb/hvc0 | tr -d '\r' | grep -x '[0-9]*' >first || true
+log_of deb/hvc0 | tr -d '\r' | grep -x '[0-9][0-9]*' >first || true
 same first wanted
