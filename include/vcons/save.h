@@ -22,10 +22,12 @@
 #include <stdint.h>
 #include <vcons/error.h>
 
+struct vc_events;
 struct vc_focus;
 struct vc_focus_domain;
 struct vc_params;
 struct vc_pvcons;
+struct vc_shared_info;
 struct xencons_interface;
 
 /* Tags are for ever; a name in the file's order of bytes. */
@@ -41,6 +43,10 @@ enum vc_save_tag {
 #define VC_SAVE_PARAMS_BYTES (VC_SAVE_HEAD_BYTES + 16u + 8u * 64)
 #define VC_SAVE_PVCONS_BYTES (VC_SAVE_HEAD_BYTES + 16u)
 #define VC_SAVE_FOCUS_BYTES  (VC_SAVE_HEAD_BYTES + 4u + 256u)
+/* At most, for a domain with so many vCPUs, and ports. */
+#define VC_SAVE_SHARED_INFO_BYTES(vcpus) (VC_SAVE_HEAD_BYTES + 48u + 4096u + (size_t)(vcpus)*112u)
+#define VC_SAVE_EVENTS_BYTES(ports, vcpus)                                                                             \
+    (VC_SAVE_HEAD_BYTES + 20u + (size_t)(ports)*36u + (size_t)(vcpus) * (((ports) + 31u) / 32u) * 4u)
 
 /* ---- Writing. What does not fit is not written, nor is anything after it, and vc_writer_ok is false. ---- */
 
@@ -116,5 +122,35 @@ void vc_focus_save(struct vc_focus *f, struct vc_focus_domain *d, struct vc_writ
 int vc_focus_restore(struct vc_focus *f, struct vc_focus_domain *d, struct vc_section *s);
 /* The line that the domain has not ended is dropped unseen: the restored domain shows it. Takes the domain's lock. */
 void vc_focus_forget(struct vc_focus *f, struct vc_focus_domain *d);
+
+/*
+ * Version 1: u32 abi, u32 the one at boot, u32 vCPUs, u32 1 if the guest placed shared_info, u64 its frame, u64 seconds, u32
+ * nanoseconds, u32 version of the wall clock, u32 1 if runstates flag their update, u32 0; then, if it was not placed, the page's
+ * 4096 bytes; then of each vCPU u32 1 if its vcpu_info is registered, u32 1 if an upcall was dropped, u64 where it is registered,
+ * u32 version of its time, u32 runstate, u64 since when, 4 u64 times; and of its time and its runstate area each 2 u64 where
+ * its two parts are, u32 bytes of the first, u32 bytes.
+ * What lies in guest memory is saved with that, and is there before a restore. The domain stands still for both. Into one that
+ * was just initialised or reset; a place that this memory has not is refused. A hypervisor that has places of its own is told of
+ * all, as the guest's calls would have.
+ */
+void vc_shared_info_save(struct vc_shared_info *s, struct vc_writer *w);
+int vc_shared_info_restore(struct vc_shared_info *s, struct vc_section *section);
+
+/* Doors are pointers of this process; in a saved state they are numbers of the caller's, from 0. */
+struct vc_save_doors {
+    void *ctx;
+    uint32_t (*number)(void *ctx, const void *door);
+    void *(*door)(void *ctx, uint32_t number); /* NULL: there is none of that number */
+};
+/*
+ * Version 1: u32 the domain's own id, u32 vCPUs, u32 words of a row, u32 ports that are not free, u32 0; of each such port, in
+ * their order, u32 port, kind (enum vc_event_kind), rights, 1 if a door's port was made by the guest, vCPU, virq, remote domid,
+ * remote port, door; then of each vCPU a row of u32 words: what is pending while there is no shared_info, else none.
+ * After vc_shared_info_restore, into a table with all ports free. Ports keep their numbers. A channel to itself stays one,
+ * whatever id the domain has now; a channel to another domain comes back unbound, as if that had closed it. VC_EINVAL too: a
+ * door that is not there.
+ */
+void vc_events_save(struct vc_events *e, const struct vc_save_doors *doors, struct vc_writer *w);
+int vc_events_restore(struct vc_events *e, const struct vc_save_doors *doors, struct vc_section *s);
 
 #endif
