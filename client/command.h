@@ -41,8 +41,8 @@ struct command {
     int (*run)(struct options *options, int argc, char **argv); /* argv[0] is the command; returns the exit status */
 };
 
-extern const struct command command_run, command_ls, command_attach, command_log, command_send, command_stop,
-    command_reset, command_status, command_config;
+extern const struct command command_run, command_ls, command_attach, command_log, command_send, command_save,
+    command_restore, command_stop, command_reset, command_status, command_config;
 
 /* Values that options_next returns besides a command's own. */
 enum { OPTION_END = -1, OPTION_WRONG = -2, OPTION_HELPED = -3 };

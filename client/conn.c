@@ -17,7 +17,7 @@ void conn_close(struct conn *c)
         close(c->fd);
     free(c->in);
     free(c->out);
-    *c = (struct conn){.fd = -1};
+    *c = (struct conn){.fd = -1, .pass_fd = -1, .patience_ms = CONN_PATIENCE_MS};
 }
 
 static int path_of(enum paths_scope scope, char out[PATHS_SOCKET_BYTES], struct problem *p)
@@ -75,15 +75,14 @@ static int connect_any(struct conn *c, const struct options *options, struct pro
     return status;
 }
 
-static int send_all(int fd, const char *text, size_t n)
+static int send_all(struct conn *c, const char *text, size_t n)
 {
     while (n > 0) {
-        ssize_t sent = send(fd, text, n, MSG_NOSIGNAL);
+        ssize_t sent = sock_send_fds(c->fd, text, n, &c->pass_fd, c->pass_fd >= 0);
 
-        if (sent < 0 && errno == EINTR)
-            continue;
         if (sent < 0)
-            return -errno;
+            return (int)sent;
+        c->pass_fd = -1; /* it goes with the first byte */
         text += sent;
         n -= (size_t)sent;
     }
@@ -102,7 +101,7 @@ static int send_request(struct conn *c, json_t *request, struct problem *p)
         size_t n = strlen(text);
 
         text[n] = '\n'; /* in the place of its NUL */
-        error = send_all(c->fd, text, n + 1);
+        error = send_all(c, text, n + 1);
     }
     free(text);
     return error == 0 ? 0 : problem_set(p, error, "%s: cannot ask: %s", c->path, strerror(-error));
@@ -166,7 +165,7 @@ static json_t *receive_answer(struct conn *c, struct problem *p)
             return answer;
         }
         seen = c->have - c->taken;
-        result = seen > CONN_ANSWER_MAX ? -EMSGSIZE : !conn_wait(c, CONN_PATIENCE_MS) ? -ETIMEDOUT : conn_receive(c);
+        result = seen > CONN_ANSWER_MAX ? -EMSGSIZE : !conn_wait(c, c->patience_ms) ? -ETIMEDOUT : conn_receive(c);
         if (result <= 0) {
             problem_set(p, 0, "%s: the service %s", c->path,
                         result == 0 ? "closed the connection: is it stopping? vcons status" : strerror(-result));
@@ -231,7 +230,7 @@ int conn_try(struct conn *c, const struct options *options, struct problem *p)
     json_t *ok = NULL;
     int status;
 
-    *c = (struct conn){.fd = -1};
+    *c = (struct conn){.fd = -1, .pass_fd = -1, .patience_ms = CONN_PATIENCE_MS};
     status = connect_any(c, options, p);
     if (status == EXIT_DONE)
         status = ask(c, json_pack("{s:s,s:i}", "op", "hello", "version", VC_CONTROL_VERSION), &ok, p);
@@ -259,6 +258,13 @@ int conn_ask(struct conn *c, json_t *request, json_t **ok)
     if (status != EXIT_DONE)
         message("%s", p.text);
     return status;
+}
+
+int conn_ask_with(struct conn *c, json_t *request, int fd, json_t **ok)
+{
+    c->pass_fd = fd;
+    c->patience_ms = -1;
+    return conn_ask(c, request, ok);
 }
 
 static uint64_t number(const json_t *object, const char *key)

@@ -31,7 +31,9 @@ struct conn {
     int fd; /* -1: closed */
     unsigned id;
     char path[PATHS_SOCKET_BYTES];
-    uint8_t *in; /* bytes that were read; in[taken..have) are not used yet */
+    int pass_fd;     /* goes with the next request; -1: none */
+    int patience_ms; /* for the next answer; -1: for ever */
+    uint8_t *in;     /* bytes that were read; in[taken..have) are not used yet */
     size_t taken, have, in_size;
     uint8_t *out; /* bytes that wait to be sent */
     size_t out_have, out_size;
@@ -44,6 +46,8 @@ int conn_try(struct conn *c, const struct options *options, struct problem *p);
 void conn_close(struct conn *c);
 /* Ask and wait for the answer; takes request (an object without id; may be NULL: out of memory). 0: *ok is the caller's to json_decref. */
 int conn_ask(struct conn *c, json_t *request, json_t **ok);
+/* The same with a descriptor, and without a limit of patience: the file may be long and its disk slow. */
+int conn_ask_with(struct conn *c, json_t *request, int fd, json_t **ok);
 
 struct conn_attach {
     char console[80];            /* its full name */

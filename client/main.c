@@ -12,8 +12,8 @@
 #include "host/message.h"
 #include "host/paths.h"
 
-static const struct command *const commands[] = {&command_run,   &command_ls,     &command_attach,
-                                                 &command_log,   &command_send,   &command_stop,
+static const struct command *const commands[] = {&command_run,   &command_ls,     &command_attach,  &command_log,
+                                                 &command_send,  &command_save,   &command_restore, &command_stop,
                                                  &command_reset, &command_status, &command_config};
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 

@@ -30,6 +30,8 @@ struct run {
     struct tty tty;
 };
 
+/* Check the hypervisor's arguments, start what is missing, and it; wait for it unless r->detach. An exit code, with its message. */
+int run_all(struct run *r);
 /* Directories for this run alone, in the environment for all we start. 0 or an exit code, with a message. */
 int run_private_make(struct run *r);
 /* Wait until the service that we started has ended, end it if it has not, remove the directories, or all but the logs. */

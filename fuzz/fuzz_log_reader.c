@@ -4,7 +4,7 @@
  * and walked again. Readers end and only go forward (R45); what repair leaves, a second repair leaves as it is.
  */
 #include "fuzz.h"
-#include "service/crc32c.h"
+#include "host/crc32c.h"
 #include "service/log.h"
 #include <dirent.h>
 #include <fcntl.h>

@@ -29,6 +29,13 @@ static void unlink_control(struct control *k)
     watch_end(&k->service->watches, &k->watch);
 }
 
+static void drop_passed(struct control *k)
+{
+    if (k->passed_fd >= 0)
+        close(k->passed_fd);
+    k->passed_fd = -1;
+}
+
 /* The connection goes, or only its control part, when a viewer has taken the socket over. */
 static void control_end(struct control *k, bool close_socket)
 {
@@ -37,6 +44,7 @@ static void control_end(struct control *k, bool close_socket)
     unlink_control(k);
     if (close_socket)
         close(k->watch.fd);
+    drop_passed(k);
     json_decref(k->asked_id);
     json_decref(k->attaching);
     free(k->line);
@@ -110,6 +118,7 @@ static void obey(struct control *k, const char *line, size_t n)
                                     : control_error(NULL, VC_CONTROL_E_BAD, "not JSON: %s", error.text);
 
     json_decref(request);
+    drop_passed(k); /* whoever needed it has sent it on */
     if (reply != NULL)
         answer(k, reply);
     else
@@ -138,20 +147,26 @@ static void read_request(struct control *k)
     static char bytes[VC_CONTROL_LINE_MAX];
     ssize_t n = recv(k->watch.fd, bytes, sizeof bytes, MSG_DONTWAIT | MSG_PEEK);
     const char *end = n > 0 ? memchr(bytes, '\n', (size_t)n) : NULL;
+    unsigned n_fds = 0;
+    int fd = -1;
     char *line;
     size_t line_n;
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n > 0)
-        n = recv(k->watch.fd, bytes, end != NULL ? (size_t)(end + 1 - bytes) : (size_t)n, MSG_DONTWAIT);
+        n = sock_recv_fds(k->watch.fd, bytes, end != NULL ? (size_t)(end + 1 - bytes) : (size_t)n, &fd, 1, &n_fds);
+    if (fd >= 0) {
+        drop_passed(k);
+        k->passed_fd = fd;
+    }
     if (n <= 0) {
         control_end(k, true);
         return;
     }
     if (!keep(k, bytes, (size_t)n))
         return;
-    if (end == NULL)
+    if (end == NULL || bytes + n <= end) /* what comes with a descriptor is taken apart from what came before it */
         return;
     line = k->line;
     line_n = k->line_n;
@@ -219,8 +234,8 @@ void control_link_ended(struct service *s, const struct link *l)
         next = k->next;
         for (uint32_t i = 0; i < k->n_asked; i++)
             if (k->asked[i].link == l) {
-                /* A hypervisor told to stop everything may well leave before it answers. */
-                asked_one(k, i, false, "");
+                /* A hypervisor told to stop everything may well leave before it answers; what was saved is known to be. */
+                asked_one(k, i, k->asked_save, "its hypervisor went away before it was saved");
                 break;
             }
     }
@@ -260,6 +275,7 @@ static void accept_one(struct watch *w, uint32_t events)
         return;
     }
     k->watch = (struct watch){.ready = ready, .fd = fd};
+    k->passed_fd = -1;
     k->service = s;
     k->next = s->controls;
     s->controls = k;

@@ -170,12 +170,13 @@ static json_t *status(struct control *k, const json_t *request)
                   (int)__atomic_load_n(&s->store.n_failing, __ATOMIC_RELAXED), "kicks_sure", kicker_sure(&s->kicker)));
 }
 
-/* stop, reset */
+/* stop, reset, save */
 
 static json_t *ask(struct control *k, const json_t *request, struct link *l, enum vc_link_request what,
                    const char *domain)
 {
-    if (k->n_asked == CONTROL_ASKED || link_ask(l, what, domain, &k->asked[k->n_asked].serial) != 0)
+    if (k->n_asked == CONTROL_ASKED ||
+        link_ask(l, what, domain, what == VC_LINK_SAVE ? k->passed_fd : -1, &k->asked[k->n_asked].serial) != 0)
         return control_error(json_object_get(request, "id"), VC_CONTROL_E_FAILED, "%s does not answer now",
                              link_name(l));
     k->asked[k->n_asked++].link = l;
@@ -195,7 +196,7 @@ static json_t *stop_all(struct control *k, const json_t *request)
     return k->n_asked == 0 ? control_ok(json_object_get(request, "id"), NULL) : NULL;
 }
 
-static json_t *stop_or_reset(struct control *k, const json_t *request, enum vc_link_request what)
+static json_t *ask_domain(struct control *k, const json_t *request, enum vc_link_request what)
 {
     const json_t *id = json_object_get(request, "id");
     const char *domain = text_of(request, "domain");
@@ -203,8 +204,11 @@ static json_t *stop_or_reset(struct control *k, const json_t *request, enum vc_l
     json_t *answer;
 
     if (k->peer.uid != 0 && k->peer.uid != k->service->own.uid)
-        return control_error(id, VC_CONTROL_E_NOT_ALLOWED, "only the service's own user and root stop domains");
+        return control_error(id, VC_CONTROL_E_NOT_ALLOWED, "only the service's own user and root stop or save domains");
     k->asked_failed = false;
+    k->asked_save = what == VC_LINK_SAVE;
+    if (k->asked_save && k->passed_fd < 0)
+        return bad(request, "save comes with the descriptor of a file");
     if (json_is_true(json_object_get(request, "all")) && what == VC_LINK_STOP) {
         answer = stop_all(k, request);
     } else {
@@ -356,10 +360,12 @@ json_t *control_request(struct control *k, const json_t *request)
     if (strcmp(op, "status") == 0)
         return status(k, request);
     if (strcmp(op, "stop") == 0)
-        return stop_or_reset(k, request, VC_LINK_STOP);
+        return ask_domain(k, request, VC_LINK_STOP);
     if (strcmp(op, "reset") == 0)
-        return stop_or_reset(k, request, VC_LINK_RESET);
+        return ask_domain(k, request, VC_LINK_RESET);
+    if (strcmp(op, "save") == 0)
+        return ask_domain(k, request, VC_LINK_SAVE);
     if (strcmp(op, "attach") == 0)
         return attach(k, request);
-    return bad(request, "\"op\" is one of hello, ls, status, stop, reset, attach");
+    return bad(request, "\"op\" is one of hello, ls, status, stop, reset, save, attach");
 }

@@ -28,12 +28,13 @@ struct control {
     struct control *next;
     struct access_peer peer;
     bool greeted;
-    char *line; /* a request that is not whole yet */
+    int passed_fd; /* came with the request, -1: none */
+    char *line;    /* a request that is not whole yet */
     size_t line_n;
     char *answer; /* what the socket has not taken */
     size_t answer_n, answer_done;
     struct viewer *viewer; /* attached: once the answer is out */
-    struct {               /* stop and reset wait for their hypervisors */
+    struct {               /* stop, reset and save wait for their hypervisors */
         const struct link *link;
         uint32_t serial;
     } asked[CONTROL_ASKED];
@@ -41,11 +42,11 @@ struct control {
     json_t *asked_id;
     json_t *attaching;             /* an attach whose console is being brought up to date ... */
     const struct console *syncing; /* ... this one */
-    bool asked_failed;
+    bool asked_failed, asked_save;
     char asked_text[VC_LINK_TEXT_BYTES];
 };
 
-/* The answer to a request; NULL: it will come later (stop, reset, attach). */
+/* The answer to a request; NULL: it will come later (stop, reset, save, attach). */
 json_t *control_request(struct control *k, const json_t *request);
 /* The rest of an attach, k->attaching, once its console is up to date. */
 json_t *control_attach(struct control *k);

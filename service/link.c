@@ -95,13 +95,13 @@ void link_tell_token(struct console *c)
     watch_set(&c->service->watches, &c->link->watch, c->link->answer_bytes ? EPOLLOUT : EPOLLIN | EPOLLOUT);
 }
 
-int link_ask(struct link *l, enum vc_link_request request, const char *domain, uint32_t *serial)
+int link_ask(struct link *l, enum vc_link_request request, const char *domain, int file, uint32_t *serial)
 {
     struct vc_link_ask ask = {.head = {VC_LINK_REQUEST, sizeof ask}, .request = request};
 
     ask.serial = ++l->service->next_serial;
     snprintf(ask.domain, sizeof ask.domain, "%s", domain);
-    if (!send_packet(l, &ask, sizeof ask))
+    if (sock_send_fds(l->watch.fd, &ask, sizeof ask, &file, file >= 0) != (ssize_t)sizeof ask)
         return -EAGAIN;
     *serial = ask.serial;
     return 0;

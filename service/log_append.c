@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "crc32c.h"
+#include "host/crc32c.h"
 #include "log_private.h"
 #include <errno.h>
 #include <string.h>

@@ -28,12 +28,12 @@ static bool go_on(void *ctx, bool full)
 {
     struct door *door = door_of(ctx);
 
-    if (full && !domain_stopping(door->domain)) {
+    if (full && !domain_interrupted(door->domain)) {
         console_lock(&door->console);
         console_wait(&door->console, WAIT_SLICE_MS);
         console_unlock(&door->console);
     }
-    return !domain_stopping(door->domain);
+    return !domain_interrupted(door->domain);
 }
 
 const struct vc_console_io_env domain_console_io_env = {
@@ -44,7 +44,14 @@ int64_t calls_console_io(struct domain_vcpu *v, const uint64_t args[6])
     /* cmd and count are C's unsigned int in Xen's ABI: what stands in the upper half is not looked at. */
     struct vc_console_io_call call = {.cmd = (uint32_t)args[0], .count = (uint32_t)args[1], .buffer = args[2]};
 
-    return vc_console_io(&v->domain->io, v, &call) ? call.result : 0; /* false: this run ends; nobody reads it */
+    if (vc_console_io(&v->domain->io, v, &call))
+        return call.result;
+    /* This run ends, and nobody reads the result; or it stands still, and what is left of the call is made again. */
+    v->again = true;
+    v->again_args[0] = call.cmd;
+    v->again_args[1] = call.count;
+    v->again_args[2] = call.buffer;
+    return 0;
 }
 
 void domain_debug_port(struct domain *d, uint8_t byte)

@@ -3,6 +3,7 @@
 #include "config_value.h"
 #include "host/config.h"
 #include "host/name.h"
+#include "save.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -268,7 +269,10 @@ int vmm_config_read(struct vmm_config *config, const struct vmm_config_options *
     int result;
 
     config_defaults(config, options->file);
-    result = options->file != NULL ? from_file(config, options, &problem) : from_options(config, options, &problem);
+    if (options->restore != NULL)
+        result = save_config_open(config, options, &problem);
+    else
+        result = options->file != NULL ? from_file(config, options, &problem) : from_options(config, options, &problem);
     if (result == 0)
         result = complete(config, options, &problem);
     if (result != 0)

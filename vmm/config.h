@@ -38,6 +38,8 @@ struct config_console {
     enum config_door door;
 };
 
+struct save_in;
+
 struct domain_config {
     char name[CONFIG_NAME_BYTES];
     unsigned line;   /* of its block in the file; 0: from the command line */
@@ -66,9 +68,10 @@ struct vmm_config {
     bool conswitch_to_xen; /* the x: focus starts with the hypervisor */
     struct domain_config *domains;
     size_t n_domains;
-    struct problem no_kvm; /* why `auto` did not choose it, for people; empty: it did, or nobody asked */
-    bool unusable;         /* what was wrong is that an engine somebody named cannot be used here: exit 7 */
-    char *file;            /* NULL: none */
+    struct problem no_kvm;    /* why `auto` did not choose it, for people; empty: it did, or nobody asked */
+    bool unusable;            /* what was wrong is that an engine somebody named cannot be used here: exit 7 */
+    char *file;               /* NULL: none */
+    struct save_in *restored; /* the file that its one domain goes on from (save.h); NULL: none */
 };
 
 /* What the command line says instead of a file, or over it. */
@@ -77,6 +80,7 @@ struct vmm_config_options {
     const char *name;   /* NULL: the file's */
     const char *engine; /* for domains that say auto; NULL: auto */
     const char *kernel, *ramdisk, *cmdline, *memory;
+    const char *restore, *restore_as; /* a file of `vcons save`; the domain's new name, or NULL */
 };
 
 /* 0; or -1 after one line on standard error, `FILE:LINE: …`, that says what was expected. */

@@ -2,6 +2,7 @@
 #include "config_value.h"
 #include "engine.h"
 #include "host/name.h"
+#include "save.h"
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -248,6 +249,7 @@ void config_domain_finish(struct domain_config *d)
 
 void vmm_config_finish(struct vmm_config *config)
 {
+    save_config_close(config);
     for (size_t i = 0; i < config->n_domains; i++)
         config_domain_finish(&config->domains[i]);
     free(config->domains);

@@ -15,7 +15,7 @@ static const char *const calls[] = {
     "clone", "clone3", "set_tid_address", "prctl", "sched_getaffinity", "prlimit64", "get_mempolicy",
     /* guests' memory, lines */
     "memfd_create", "ftruncate", "fallocate", "fcntl", "dup3", "dup", "io_submit", "io_getevents", "io_destroy",
-    "preadv2", "pread64", "pwrite64",
+    "preadv2", "pread64", "pwrite64", "fsync",
     /* the link, the launchers */
     "socket", "socketpair", "connect", "sendmsg", "recvmsg", "sendto", "recvfrom", "getsockopt", "setsockopt",
     "shutdown", "inotify_add_watch", "inotify_rm_watch", "pidfd_send_signal", "wait4", "waitid",

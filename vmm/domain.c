@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "calls.h"
+#include "save.h"
 #include "vmm.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ struct domain *domain_create(struct vmm *vmm, const struct domain_config *config
     d->memory.fd = -1;
     pthread_mutex_init(&d->why_lock, NULL);
     pthread_mutex_init(&d->focus_lock, NULL);
+    pause_init(d);
     uv_timer_init(&vmm->loop, &d->restart);
     d->restart.data = d;
     if (guest_init(d, problem) != 0 || doors_init(d, problem) != 0)
@@ -49,6 +51,7 @@ destroy:
 /* libuv looks at closed handles once more: the caller runs the loop before it calls domain_free. */
 void domain_destroy(struct domain *d)
 {
+    save_abandon(d);
     if (d->engine != NULL)
         d->ops->destroy(d->engine);
     d->engine = NULL;
@@ -60,6 +63,7 @@ void domain_destroy(struct domain *d)
 void domain_free(struct domain *d)
 {
     doors_free(d);
+    pause_finish(d);
     guest_free(d);
     pthread_mutex_destroy(&d->focus_lock);
     pthread_mutex_destroy(&d->why_lock);
@@ -68,8 +72,20 @@ void domain_free(struct domain *d)
 
 static void tell_state(struct domain *d) { link_domain_state(&d->vmm->link, d); }
 
+static int start_loaded(struct domain *d, struct problem *problem)
+{
+    save_resume(d);
+    if (domain_store_reopen(d, problem) == 0 && d->ops->start(d->engine, problem) == 0)
+        return 0;
+    domain_store_close(d);
+    doors_close(d, true);
+    return -1;
+}
+
 static int start_engine(struct domain *d, struct problem *problem)
 {
+    if (d->loaded)
+        return start_loaded(d, problem);
     if (d->engine == NULL) {
         d->engine = d->ops->create(d, d->config, &d->memory, problem);
         if (d->engine == NULL)
@@ -107,6 +123,7 @@ int domain_start(struct domain *d, struct problem *problem)
     d->why[0] = '\0';
     d->started_ms = vmm_now_ms();
     domain_join(d);
+    link_domain_back(&d->vmm->link, d);
     d->state = DOMAIN_RUNNING;
     if (start_engine(d, problem) != 0) {
         d->crashed = true;
@@ -147,6 +164,7 @@ void domain_end(struct domain *d, enum domain_request request)
     atomic_store(&d->stopping, true);
     domain_wake_all(d);
     doors_wake(d);
+    pause_wake(d);
     d->ops->kick(d->engine);
 }
 
@@ -222,11 +240,9 @@ static enum config_action action_for(const struct domain *d, enum domain_request
 
 static void say_how(struct domain *d, enum domain_request request, enum config_action action)
 {
-    static const char *const did[] = {[REQUEST_POWEROFF] = "powered off",
-                                      [REQUEST_REBOOT] = "reboots",
-                                      [REQUEST_CRASH] = "crashed",
-                                      [REQUEST_RESET] = "is reset",
-                                      [REQUEST_STOP] = "is stopped"};
+    static const char *const did[] = {
+        [REQUEST_POWEROFF] = "powered off", [REQUEST_REBOOT] = "reboots", [REQUEST_CRASH] = "crashed",
+        [REQUEST_RESET] = "is reset",       [REQUEST_SAVE] = "is saved",  [REQUEST_STOP] = "is stopped"};
     const char *next = request == REQUEST_REBOOT || request == REQUEST_RESET ? ""
                        : action == ACTION_RESTART                            ? "; starts again"
                        : action == ACTION_PRESERVE                           ? "; kept as it is"
@@ -270,6 +286,8 @@ static void finish_run(struct domain *d)
 
 void domain_reap(struct domain *d)
 {
+    if (save_holds(d))
+        return; /* its memory is being written; who does that has us look again */
     if (d->state == DOMAIN_RUNNING) {
         d->ops->stop(d->engine);
         d->state = DOMAIN_ENDING;

@@ -33,8 +33,16 @@ enum domain_state {
     DOMAIN_PRESERVED, /* stopped, kept for a look */
 };
 
-/* What is to become of the run that is ending. The first that asks wins, but STOP over all. */
-enum domain_request { REQUEST_NONE, REQUEST_POWEROFF, REQUEST_REBOOT, REQUEST_CRASH, REQUEST_RESET, REQUEST_STOP };
+/* What is to become of the run that is ending. The first that asks wins, but STOP over all. SAVE: it is in a file already. */
+enum domain_request {
+    REQUEST_NONE,
+    REQUEST_POWEROFF,
+    REQUEST_REBOOT,
+    REQUEST_CRASH,
+    REQUEST_RESET,
+    REQUEST_SAVE,
+    REQUEST_STOP
+};
 
 /* Loop thread, all of them. */
 struct domain *domain_create(struct vmm *vmm, const struct domain_config *config, uint32_t domid,

@@ -43,18 +43,26 @@ static uint32_t pv_out(void *ctx, const uint8_t *bytes, uint32_t n)
 static uint32_t pv_in(void *ctx, uint8_t *bytes, uint32_t n)
 {
     struct door *door = ctx;
-    uint32_t got = console_get(&door->console, bytes, n);
+    uint32_t got = door_kept(door, bytes, n);
+
+    if (got == 0)
+        got = console_get(&door->console, bytes, n);
 
     if (got > 0 || !is_first(door))
         return got;
     return vc_focus_read(&door->domain->vmm->focus, &door->domain->focus, bytes, n);
 }
 
-/* Ports of further consoles are the guest's: their backend binds them before it opens the door. */
+/* Ports of further consoles are the guest's: their backend binds them before it opens the door. A restored domain's port is
+ * there already, for this door and no other. */
 static int pv_bind(void *ctx)
 {
     struct door *door = ctx;
+    struct vc_event_binding binding;
 
+    if (door->port != 0 && vc_events_look(&door->domain->events, door->port, &binding) == VC_OK &&
+        binding.kind == VC_EVENT_DOOR && binding.door == &door->to)
+        return VC_OK;
     if (!door->is_primary)
         return VC_OK;
     return vc_events_open(&door->domain->events, &door->to, VC_DOOR_GUEST, &door->port);
@@ -102,6 +110,9 @@ static void kicked(struct domain_port *port)
 
 bool door_serve(struct door *door)
 {
+    if (door->frozen)
+        return true; /* what is left is saved where it is */
+
     enum vc_pvcons_served served = door->config->door == DOOR_XEN ? vc_pvcons_serve(&door->pvcons) : VC_PVCONS_DONE;
 
     if (served == VC_PVCONS_RETRY && !door->retry) {
@@ -222,13 +233,23 @@ static int open_ring(struct door *door, struct problem *problem)
     return 0;
 }
 
+void door_free(struct door *door)
+{
+    door_drop_kept(door);
+    console_finish(&door->console);
+}
+
+void door_prepare(struct door *door) { vc_pvcons_init(&door->pvcons, &pvcons_env, door); }
+
 int door_open(struct door *door, struct problem *problem)
 {
     int result = 0;
 
     console_lock(&door->console);
     console_post(&door->console, VC_LINE_BOOT, door->domain->boot);
-    vc_pvcons_init(&door->pvcons, &pvcons_env, door);
+    door_prepare(door);
+    door->port = 0;
+    door_drop_kept(door);
     if (door->is_primary)
         result = open_ring(door, problem);
     console_unlock(&door->console);
@@ -239,8 +260,8 @@ void door_close(struct door *door, bool for_good)
 {
     console_lock(&door->console);
     if (door->config->door == DOOR_XEN)
-        vc_pvcons_detach(&door->pvcons, for_good);
-    door->retry = false;
+        vc_pvcons_detach(&door->pvcons, for_good && !door->frozen);
+    door->retry = door->frozen = false;
     console_unlock(&door->console);
 }
 
@@ -260,6 +281,17 @@ bool door_attach(struct door *door, void *page)
 
 void door_detach(struct door *door) { door_close(door, true); }
 
+void door_again(struct door *door)
+{
+    console_lock(&door->console);
+    if (door->is_primary && (door->domain->config->connected == CONNECTED_ALWAYS || door->linked))
+        vc_pvcons_connect(&door->pvcons);
+    else if (door->is_primary)
+        vc_pvcons_disconnect(&door->pvcons);
+    console_unlock(&door->console);
+    door_input(door);
+}
+
 void door_linked(struct door *door, bool linked)
 {
     struct domain *d = door->domain;
@@ -268,7 +300,7 @@ void door_linked(struct door *door, bool linked)
     door->linked = linked;
     if (linked)
         console_attached(&door->console);
-    if (door->is_primary && d->config->connected == CONNECTED_SERVICE && d->state == DOMAIN_RUNNING) {
+    if (door->is_primary && d->config->connected == CONNECTED_SERVICE && d->state == DOMAIN_RUNNING && !door->frozen) {
         if (linked)
             vc_pvcons_connect(&door->pvcons);
         else

@@ -6,7 +6,12 @@
 
 /* Domain, configuration and number are set. After -1 too the console is there to be finished, if it has memory. */
 int door_init(struct door *door, struct problem *problem);
+/* As it is before it is opened, or restored. */
+void door_prepare(struct door *door);
+/* It was restored, or frozen: connected or not, as it should be now; it looks at all that came meanwhile. */
+void door_again(struct door *door);
 int door_open(struct door *door, struct problem *problem);
+void door_free(struct door *door);
 void door_close(struct door *door, bool for_good);
 /* The loop's look at one console, and when it must look again. ctx is the door. May reap the domain. */
 void door_work(void *ctx);

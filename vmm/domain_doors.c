@@ -33,7 +33,7 @@ void doors_finish(struct domain *d)
 void doors_free(struct domain *d)
 {
     for (uint32_t i = 0; i < d->n_doors; i++)
-        console_finish(&d->doors[i].console);
+        door_free(&d->doors[i]);
 }
 
 int doors_open(struct domain *d, struct problem *problem)
@@ -60,6 +60,12 @@ void doors_close(struct domain *d, bool for_good)
 {
     for (uint32_t i = 0; i < d->n_doors; i++)
         door_close(&d->doors[i], for_good);
+}
+
+void doors_again(struct domain *d)
+{
+    for (uint32_t i = 0; i < d->n_doors; i++)
+        door_again(&d->doors[i]);
 }
 
 void doors_post(struct domain *d, enum vc_line_event_kind kind, uint64_t value)

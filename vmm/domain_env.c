@@ -93,7 +93,7 @@ static enum vc_wait wait_for_word(void *ctx, const uint32_t *word, uint32_t valu
     atomic_store(&v->sleeps_on, word); /* before the look at word: see wake_word */
     pthread_mutex_lock(&v->sleep_lock);
     while (result == VC_WAIT_WOKEN && vc_load_seq(word) == value) {
-        if (domain_stopping(d))
+        if (domain_interrupted(d))
             result = VC_WAIT_STOP;
         else if (!sleep_until(v, deadline_ns))
             result = VC_WAIT_TIMEOUT;

@@ -25,6 +25,8 @@ struct domain_vcpu { /* ctx of core's env functions */
 
     /* Its own thread's. */
     bool compat; /* the call that it makes now is of 32-bit code */
+    bool again;  /* that call was cut short, and is to be made again, so: */
+    uint64_t again_args[6];
     uint64_t calls[XEN_N_HYPERCALLS], refused[XEN_N_HYPERCALLS], other_calls, other_refused; /* since the run began */
 
     pthread_mutex_t lock; /* core's: VC_RANK_VCPU */
@@ -35,6 +37,7 @@ struct domain_vcpu { /* ctx of core's env functions */
     /* VIRQ_TIMER. The handle is the loop's. */
     int timer_fd;
     bool has_timer;
+    uint64_t timer_ns; /* as last set, by its own thread */
     uv_poll_t timer;
 };
 
@@ -54,6 +57,9 @@ struct door { /* one console of a domain: its line, and what the guest writes to
     uint32_t port;           /* of the PV console, while bound */
     bool retry;              /* the PV ring is broken: serve it again in a second */
     bool linked;             /* a service has the line now */
+    bool frozen;             /* nothing moves: it is being saved (save.h) */
+    uint8_t *kept;           /* input that was taken to be saved: it comes before the line's */
+    uint32_t n_kept, at_kept;
 };
 
 struct domain {
@@ -73,6 +79,9 @@ struct domain {
     bool in_focus_ring;
     char notice[160]; /* stands in the message when it gets the focus */
     uv_timer_t restart;
+    struct save *save; /* save.h; NULL: it is not being saved */
+    bool loaded;       /* goes on from a file when it starts */
+    uint64_t saved_ns; /* its clock, then */
 
     /* How this run ends. Any thread. */
     atomic_int request;   /* enum domain_request */
@@ -80,6 +89,13 @@ struct domain {
     atomic_bool ended;    /* the engine said so; the loop takes it */
     pthread_mutex_t why_lock;
     char why[128]; /* of a crash, for people */
+
+    struct {
+        pthread_mutex_t lock; /* a leaf */
+        pthread_cond_t go_on;
+        atomic_bool wanted;
+        uint32_t n_parked;
+    } pause; /* domain_pause.c */
 
     struct door doors[CONFIG_CONSOLES_MAX];
     uint32_t n_doors;
@@ -118,6 +134,15 @@ void domain_set_off(struct domain *d, enum domain_state state);
 /* Make all vCPUs leave. Any thread, no lock held. */
 void domain_end(struct domain *d, enum domain_request request);
 uint64_t domain_time_ns(void);
+/* Whether vCPUs are to leave, or to stand still: looked at in every wait. */
+bool domain_interrupted(const struct domain *d);
+/* domain_pause.c, loop thread: have all vCPUs stand still, and go on. */
+void pause_init(struct domain *d);
+void pause_finish(struct domain *d);
+void pause_wake(struct domain *d); /* any thread: those that stand still look at domain_stopping */
+void domain_pause(struct domain *d);
+bool domain_is_paused(struct domain *d);
+void domain_unpause(struct domain *d);
 
 /* domain_timer.c: the guest's system time, any thread; wall time for the guest. */
 uint64_t domain_guest_time(const struct domain *d);
@@ -148,6 +173,12 @@ bool doors_drained(struct domain *d);
 void doors_close(struct domain *d, bool for_good);
 /* Something that has its place in the stream of each. */
 void doors_post(struct domain *d, enum vc_line_event_kind kind, uint64_t value);
+/* They were frozen, or restored: the way they should be now, with all that came meanwhile. */
+void doors_again(struct domain *d);
+/* save_door.c [locked]: input kept from before; and more of it, -1: no memory. */
+uint32_t door_kept(struct door *door, uint8_t *bytes, uint32_t n);
+int door_keep(struct door *door, const void *bytes, uint32_t n);
+void door_drop_kept(struct door *door);
 /* Whoever waits for room is to look again. */
 void doors_wake(struct domain *d);
 /* The loop's look at those that asked for it. */

@@ -160,6 +160,34 @@ int domain_store_open(struct domain *d, struct problem *problem)
     return problem_set(problem, -1, "no memory for XenStore");
 }
 
+int domain_store_reopen(struct domain *d, struct problem *problem)
+{
+    struct domain_store *s = &d->store;
+    uint64_t gpa = boot_store_gpa(&d->memory);
+    int result;
+
+    pthread_mutex_lock(&s->lock);
+    result = fill(d, memory_at(&d->memory, gpa, XEN_PAGE_BYTES), gpa / XEN_PAGE_BYTES);
+    pthread_mutex_unlock(&s->lock);
+    if (result == 0)
+        return 0;
+    domain_store_close(d);
+    return problem_set(problem, -1, "no memory for XenStore");
+}
+
+bool domain_store_settle(struct domain *d)
+{
+    struct domain_store *s = &d->store;
+    bool settled;
+
+    pthread_mutex_lock(&s->lock);
+    while (s->store != NULL && store_ring_serve(&s->ring))
+        continue;
+    settled = s->store == NULL || (s->ring.got == 0 && s->ring.queue.prod == s->ring.queue.cons);
+    pthread_mutex_unlock(&s->lock);
+    return settled;
+}
+
 void domain_store_close(struct domain *d)
 {
     struct domain_store *s = &d->store;

@@ -42,6 +42,11 @@ void domain_store_init(struct domain *d);
 void domain_store_free(struct domain *d);
 /* For a run that starts, when the first console has its page and port: page, port, parameters, nodes. */
 int domain_store_open(struct domain *d, struct problem *problem);
+/* For a domain that was saved: its page as it was, store.port, which is there; the nodes of a boot. What the guest wrote, its
+ * watches and transactions are gone, as after a migration under Xen. */
+int domain_store_reopen(struct domain *d, struct problem *problem);
+/* No vCPU runs. Serve what is there; false: the guest is in the middle of a request. */
+bool domain_store_settle(struct domain *d);
 /* No vCPU runs any more; consoles that it had opened are closed. Without a run: nothing to do. */
 void domain_store_close(struct domain *d);
 /* The loop's turn, if there is something to do. */

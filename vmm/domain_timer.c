@@ -62,6 +62,7 @@ void domain_timer_set(struct domain_vcpu *v, uint64_t deadline_ns)
     uint64_t now = domain_guest_time(v->domain), wake_ns = 1;
     struct itimerspec t = {0};
 
+    v->timer_ns = deadline_ns;
     if (deadline_ns != DOMAIN_TIMER_NONE) {
         if (deadline_ns > now && deadline_ns - now < FOR_EVER_NS)
             wake_ns = clock_ns() + (deadline_ns - now);

@@ -149,6 +149,18 @@ struct engine_ops {
     int (*placed)(void *engine, enum engine_area area, uint32_t vcpu, uint64_t gpa);
     /* The guest's mode, which decides the layout of shared_info, was latched. As `placed`. NULL: core has it. */
     void (*latched)(void *engine, bool long_mode);
+    /*
+     * ---- Save and restore (save.h): all three, or NULL: its domains cannot be saved. Loop thread. ----
+     *
+     * pause: have every vCPU's thread, config->vcpus of them, come to domain_park soon; the guest may go on afterwards, and
+     * what it was doing is not lost. save: they have; *bytes (the caller frees them) is all that is not in memory. restore:
+     * after create, with memory as it was saved, instead of the state before the first instruction; the guest's clock goes
+     * on from time_ns now. bytes may be anything; -1: they are no state of this engine, or of so many vCPUs.
+     */
+    void (*pause)(void *engine);
+    int (*save)(void *engine, void **bytes, size_t *n, struct problem *problem);
+    int (*restore)(void *engine, const void *bytes, size_t n, uint64_t time_ns, struct problem *problem);
+
     /* NULL, or an answer of NULL: core delivers. Constant from create on. */
     const struct engine_events *(*events)(void *engine);
 };
@@ -181,6 +193,14 @@ void domain_mode(struct domain *d, bool long_mode);
  * engine does. */
 void domain_debug_port(struct domain *d, uint8_t byte);
 
+/*
+ * Where all that a vCPU is can be read: between two exits, or with a call that is not yet served. Sleeps there while the domain
+ * has to stand still. False: it stops. Cheap: two atomic loads.
+ */
+bool domain_park(struct domain *d);
+/* After each domain_hypercall: true: it was cut short, that the domain can stand still, its result means nothing, and it is to
+ * be made again, with these arguments, after domain_park. */
+bool domain_call_again(struct domain *d, uint32_t vcpu, uint64_t args[6]);
 /* Whether vCPUs are to leave. Cheap: one atomic load; look after every exit and every call above. */
 bool domain_stopping(const struct domain *d);
 /*

@@ -62,6 +62,17 @@ int grant_pages_reset(struct grant_pages *g, const struct guest_memory *memory, 
     return result;
 }
 
+bool grant_pages_used(struct grant_pages *g)
+{
+    bool used = false;
+
+    pthread_mutex_lock(&g->lock);
+    for (uint32_t i = 0; i < g->n; i++)
+        used |= g->frames[i].gpa != ENGINE_NOWHERE;
+    pthread_mutex_unlock(&g->lock);
+    return used;
+}
+
 uint32_t grant_pages_frames(struct grant_pages *g)
 {
     uint32_t n;

@@ -37,6 +37,8 @@ int grant_pages_reset(struct grant_pages *g, const struct guest_memory *memory, 
                       void *engine, uint64_t console_gfn, uint64_t store_gfn);
 /* XENMEM_add_to_physmap: frame idx is at gfn from now on, with its content. 0, or -XEN_E. A vCPU's thread. */
 int64_t grant_pages_place(struct grant_pages *g, uint64_t idx, uint64_t gfn);
+/* Whether the guest has placed any of it. */
+bool grant_pages_used(struct grant_pages *g);
 /* How many frames the table has. */
 uint32_t grant_pages_frames(struct grant_pages *g);
 /* The page that the guest has at gfn, outside of its RAM; NULL: none of ours. */

@@ -73,6 +73,7 @@ static void close_socket(struct link *l)
         l->hurried = 0;
     l->phase = LINK_DOWN;
     l->n_answers = 0;
+    l->epoch++;
 }
 
 void link_down(struct link *l, uint64_t wait_ms)
@@ -83,7 +84,8 @@ void link_down(struct link *l, uint64_t wait_ms)
     for (uint32_t i = 0; i < l->n_consoles; i++) {
         bool had = l->consoles[i].phase == LINK_TAKEN;
 
-        l->consoles[i].phase = LINK_NEW;
+        if (l->consoles[i].phase != LINK_AWAY)
+            l->consoles[i].phase = LINK_NEW;
         if (had)
             link_taken(l, i, false);
     }
@@ -281,6 +283,29 @@ void link_domain_state(struct link *l, struct domain *d)
         return;
     for (uint32_t i = 1; i < l->n_consoles; i++)
         l->consoles[i].owe_state |= l->consoles[i].domain == d;
+    if (l->fd >= 0)
+        link_send_owed(l);
+}
+
+/* GONE is sent before whatever is owed later, and then these consoles are nobody's. */
+void link_domain_gone(struct link *l, struct domain *d)
+{
+    for (uint32_t i = 1; i < l->n_consoles; i++)
+        if (l->consoles[i].domain == d) {
+            if (l->consoles[i].phase == LINK_TAKEN)
+                l->consoles[i].owe_gone = true;
+            else
+                l->consoles[i].phase = LINK_AWAY;
+        }
+    if (l->fd >= 0)
+        link_send_owed(l);
+}
+
+void link_domain_back(struct link *l, struct domain *d)
+{
+    for (uint32_t i = 1; i < l->n_consoles; i++)
+        if (l->consoles[i].domain == d && l->consoles[i].phase == LINK_AWAY)
+            l->consoles[i].phase = LINK_NEW;
     if (l->fd >= 0)
         link_send_owed(l);
 }

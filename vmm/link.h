@@ -26,7 +26,7 @@ struct vmm;
 struct link_console {      /* what the service was told of one cookie, and what it is owed */
     struct domain *domain; /* NULL: the hypervisor's */
     uint32_t number;       /* among its consoles */
-    enum { LINK_NEW, LINK_OFFERED, LINK_TAKEN, LINK_REFUSED } phase;
+    enum { LINK_NEW, LINK_OFFERED, LINK_TAKEN, LINK_REFUSED, LINK_AWAY } phase; /* AWAY: link_domain_gone */
     bool owe_state, owe_claim, owe_gone;
     bool claims;     /* the terminal wants the write token */
     char holder[64]; /* who else has it, printable */
@@ -48,8 +48,10 @@ struct link {
     uint32_t n_consoles;
     struct {
         uint32_t serial, reason;
+        char text[VC_LINK_TEXT_BYTES];
     } answers[LINK_ANSWERS];
     unsigned n_answers;
+    uint32_t epoch;    /* one more for each connection that ended */
     char refusal[256]; /* the last word of refusal, so that it is said once */
 };
 
@@ -67,6 +69,11 @@ void link_domain_state(struct link *l, struct domain *d);
 void link_focus(struct link *l, uint32_t domid);
 /* Who keeps the terminal from typing to this domain's first console; "": nobody known. */
 const char *link_holder(const struct link *l, uint32_t domid);
+/* The answer to a request that waited: why it failed; NULL: done. Lost with the link that asked, of this number. */
+void link_answer(struct link *l, uint32_t epoch, uint32_t serial, const char *why);
+/* A domain is off, and goes on elsewhere: the service lets go of its consoles, until it starts here again. */
+void link_domain_gone(struct link *l, struct domain *d);
+void link_domain_back(struct link *l, struct domain *d);
 /* The service broke the protocol, of the link or of a line. */
 void link_violated(struct link *l, const char *what);
 /* These consoles end for good; sent if it can be sent. Then close. */

@@ -2,10 +2,12 @@
 #include "host/message.h"
 #include "host/sock.h"
 #include "link_private.h"
+#include "save.h"
 #include "vmm.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A text of a packet: NUL-terminated within its field, and made printable. */
 static bool text_ok(const char *field, size_t size, char *to, size_t to_size)
@@ -91,7 +93,34 @@ static bool on_token(struct link *l, const struct vc_link_claim *token)
     return true;
 }
 
-static bool on_request(struct link *l, const struct vc_link_ask *ask)
+static void queue_answer(struct link *l, uint32_t serial, uint32_t reason, const char *text)
+{
+    l->answers[l->n_answers].serial = serial;
+    l->answers[l->n_answers].reason = reason;
+    snprintf(l->answers[l->n_answers++].text, sizeof l->answers[0].text, "%s", text);
+    link_send_owed(l);
+}
+
+/* A service that reads has none of so many answers waiting; one that does not will lose its link. */
+void link_answer(struct link *l, uint32_t epoch, uint32_t serial, const char *why)
+{
+    if (l->fd >= 0 && epoch == l->epoch && l->n_answers < LINK_ANSWERS)
+        queue_answer(l, serial, why == NULL ? 0 : VC_LINK_E_FAILED, why == NULL ? "" : why);
+}
+
+/* file: -1, or ours from now on. */
+static void save(struct link *l, uint32_t serial, struct domain *d, int file)
+{
+    if (d == NULL) {
+        close(file);
+        queue_answer(l, serial, VC_LINK_E_UNKNOWN, "no such domain");
+        return;
+    }
+    save_begin(d, file, serial);
+}
+
+/* A descriptor that came with it, or -1; stays the caller's unless it is taken. */
+static bool on_request(struct link *l, const struct vc_link_ask *ask, int *file)
 {
     struct domain *d = NULL;
     char name[VC_LINK_NAME_BYTES];
@@ -99,13 +128,16 @@ static bool on_request(struct link *l, const struct vc_link_ask *ask)
 
     if (l->n_answers == LINK_ANSWERS || !text_ok(ask->domain, sizeof ask->domain, name, sizeof name))
         return false;
-    if (!all && ask->request != VC_LINK_STOP && ask->request != VC_LINK_RESET)
+    if (ask->request < VC_LINK_STOP || ask->request > VC_LINK_SAVE || (ask->request == VC_LINK_SAVE) != (*file >= 0))
         return false;
     if (!all)
         d = vmm_domain(l->vmm, name);
-    l->answers[l->n_answers].serial = ask->serial;
-    l->answers[l->n_answers++].reason = all || d != NULL ? 0 : VC_LINK_E_UNKNOWN;
-    link_send_owed(l);
+    if (ask->request == VC_LINK_SAVE) {
+        save(l, ask->serial, d, *file);
+        *file = -1;
+        return true;
+    }
+    queue_answer(l, ask->serial, all || d != NULL ? 0 : VC_LINK_E_UNKNOWN, all || d != NULL ? "" : "no such domain");
     if (all)
         vmm_quit(l->vmm);
     else if (d != NULL)
@@ -114,21 +146,21 @@ static bool on_request(struct link *l, const struct vc_link_ask *ask)
 }
 
 /* packet is our copy; n what came. False: a violation. */
-static bool dispatch(struct link *l, const void *packet, size_t n)
+static bool dispatch(struct link *l, const void *packet, size_t n, int *file)
 {
     struct vc_link_head head;
 
     if (n < sizeof head)
         return false;
     memcpy(&head, packet, sizeof head);
-    if (head.bytes != n)
+    if (head.bytes != n || (*file >= 0 && head.type != VC_LINK_REQUEST))
         return false;
     switch (head.type) {
     case VC_LINK_HELLO: return n == sizeof(struct vc_link_hello) && on_hello(l, packet);
     case VC_LINK_OK: return n == sizeof(struct vc_link_answer) && on_ok(l, packet);
     case VC_LINK_REFUSED: return n == sizeof(struct vc_link_answer) && on_refused(l, packet);
     case VC_LINK_TOKEN: return n == sizeof(struct vc_link_claim) && on_token(l, packet);
-    case VC_LINK_REQUEST: return n == sizeof(struct vc_link_ask) && l->phase == LINK_UP && on_request(l, packet);
+    case VC_LINK_REQUEST: return n == sizeof(struct vc_link_ask) && l->phase == LINK_UP && on_request(l, packet, file);
     default: return false;
     }
 }
@@ -137,17 +169,21 @@ void link_receive(struct link *l)
 {
     _Alignas(8) uint8_t packet[VC_LINK_PACKET_MAX];
     unsigned n_fds;
+    int file;
     ssize_t n;
 
     while (l->fd >= 0) {
-        n = sock_recv_fds(l->fd, packet, sizeof packet, NULL, 0, &n_fds);
+        file = -1;
+        n = sock_recv_fds(l->fd, packet, sizeof packet, &file, 1, &n_fds);
         if (n == -EAGAIN || n == -EWOULDBLOCK) {
             link_send_owed(l); /* what the answers just taken made us owe */
             return;
         }
         if (n == 0 || n == -ECONNRESET || n == -EPIPE)
             link_down(l, 0);
-        else if (n < 0 || !dispatch(l, packet, (size_t)n))
+        else if (n < 0 || !dispatch(l, packet, (size_t)n, &file))
             link_violated(l, "a message that breaks the protocol");
+        if (file >= 0)
+            close(file);
     }
 }

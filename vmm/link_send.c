@@ -126,12 +126,11 @@ static int send_claim(struct link *l, uint32_t cookie)
     return send_packet(l, &claim, sizeof claim, NULL, 0);
 }
 
-static int send_answer(struct link *l, enum vc_link_type type, uint32_t number, uint32_t reason)
+static int send_answer(struct link *l, enum vc_link_type type, uint32_t number, uint32_t reason, const char *text)
 {
     struct vc_link_answer answer = {.head = head_of(type, sizeof answer), .cookie = number, .reason = reason};
 
-    if (reason != 0)
-        strcpy(answer.text, "no such domain");
+    snprintf(answer.text, sizeof answer.text, "%s", text);
     return send_packet(l, &answer, sizeof answer, NULL, 0);
 }
 
@@ -154,9 +153,13 @@ static int send_for_console(struct link *l, uint32_t cookie, bool *sent)
         return 0;
     error = owed == &c->owe_claim   ? send_claim(l, cookie)
             : owed == &c->owe_state ? send_state(l, cookie)
-                                    : send_answer(l, VC_LINK_GONE, cookie, 0);
+                                    : send_answer(l, VC_LINK_GONE, cookie, 0, "");
     if (error == 0)
         *owed = false;
+    if (error == 0 && owed == &c->owe_gone) {
+        c->phase = LINK_AWAY;
+        link_taken(l, cookie, false);
+    }
     *sent = error == 0;
     return error;
 }
@@ -165,7 +168,8 @@ static int send_answers(struct link *l)
 {
     while (l->n_answers > 0) {
         uint32_t reason = l->answers[0].reason;
-        int error = send_answer(l, reason == 0 ? VC_LINK_OK : VC_LINK_REFUSED, l->answers[0].serial, reason);
+        int error = send_answer(l, reason == 0 ? VC_LINK_OK : VC_LINK_REFUSED, l->answers[0].serial, reason,
+                                l->answers[0].text);
 
         if (error != 0)
             return error;
@@ -178,15 +182,17 @@ static int send_answers(struct link *l)
 void link_send_owed(struct link *l)
 {
     bool sent;
-    int error;
+    int error = 0;
 
     if (l->phase != LINK_UP)
         return;
-    error = send_answers(l);
+    /* Answers last: who hears that a domain is saved finds its name free. */
     for (uint32_t i = 0; error == 0 && i < l->n_consoles; i++)
         do
             error = send_for_console(l, i, &sent);
         while (error == 0 && sent);
+    if (error == 0)
+        error = send_answers(l);
     if (error != 0 && error != -EAGAIN && error != -EWOULDBLOCK)
         link_down(l, 0);
     else

@@ -16,6 +16,7 @@ enum { EXIT_USAGE = 2, EXIT_ENGINE = 7 };
 static const char usage[] =
     "usage: vcons-vmm [--check] [--link PATH] [--name NAME] [--engine E] [--detached] [--trace hypercalls[=FILE]] "
     "CONFIG\n"
+    "       vcons-vmm [options] --restore FILE [--restore-as NAME]\n"
     "       vcons-vmm [options] -k KERNEL [-i RAMDISK] [-a CMDLINE] [-m MIB]\n"
     "Runs the domains of CONFIG. --check only says whether CONFIG is right. --trace writes a line for each hypercall,\n"
     "and their counts at the end, to FILE or to standard error.\n";
@@ -62,6 +63,8 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
                                           {"help", no_argument, NULL, 'h'},
                                           {"version", no_argument, NULL, 'V'},
                                           {"trace", required_argument, NULL, 'T'},
+                                          {"restore", required_argument, NULL, 'R'},
+                                          {"restore-as", required_argument, NULL, 'A'},
                                           {NULL, 0, NULL, 0}};
     int word;
 
@@ -71,6 +74,8 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
         case 'L': a->link = optarg; break;
         case 'N': a->options.name = optarg; break;
         case 'E': a->options.engine = optarg; break;
+        case 'R': a->options.restore = optarg; break;
+        case 'A': a->options.restore_as = optarg; break;
         case 'D': a->detached = true; break;
         case 'T':
             if (parse_trace(a, optarg) != 0)
@@ -86,7 +91,8 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
         }
     }
     a->options.file = argv[optind];
-    if (argc - optind > 1 || (a->options.file == NULL) == (a->options.kernel == NULL))
+    if (argc - optind > 1 ||
+        (a->options.file != NULL) + (a->options.kernel != NULL) + (a->options.restore != NULL) != 1)
         return -1;
     return 0;
 }

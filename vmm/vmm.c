@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm.h"
 #include "domain_private.h"
+#include "save.h"
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,7 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define QUIT_LOOK_MS 500 /* domains that still stop after so long may be held */
+#define RESTORE_WAIT_MS 3000u
+#define QUIT_LOOK_MS    500 /* domains that still stop after so long may be held */
 
 uint64_t vmm_now_ms(void) { return domain_time_ns() / 1000000; }
 
@@ -209,6 +211,15 @@ static bool any_held(struct vmm *vmm)
     return any;
 }
 
+/* Who asked for that waits for its answer. */
+static bool any_saving(const struct vmm *vmm)
+{
+    for (size_t i = 0; i < vmm->n_domains; i++)
+        if (vmm->domains[i]->save != NULL)
+            return true;
+    return false;
+}
+
 /* While domains stop, with `leaving` false, and after that. */
 static void leave_look(uv_timer_t *timer)
 {
@@ -217,7 +228,7 @@ static void leave_look(uv_timer_t *timer)
     if (!vmm->leaving) {
         if (any_held(vmm))
             say_we_wait(vmm);
-    } else if (all_delivered(vmm) || vmm_now_ms() >= vmm->leave_deadline_ms) {
+    } else if (!any_saving(vmm) && (all_delivered(vmm) || vmm_now_ms() >= vmm->leave_deadline_ms)) {
         uv_stop(&vmm->loop);
     }
 }
@@ -277,6 +288,8 @@ static int init_domains(struct vmm *vmm, struct problem *problem)
         if (d == NULL)
             return problem_set(problem, -1, "domain \"%s\": %s", vmm->config.domains[i].name, what.text);
         vmm->domains[vmm->n_domains++] = d;
+        if (vmm->config.restored != NULL && save_load(d, vmm->config.restored, problem) != 0)
+            return -1;
     }
     return 0;
 }
@@ -302,6 +315,17 @@ static int init_launcher(struct vmm *vmm, struct problem *problem)
     return 0;
 }
 
+/* Who restores may well be faster than the hypervisor that saved, and had the same name, comes to its end. */
+static int lock_name(struct vmm *vmm, struct problem *problem)
+{
+    uint64_t deadline = vmm_now_ms() + (vmm->config.restored != NULL ? RESTORE_WAIT_MS : 0);
+    int result;
+
+    while ((result = vmm_lock_name(vmm, problem)) != 0 && vmm_now_ms() < deadline)
+        uv_sleep(2);
+    return result;
+}
+
 int vmm_init(struct vmm *vmm, const char *link_path, struct problem *problem)
 {
     const char *run_fd = getenv("VCONS_RUN_FD");
@@ -318,7 +342,7 @@ int vmm_init(struct vmm *vmm, const char *link_path, struct problem *problem)
     uv_timer_init(&vmm->loop, &vmm->leave);
     vmm->leave.data = vmm;
     init_signals(vmm);
-    if (vmm_lock_name(vmm, problem) != 0 || init_launcher(vmm, problem) != 0 ||
+    if (lock_name(vmm, problem) != 0 || init_launcher(vmm, problem) != 0 ||
         console_kicks_init(&vmm->kicks, problem) != 0)
         return -1;
     if (init_console(vmm, problem) != 0 || init_domains(vmm, problem) != 0)
@@ -331,8 +355,11 @@ static void start_domains(struct vmm *vmm)
     struct problem problem;
 
     for (size_t i = 0; i < vmm->n_domains; i++)
-        if (domain_state(vmm->domains[i]) == DOMAIN_NEW && domain_start(vmm->domains[i], &problem) != 0)
+        if (domain_state(vmm->domains[i]) == DOMAIN_NEW && domain_start(vmm->domains[i], &problem) != 0) {
+            if (vmm->config.restored != NULL)
+                save_forget(vmm->config.restored, domain_name(vmm->domains[i]));
             vmm_print(vmm, "d%zu (%s) does not start: %s", i + 1, domain_name(vmm->domains[i]), problem.text);
+        }
 }
 
 static int exit_status(struct vmm *vmm)
@@ -358,7 +385,12 @@ static void greet(struct vmm *vmm)
 
 int vmm_run(struct vmm *vmm, struct problem *problem)
 {
-    if (link_first(&vmm->link, problem) != 0 || vmm_confine(problem) != 0)
+    if (link_first(&vmm->link, problem) != 0)
+        return -1;
+    /* The name is ours now. From here on the file's past is this domain's. */
+    if (vmm->config.restored != NULL && save_remember(vmm->config.restored, vmm->config.domains[0].name, problem) != 0)
+        return -1;
+    if (vmm_confine(problem) != 0)
         return -1;
     greet(vmm);
     start_domains(vmm);

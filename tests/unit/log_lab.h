@@ -3,7 +3,7 @@
  * belong, and a reader that collects everything a cursor shows. */
 #ifndef VCONS_TESTS_LOG_LAB_H
 #define VCONS_TESTS_LOG_LAB_H
-#include "service/crc32c.h"
+#include "host/crc32c.h"
 #include "service/log.h"
 #include "unit.h"
 #include <dirent.h>

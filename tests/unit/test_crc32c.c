@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "service/crc32c.h"
+#include "host/crc32c.h"
 #include "unit.h"
 #include <stdlib.h>
 #include <string.h>

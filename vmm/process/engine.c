@@ -7,6 +7,7 @@
 #include "../boot.h"
 #include "../config.h"
 #include "exec.h"
+#include "host/clock.h"
 #include "vcpu.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,7 @@ struct engine {
     struct guest_memory *memory;
     uint8_t *pages; /* one a vCPU */
     int pages_fd;
+    uint64_t ahead_ns; /* its clock less ours, modulo 2^64: not 0 once it was restored */
     struct launched process;
     pthread_t watcher;
     uint32_t n_vcpus;
@@ -93,6 +95,7 @@ static int prepare(struct engine *e, struct problem *problem)
     if (boot_write(e->memory, e->config->cmdline, e->config->ramdisk, KERNEL_END, &start_info, problem) != 0)
         return -1;
     memset(e->pages, 0, pages_bytes(e));
+    e->ahead_ns = 0;
     for (uint32_t i = 0; i < e->n_vcpus; i++) {
         struct vc_call_page *page = e->vcpus[i].page;
 
@@ -264,6 +267,34 @@ static int vcpu_down(void *engine, uint32_t vcpu)
     return 0;
 }
 
+/* ---- Saving. ---- */
+
+static void pause_vcpus(void *engine)
+{
+    struct engine *e = engine;
+
+    for (uint32_t i = 0; i < e->n_vcpus; i++)
+        process_vcpu_pause(&e->vcpus[i]);
+}
+
+static int save(void *engine, void **bytes, size_t *n, struct problem *problem)
+{
+    struct engine *e = engine;
+
+    return process_vcpus_save(e->vcpus, e->n_vcpus, bytes, n, problem);
+}
+
+static int restore(void *engine, const void *bytes, size_t n, uint64_t time_ns, struct problem *problem)
+{
+    struct engine *e = engine;
+
+    e->ahead_ns = time_ns - clock_ns();
+    return process_vcpus_restore(e->vcpus, e->n_vcpus, bytes, n, problem);
+}
+
+/* A guest's clock stood still while it was saved. */
+static uint64_t guest_time(void *engine) { return clock_ns() + ((struct engine *)engine)->ahead_ns; }
+
 static bool vcpu_is_up(void *engine, uint32_t vcpu) { return atomic_load(&((struct engine *)engine)->vcpus[vcpu].up); }
 
 const struct engine_ops engine_process = {
@@ -277,8 +308,12 @@ const struct engine_ops engine_process = {
     .reset = reset,
     .destroy = destroy,
     .exec = process_exec,
+    .time_ns = guest_time,
     .vcpu_initialise = vcpu_initialise,
     .vcpu_up = vcpu_up,
     .vcpu_down = vcpu_down,
     .vcpu_is_up = vcpu_is_up,
+    .pause = pause_vcpus,
+    .save = save,
+    .restore = restore,
 };

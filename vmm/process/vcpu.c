@@ -18,6 +18,7 @@ static void sleep_on(const uint32_t *word, uint32_t value)
 void process_vcpu_reset(struct process_vcpu *v)
 {
     v->spins = SPINS_MAX / 2;
+    v->ready = v->served = false;
     atomic_store(&v->up, v->number == 0);
 }
 
@@ -92,7 +93,7 @@ static bool wait_until_up(struct process_vcpu *v)
     for (;;) {
         uint32_t seen = vc_load_seq(&v->change);
 
-        if (domain_stopping(v->domain))
+        if (!domain_park(v->domain))
             return false;
         if (atomic_load(&v->up))
             return true;
@@ -100,24 +101,50 @@ static bool wait_until_up(struct process_vcpu *v)
     }
 }
 
+void process_vcpu_pause(struct process_vcpu *v)
+{
+    wake(&v->page->state); /* its thread may wait for a call; what it finds is the same */
+    tell_change(v);
+}
+
+/* A call that was cut short stays posted, for whoever serves it next. */
+static bool serve_again(struct process_vcpu *v)
+{
+    uint64_t args[6];
+
+    if (!domain_call_again(v->domain, v->number, args))
+        return false;
+    for (unsigned i = 0; i < 6; i++)
+        __atomic_store_n(&v->page->args[i], args[i], __ATOMIC_RELAXED);
+    return true;
+}
+
+/* False: the guest broke the rules. */
+static bool serve_call(struct process_vcpu *v, uint64_t nr, const uint64_t args[6])
+{
+    if (nr != VC_CALL_READY && !v->ready) {
+        domain_crashed(v->domain, "called its hypervisor before it had sandboxed itself");
+        return false;
+    }
+    v->result = nr == VC_CALL_READY ? 0 : domain_hypercall(v->domain, v->number, nr, args);
+    v->ready = true;
+    v->served = !serve_again(v);
+    return true;
+}
+
 void process_vcpu_serve(struct process_vcpu *v)
 {
     uint64_t nr, args[6];
-    bool ready = false;
 
     while (!domain_stopping(v->domain) && next_call(v, &nr, args)) {
-        int64_t result = 0;
-
-        if (nr != VC_CALL_READY && !ready) {
-            domain_crashed(v->domain, "called its hypervisor before it had sandboxed itself");
+        if (!v->served && (!domain_park(v->domain) || !serve_call(v, nr, args)))
             return;
-        }
-        if (nr != VC_CALL_READY)
-            result = domain_hypercall(v->domain, v->number, nr, args);
-        ready = true;
+        if (!v->served)
+            continue;
         /* Not up: it has not been started yet, or has just been put down; the answer is its start. */
         if (!wait_until_up(v))
             return;
-        answer(v, result);
+        v->served = false;
+        answer(v, v->result);
     }
 }

@@ -22,6 +22,9 @@ struct process_vcpu {
     atomic_bool up;
     uint32_t change; /* one more for each change of up, and at the end; slept on. Atomic */
     uint32_t spins;
+    bool ready;  /* its thread said that it is sandboxed */
+    bool served; /* the call was, with this result; but it is not up, so that the answer waits */
+    int64_t result;
 };
 
 /* As before a start: vCPU 0 is up. */
@@ -32,5 +35,18 @@ void process_vcpu_serve(struct process_vcpu *v);
 void process_vcpu_set(struct process_vcpu *v, bool up);
 /* The process is dead: whatever serve sleeps in, it looks at domain_stopping. Any thread. */
 void process_vcpu_release(struct process_vcpu *v);
+
+/* ---- Saving (wire/callpage.h). All vCPUs are parked, or do not run. ---- */
+
+struct problem;
+/* Have its thread come to domain_park soon. Any thread. */
+void process_vcpu_pause(struct process_vcpu *v);
+/* Version 1: u32 1, u32 vCPUs; of each u32 up, u32 served, u64 result, u64 nr, 6 u64 args, u64 stack, u64 go_on. *bytes is the
+ * caller's to free. */
+int process_vcpus_save(const struct process_vcpu *vcpus, uint32_t n, void **bytes, size_t *n_bytes,
+                       struct problem *problem);
+/* Instead of a reset. bytes may be anything; what go_on and stack say concerns nobody but the guest. -1: not such a state. */
+int process_vcpus_restore(struct process_vcpu *vcpus, uint32_t n, const void *bytes, size_t n_bytes,
+                          struct problem *problem);
 
 #endif

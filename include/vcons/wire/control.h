@@ -9,6 +9,8 @@
  *     {"id":2,"op":"ls"}                      {"id":2,"ok":{"consoles":[CONSOLE…]}}
  *     {"id":3,"op":"status"}                  {"id":3,"ok":{"pid":…,"uptime_s":…,"consoles":…,"links":[…],"log_dir":…,…}}
  *     {"id":4,"op":"stop","domain":"web"}     {"id":4,"ok":{}}        also "reset"; "stop" with "all":true
+ *     {"id":4,"op":"save","domain":"web"}     {"id":4,"ok":{}}        with the file's descriptor as SCM_RIGHTS; the answer comes
+ *                                             when the domain is in the file and on the disk, or goes on
  *     {"id":5,"op":"attach","console":"web/hvc0","from":FROM,"follow":true,"write":"no"|"free"|"steal","marks":MARKS}
  *                                             {"id":5,"ok":{"console":"web/hvc0","state":…,"start":0,"offset":…,"end":…}},
  *                                             then frames

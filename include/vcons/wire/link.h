@@ -5,7 +5,8 @@
  * A UNIX seqpacket socket, mode 0600; the service listens, the hypervisor dials. One packet is one message: a
  * vc_link_head, then the struct of its type; a packet of any other length is a violation and ends the link.
  * Little-endian. Text fields are NUL-terminated within their size and hold checked names (see below) or printable
- * ASCII. Descriptors travel as SCM_RIGHTS with ADD only.
+ * ASCII. Descriptors travel as SCM_RIGHTS with ADD
+ * and a SAVE only.
  *
  *     hypervisor                      service
  *     HELLO(version, name)     ->
@@ -40,7 +41,7 @@ enum vc_link_type {
     VC_LINK_CLAIM = 6,   /* hypervisor: the terminal wants, or gives back, the write token */
     VC_LINK_TOKEN = 7,   /* service: whether the terminal holds the write token */
     VC_LINK_STATE = 8,   /* hypervisor: the domain's state and the bytes dropped so far */
-    VC_LINK_REQUEST = 9, /* service: a user asks for stop or reset of a domain */
+    VC_LINK_REQUEST = 9, /* service: a user asks for stop, reset or save of a domain */
 };
 
 enum vc_link_reason {
@@ -53,6 +54,7 @@ enum vc_link_reason {
     VC_LINK_E_LIMIT = 7,   /* no descriptors, memory or disk left for one more console */
     VC_LINK_E_BAD = 8,     /* a message that breaks the protocol */
     VC_LINK_E_UNKNOWN = 9, /* no such cookie, serial or domain */
+    VC_LINK_E_FAILED = 10, /* what was asked for could not be done */
 };
 
 enum vc_link_kind { /* which door a console is, for people to see */
@@ -72,7 +74,9 @@ enum vc_link_geometry {
     VC_LINK_GEOMETRY_XEN = 2,  /* wire/xencons.h: one page, no wait words, notify on every change */
 };
 
-enum vc_link_request { VC_LINK_STOP = 1, VC_LINK_RESET = 2, VC_LINK_STOP_ALL = 3 };
+/* A SAVE comes with one descriptor, of the file that it goes to, open for writing; it is answered when the domain is saved and
+ * GONE, or goes on. */
+enum vc_link_request { VC_LINK_STOP = 1, VC_LINK_RESET = 2, VC_LINK_STOP_ALL = 3, VC_LINK_SAVE = 4 };
 
 /* Order of the descriptors of ADD. The side named first writes, the other reads. */
 enum vc_link_fd {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * crc32c.h: the checksum of the log's index.
+ * crc32c.h: the checksum of logs' indices and of saved domains.
  *
  * Spec:  CRC-32C (Castagnoli), RFC 3720 appendix B.4: polynomial 0x1EDC6F41, reflected, initial and final value all ones.
  * Lock:  none; pure.
  * Trust: the bytes may change meanwhile; the result then fits neither state.
  */
-#ifndef VCONS_SERVICE_CRC32C_H
-#define VCONS_SERVICE_CRC32C_H
+#ifndef HOST_CRC32C_H
+#define HOST_CRC32C_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
