@@ -4,7 +4,7 @@
 #define VCONS_TESTS_XENSTORE_CLIENT_H
 #include "unit.h"
 
-#include "vmm/xenstore/store.h"
+#include "../../vmm/xenstore/store.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -16,6 +16,12 @@ void *xs_alloc(const struct store *s, struct xs_domain *payer, size_t n)
     return p;
 }
 
+void xs_move(struct xs_domain *from, struct xs_domain *to, size_t n)
+{
+    from->bytes -= n + OVERHEAD;
+    to->bytes += n + OVERHEAD;
+}
+
 void xs_free(struct xs_domain *payer, void *p, size_t n)
 {
     if (p == NULL)

@@ -41,6 +41,15 @@ struct xs_node *xs_node_create(const struct store *s, struct xs_domain *payer, c
     return NULL;
 }
 
+void xs_node_pay(struct xs_node *node, struct xs_domain *payer)
+{
+    xs_move(node->payer, payer, node->n_perms * sizeof *node->perms);
+    xs_move(node->payer, payer, node->n_value);
+    xs_move(node->payer, payer, node->room * sizeof *node->children);
+    xs_move(node->payer, payer, sizeof *node + strlen(node->name) + 1);
+    node->payer = payer;
+}
+
 struct xs_node *xs_node_ref(struct xs_node *node)
 {
     node->refs++;

@@ -71,10 +71,15 @@ bool store_introduce(struct store *s, uint32_t domid)
 
 /* ---- The end of a domain ---- */
 
-static void forget(struct xs_node *node, uint32_t domid)
+/* A node that stays: the domain has no place in it any more. */
+static void forget(struct store *s, struct xs_node *node, uint32_t domid)
 {
     uint32_t kept = 1;
 
+    if (node->perms[0].domid == domid) { /* the root, or one that there was no memory to remove */
+        node->perms[0] = (struct xs_perm){0};
+        xs_domain_find(s, domid)->nodes--;
+    }
     for (uint32_t i = 1; i < node->n_perms; i++)
         if (node->perms[i].domid != domid)
             node->perms[kept++] = node->perms[i];
@@ -91,7 +96,9 @@ static void clean(const struct xs_who *who, struct xs_node *node, char path[XS_P
 {
     size_t n = strlen(path);
 
-    forget(node, domid);
+    forget(who->store, node, domid);
+    if (node->payer->domid == domid)
+        xs_node_pay(node, &who->store->dom0); /* it stays: one that many share */
     for (uint32_t i = 0; i < node->n_children;) {
         struct xs_node *child = node->children[i];
 
@@ -116,10 +123,6 @@ void store_release(struct store *s, uint32_t domid)
     for (struct store_conn *c = s->conns; c != NULL; c = c->next)
         if (c->domain == d)
             store_reset(c);
-    if (s->root->perms[0].domid == domid) { /* the root stays, and is domain 0's again */
-        s->root->perms[0] = (struct xs_perm){0};
-        d->nodes--;
-    }
     clean(&who, s->root, path, domid);
     d->introduced = false;
     xs_fire_special(s, 1, "@releaseDomain");

@@ -118,6 +118,7 @@ static inline struct xs_node **xs_root(const struct xs_who *who)
 /* memory.c */
 void *xs_alloc(const struct store *s, struct xs_domain *payer, size_t n); /* zeroed; NULL: none, or over the limit */
 void xs_free(struct xs_domain *payer, void *p, size_t n);
+void xs_move(struct xs_domain *from, struct xs_domain *to, size_t n); /* who pays */
 
 /* path.c. An absolute path that may be looked up: xenstored's rules. */
 bool xs_path_valid(const char *path);
@@ -139,6 +140,7 @@ struct xs_node *xs_node_create(const struct store *s, struct xs_domain *payer, c
 struct xs_node *xs_node_ref(struct xs_node *node);
 void xs_node_unref(struct xs_node *node); /* NULL is none */
 struct xs_node *xs_node_copy(const struct store *s, struct xs_domain *payer, const struct xs_node *node);
+void xs_node_pay(struct xs_node *node, struct xs_domain *payer); /* from now on */
 struct xs_node *xs_node_find(struct xs_node *root, const char *path);
 struct xs_node *xs_node_child(const struct xs_node *node, const char *name, size_t n_name, uint32_t hint);
 /* The node at path, which is there, for changing: alone in its tree, as are those above it. */
