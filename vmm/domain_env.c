@@ -178,16 +178,26 @@ static void moved(void *domain, uint32_t vcpu, uint64_t gpa)
         d->ops->placed(d->engine, ENGINE_VCPU_INFO, vcpu, gpa);
 }
 
-/* The others stay until the program ends; one that is off has closed all its ports. */
+/* One that does not run is no domain. Counted first, then looked at: guest_reset does it the other way round. */
 static struct vc_events *peer(void *domain, uint32_t domid)
 {
     struct vmm *vmm = ((struct domain *)domain)->vmm;
     struct domain *other = domid >= 1 && domid <= vmm->n_domains ? vmm->domains[domid - 1] : NULL;
 
-    return other != NULL && !other->ops->stream ? &other->events : NULL;
+    if (other == NULL || other->ops->stream)
+        return NULL;
+    atomic_fetch_add(&other->n_peers, 1);
+    if (atomic_load(&other->has_ports))
+        return &other->events;
+    atomic_fetch_sub(&other->n_peers, 1);
+    return NULL;
 }
 
-static void peer_done(void *domain, struct vc_events *other) { (void)domain, (void)other; }
+static void peer_done(void *domain, struct vc_events *other)
+{
+    (void)domain;
+    atomic_fetch_sub(&((struct domain *)other->domain)->n_peers, 1);
+}
 
 /* ---- Ways on which the kernel below the engine delivers. ---- */
 

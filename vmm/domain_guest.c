@@ -3,6 +3,7 @@
 #include "boot.h"
 #include "domain_private.h"
 #include "vmm.h"
+#include <sched.h>
 #include <stdlib.h>
 
 static void init_vcpu(struct domain *d, uint32_t number)
@@ -94,7 +95,12 @@ void guest_reset(struct domain *d)
 {
     for (uint32_t i = 0; !d->ops->stream && i < d->config->vcpus; i++)
         domain_timer_set(&d->vcpus[i], DOMAIN_TIMER_NONE);
-    vc_events_reset(&d->events);
+    vc_events_reset(
+        &d->events); /* while peers still find it: a port that one closes meanwhile takes its other end with it */
+    atomic_store(&d->has_ports, false);
+    /* Whoever had found it is in the middle of one event: it does not wait for us, nor for anybody who does. */
+    while (atomic_load(&d->n_peers) > 0)
+        sched_yield();
     vc_shared_info_reset(&d->shared);
 }
 
@@ -110,5 +116,6 @@ int guest_open(struct domain *d, struct problem *problem)
     if (grant_pages_reset(&d->grants, &d->memory, d->ops, d->engine, boot_console_gpa(&d->memory) / XEN_PAGE_BYTES,
                           boot_store_gpa(&d->memory) / XEN_PAGE_BYTES) != 0)
         return problem_set(problem, -1, "no memory");
+    atomic_store(&d->has_ports, true);
     return 0;
 }

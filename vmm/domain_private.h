@@ -110,6 +110,8 @@ struct domain {
     struct vc_shared_info shared;
     void *shared_memory;
     pthread_mutex_t event_lock; /* core's: VC_RANK_EVENTS */
+    atomic_bool has_ports;      /* others may bind to its ports: between guest_open and guest_reset */
+    atomic_uint n_peers;        /* threads of other domains that are at its ports, or its engine, right now */
     pthread_mutex_t vcpus_lock; /* vCPUs that come and go; held while the engine starts or stops one */
     struct grant_pages grants;
     struct domain_store store;
