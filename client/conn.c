@@ -104,6 +104,8 @@ static int send_request(struct conn *c, json_t *request, struct problem *p)
         error = send_all(c, text, n + 1);
     }
     free(text);
+    if (error == -EPIPE) /* it has hung up, and may have said why */
+        error = 0;
     return error == 0 ? 0 : problem_set(p, error, "%s: cannot ask: %s", c->path, strerror(-error));
 }
 

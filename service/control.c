@@ -42,8 +42,10 @@ static void control_end(struct control *k, bool close_socket)
     struct service *s = k->service;
 
     unlink_control(k);
-    if (close_socket)
+    if (close_socket) {
         close(k->watch.fd);
+        clients_leave(s, k->peer.uid);
+    }
     drop_passed(k);
     json_decref(k->asked_id);
     json_decref(k->attaching);
@@ -261,15 +263,30 @@ void control_synced(struct service *s, const struct console *c)
 
 /* Life. */
 
+/* Somebody who may come in; NULL: not now. */
+static struct control *welcome(struct service *s, int fd)
+{
+    static const char full[] = "{\"error\":\"" VC_CONTROL_E_FAILED
+                               "\",\"message\":\"too many connections to this service are open already\"}\n";
+    struct control *k = calloc(1, sizeof *k);
+
+    if (k != NULL && access_peer_find(fd, &k->peer) == 0 && !s->stopping) {
+        if (clients_enter(s, k->peer.uid))
+            return k;
+        (void)send(fd, full, sizeof full - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    free(k);
+    return NULL;
+}
+
 static void accept_one(struct watch *w, uint32_t events)
 {
     struct service *s = (struct service *)((char *)w - offsetof(struct service, control_listen));
     int fd = service_accept(s, w->fd);
-    struct control *k = fd >= 0 ? calloc(1, sizeof *k) : NULL;
+    struct control *k = fd >= 0 ? welcome(s, fd) : NULL;
 
     (void)events;
-    if (k == NULL || access_peer_find(fd, &k->peer) != 0 || s->stopping) {
-        free(k);
+    if (k == NULL) {
         if (fd >= 0)
             close(fd);
         return;

@@ -282,6 +282,7 @@ static json_t *attach_to(struct control *k, const json_t *request, struct consol
                                .frames = true,
                                .may_write = may->write,
                                .may_break = may->send_break,
+                               .uid = k->peer.uid,
                                .who = who};
     struct log_status log;
     struct log_from from;

@@ -25,14 +25,17 @@ static void greet(struct console *c, int fd, bool writes)
     if (access_peer_find(fd, &peer) != 0)
         goto refuse;
     may = access_of(s, &peer, c->log.domain, c->log.console);
-    if (!may.read || s->stopping || console_open(c) != 0)
+    if (!may.read || s->stopping || console_open(c) != 0 || !clients_enter(s, peer.uid))
         goto refuse;
     access_who(s, &peer, who, sizeof who);
     log_status_get(&c->log, &log);
     wish.offset = log.length;
     wish.may_write = writes && may.write;
-    if (viewer_create(c, fd, &wish) != 0)
+    wish.uid = peer.uid;
+    if (viewer_create(c, fd, &wish) != 0) {
+        clients_leave(s, peer.uid);
         goto refuse;
+    }
     viewer_begin(viewer_newest(c));
     return;
 

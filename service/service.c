@@ -187,6 +187,7 @@ int service_start(struct service *s, struct problem *p)
     service_clocks(&now);
     s->started_ns = now.mono_ns;
     registry_open(&s->registry);
+    clients_open(&s->clients);
     error = uv_loop_init(&s->loop);
     s->news.data = s->linger.data = s->returning.data = s;
     if (error == 0)
@@ -235,5 +236,6 @@ void service_run(struct service *s)
     uv_loop_close(&s->loop);
     sockets_free(s);
     owners_close(s);
+    clients_free(&s->clients);
     kicker_close(&s->kicker);
 }

@@ -29,6 +29,7 @@
 
 #include "access.h"
 #include "append.h"
+#include "clients.h"
 #include "config.h"
 #include "console.h"
 #include "host/kick.h"
@@ -60,6 +61,7 @@ struct service {
     struct socket_sources sockets;
     struct link *links;
     struct control *controls;
+    struct clients clients;
     uint32_t n_links, n_controls, n_viewers;
     uint32_t next_serial; /* of requests over links */
     int64_t linger_s;     /* end this long after the last line and viewer; -1: never */

@@ -49,6 +49,7 @@ static void viewer_destroy(struct viewer *v)
     token_release(c, v);
     watch_end(&c->service->watches, &v->watch);
     close(v->watch.fd);
+    clients_leave(c->service, v->uid);
     log_cursor_close(&v->cursor);
     free(v);
     service_idle_check(c->service);
@@ -255,6 +256,7 @@ int viewer_create(struct console *c, int fd, const struct viewer_wish *wish)
     v->times = (wish->kinds & LOG_KIND(VC_INDEX_TIME)) != 0;
     v->may_write = wish->may_write;
     v->may_break = wish->may_break;
+    v->uid = wish->uid;
     snprintf(v->who, sizeof v->who, "%s", wish->who);
     if (c->gone && c->source == NULL && v->end == UINT64_MAX && !uv_is_active((uv_handle_t *)&c->service->returning)) {
         v->pending = PENDING_END;

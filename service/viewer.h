@@ -15,6 +15,7 @@
 #define VCONS_SERVICE_VIEWER_H
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <vcons/wire/control.h>
 
 #include "log.h"
@@ -59,6 +60,7 @@ struct viewer {
     uint8_t early; /* what follows the head of the frame that comes in, if has_early */
     bool has_early;
     char who[TOKEN_WHO_BYTES];
+    uid_t uid;
 };
 
 struct viewer_wish {
@@ -66,6 +68,7 @@ struct viewer_wish {
     uint32_t kinds;       /* of marks, LOG_KIND; 0: none */
     bool frames, may_write, may_break;
     const char *who;
+    uid_t uid; /* whose connection it is, counted by clients.h */
 };
 
 /* A viewer of c on this connected, non-blocking socket. 0; negative errno: the socket stays the caller's. */

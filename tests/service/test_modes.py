@@ -3,9 +3,12 @@
 import grp
 import json
 import os
+import resource
 import signal
 import socket
+import subprocess
 import sys
+import time
 import traceback
 
 import vcons
@@ -116,6 +119,105 @@ def groups(place):
     vcons.stop(daemon)
 
 
+def crowds(place):
+    """One user's connections do not keep others out, nor all of theirs the logs from going on."""
+    path = os.path.join(place.root, "vconsd.conf")
+    with open(path, "w") as f:
+        f.write('segment_size = "64K"\naccess "f0/*" { read = "tty"  write = "adm" }\n')
+    daemon = place.daemon("--config", path)
+    feeder = place.feeder("-n", "2")
+    feeder.expect("served")
+    opened(place)
+
+    def crowd():
+        held = [vcons.Control(place.control) for _ in range(200)]
+        for c in held[:100]:
+            c.attach("f0", "now")
+        for _ in range(56):
+            raw = socket.socket(socket.AF_UNIX)
+            raw.connect(os.path.join(place.run, "consoles/f0/hvc0.ro.sock"))
+            held.append(raw)
+        vcons.wait_for(lambda: held[199].ls()["f0/hvc0"]["viewers"] == 156, "all of them")
+        assert turned_away(place)
+        raw = socket.socket(socket.AF_UNIX)
+        raw.connect(os.path.join(place.run, "consoles/f0/hvc0.ro.sock"))
+        assert raw.recv(1) == b""
+        held[0].close()   # one that watched
+        held[199].close()  # one that did not
+        held[255].close()
+        again = [vcons.wait_for(lambda: newcomer(place), "room after some left") for _ in range(3)]
+        assert turned_away(place)
+        with open(os.path.join(place.root, "full"), "w"):
+            pass
+        while not os.path.exists(os.path.join(place.root, "seen")):
+            time.sleep(0.01)
+        return again
+
+    os.chmod(place.root, 0o777)
+    child = os.fork()
+    if child == 0:
+        try:
+            as_nobody([grp.getgrnam("tty").gr_gid], crowd)
+            os._exit(0)
+        except BaseException:
+            os._exit(1)
+    vcons.wait_for(lambda: os.path.exists(os.path.join(place.root, "full")) or os.waitpid(child, os.WNOHANG) != (0, 0),
+                   "the crowd", 60)
+    with vcons.Control(place.control) as c: # ours are not his
+        assert c.ls()["f0/hvc0"]["viewers"] >= 100
+    with open(os.path.join(place.root, "seen"), "w"):
+        pass
+    assert os.waitpid(child, 0)[1] == 0
+    with vcons.Control(place.control) as c:
+        vcons.wait_for(lambda: c.ls()["f0/hvc0"]["viewers"] == 0, "the crowd's leaving")
+    as_nobody([], lambda: vcons.Control(place.control).close())
+    vcons.stop(daemon)
+
+
+def all_of_us(place):
+    """With 600 descriptors 100 clients are let in, whoever they are, and a log still gets its new segments."""
+    def few():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (600, 600))
+    daemon = place.daemon(preexec_fn=few)
+    feeder = place.feeder("-n", "20")
+    feeder.expect("served")
+    held = [vcons.wait_for(lambda: newcomer(place), "a place") for _ in range(100)]
+    assert turned_away(place)
+    said = subprocess.run([vcons.program("vcons"), "ls", "--socket", place.control], stderr=subprocess.PIPE, text=True)
+    assert said.returncode == 1 and "too many connections" in said.stderr, said
+    for c in held[:90]:
+        c.attach("f0", "now")
+    for i in range(20):
+        feeder.ask("lines", i, 5000)
+    held[99].close()
+    with vcons.wait_for(lambda: newcomer(place), "a place again") as c:
+        vcons.wait_for(lambda: all(v["bytes"] == 400000 for v in c.ls().values()), "the last byte", 60)
+        assert c.ask("status")["logs_failing"] == 0
+    for c in held[:99]:
+        c.close()
+    place.check([400000] * 20)
+    vcons.stop(daemon)
+
+
+def newcomer(place):
+    """A connection that was let in; None: none was to be had."""
+    try:
+        return vcons.Control(place.control)
+    except (OSError, EOFError, KeyError, AssertionError, RuntimeError):
+        return None
+
+
+def turned_away(place):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(1)
+        s.connect(place.control)
+        try:
+            answer = s.recv(4096)
+        except TimeoutError:
+            return False
+        return b"too many connections" in answer
+
+
 def in_child(action):
     """Run action in another process; its failure is ours."""
     child = os.fork()
@@ -183,7 +285,7 @@ def names_of_users(place):
 def main():
     if os.geteuid() != 0:
         vcons.skip("only root can try it as another user")
-    for case in (from_outside, groups, names_kept, names_of_users):
+    for case in (from_outside, groups, crowds, all_of_us, names_kept, names_of_users):
         with vcons.Place() as place:
             case(place)
     return 0
