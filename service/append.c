@@ -13,21 +13,16 @@
 #include "console.h"
 #include "viewer.h"
 
-#define TURN_MIN       (16u * 1024)  /* of one console before the next ... */
-#define TURN_MAX       (256u * 1024) /* ... a whole line of the default size: one write(2), one kick for room */
-#define TURN_EVENTS    16u
-#define NS_A_SECOND    UINT64_C(1000000000)
-#define LOOK_BYTES     (512u * 1024) /* between two looks at who woke up: an echo waits behind so much of floods, at most */
-#define LOOK_TURNS     8u            /* ... or so many turns, however little they bring */
-#define ROUND_NS       UINT64_C(400000000) /* through all that have work: each is served twice a second and more */
-#define SETTLE_NS      UINT64_C(10000000)  /* after output: then the index vouches for the last of it */
-#define SETTLE_EACH_NS UINT64_C(1000000) /* later for each that was due last time: a thousand records a second in all */
-#define FRUITLESS      64u               /* kicks without work before a console is polled no more for a while */
-#define REST_MIN_NS    UINT64_C(1000000) /* 1 ms, doubled each time ... */
-#define REST_MAX_NS    UINT64_C(128000000)  /* ... up to here */
-#define BROKEN_NS      UINT64_C(1000000000) /* a broken source is tried again once a second (design §2) */
-#define DRAIN_EVENTS   64u
-#define BROKEN_BY_PEER 1u /* the value of the BROKEN record: indices or events of the line */
+#define TURN_MIN     (16u * 1024)  /* of one console before the next ... */
+#define TURN_MAX     (256u * 1024) /* ... a whole line of the default size: one write(2), one kick for room */
+#define TURN_EVENTS  16u
+#define LOOK_BYTES   (512u * 1024) /* between two looks at who woke up: an echo waits behind so much of floods, at most */
+#define LOOK_TURNS   8u            /* ... or so many turns, however little they bring */
+#define ROUND_NS     UINT64_C(400000000) /* through all that have work: each is served twice a second and more */
+#define FRUITLESS    64u                 /* kicks without work before a console is polled no more for a while */
+#define REST_MIN_NS  UINT64_C(1000000)   /* 1 ms, doubled each time ... */
+#define REST_MAX_NS  UINT64_C(128000000) /* ... up to here */
+#define DRAIN_EVENTS 64u
 
 static void read_clocks(struct append *a)
 {
@@ -84,130 +79,16 @@ static void unqueue(struct append *a, struct console *c)
     a->n_active--;
 }
 
-static void wake_up(struct append *a, struct console *c)
+void append_wake(struct append *a, struct console *c)
 {
     if (c->append.queue == QUEUE_NONE && !c->append.resting && !c->append.ended)
         enqueue(a, c, QUEUE_FRESH);
 }
 
-/* Polling and resting. */
-
-static void poll_source(struct append *a, struct console *c, bool on)
-{
-    struct epoll_event e = {.events = c->source->bytes_events | EPOLLET, .data.ptr = c};
-
-    if (c->append.polled == on || c->source->bytes_fd < 0)
-        return;
-    if (epoll_ctl(a->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, c->source->bytes_fd, &e) == 0)
-        c->append.polled = on;
-}
-
-static void rest_until(struct append *a, struct console *c, uint64_t delay_ns)
-{
-    poll_source(a, c, false);
-    c->append.wake_mono = a->now.mono_ns + delay_ns;
-    if (c->append.resting)
-        return;
-    c->append.resting = true;
-    c->append.next_resting = a->resting;
-    a->resting = c;
-}
-
-static void rest_no_more(struct append *a, struct console *c)
-{
-    struct console **at = &a->resting;
-
-    if (!c->append.resting)
-        return;
-    while (*at != c)
-        at = &(*at)->append.next_resting;
-    *at = c->append.next_resting;
-    c->append.resting = false;
-}
-
-static void break_source(struct append *a, struct console *c)
-{
-    if (!c->append.broken) /* one record for each stretch of brokenness */
-        log_mark(&c->log, VC_INDEX_BROKEN, BROKEN_BY_PEER, 0, &a->now);
-    __atomic_store_n(&c->append.broken, 1, __ATOMIC_SEQ_CST);
-    if (viewers_flow(c, APPENDED_MARK, NULL, 0, 0))
-        append_tell(a, c, APPEND_OUTPUT);
-    rest_until(a, c, BROKEN_NS);
-}
-
-/* A broken source whose indices are legal again goes on from where they stand: what lies between is unknown. */
-static bool revive(struct append *a, struct console *c)
-{
-    if (c->source->ops->revive(c->source) != VC_OK)
-        return false;
-    log_mark(&c->log, VC_INDEX_GAP, UINT64_MAX, 0, &a->now);
-    log_attach(&c->log, c->source->line_id, c->source->ops->index(c->source), &a->now);
-    __atomic_store_n(&c->append.broken, 0, __ATOMIC_SEQ_CST);
-    return true;
-}
-
-static void end_rest(struct append *a, struct console *c)
-{
-    rest_no_more(a, c);
-    if (c->append.broken && !revive(a, c)) {
-        rest_until(a, c, BROKEN_NS);
-        return;
-    }
-    poll_source(a, c, true);
-    wake_up(a, c);
-}
-
-/*
- * The last words of a console that falls silent are vouched for a little later, and together: a key's echo then does not
- * wait for the disk twice, and somebody who types costs a record each 10 ms at most (decisions, log).
- */
-static void settle_later(struct append *a, struct console *c)
-{
-    if (c->append.unsettled)
-        return;
-    c->append.unsettled = true;
-    c->append.next_unsettled = a->unsettled;
-    if (a->unsettled == NULL)
-        a->settle_mono = a->now.mono_ns + SETTLE_NS + a->n_settled * SETTLE_EACH_NS;
-    a->unsettled = c;
-}
-
-static void settle(struct append *a, struct console *c)
-{
-    if (log_settle(&c->log, &a->now) && viewers_flow(c, APPENDED_TIME, NULL, 0, 0))
-        append_tell(a, c, APPEND_OUTPUT);
-}
-
-static void settle_all(struct append *a)
-{
-    struct console *next, *c = a->unsettled;
-
-    a->unsettled = NULL;
-    a->n_settled = 0;
-    for (; c != NULL; c = next, a->n_settled++) {
-        next = c->append.next_unsettled;
-        c->append.unsettled = false;
-        if (c->append.queue == QUEUE_NONE) /* else it speaks again: log_append marks the time */
-            settle(a, c);
-    }
-}
-
-static void unsettle(struct append *a, struct console *c)
-{
-    struct console **at = &a->unsettled;
-
-    if (!c->append.unsettled)
-        return;
-    while (*at != c)
-        at = &(*at)->append.next_unsettled;
-    *at = c->append.next_unsettled;
-    c->append.unsettled = false;
-}
-
 static void source_ended(struct append *a, struct console *c)
 {
     c->append.ended = true;
-    poll_source(a, c, false);
+    append_poll(a, c, false);
     append_tell(a, c, APPEND_ENDED);
 }
 
@@ -218,11 +99,11 @@ static bool fall_asleep(struct append *a, struct console *c)
 
     if (!c->source->ops->rest(c->source))
         return true;
-    settle_later(a, c);
+    append_settle_later(a, c);
     if (c->append.fruitless < FRUITLESS)
         return false;
     over = c->append.fruitless - FRUITLESS;
-    rest_until(a, c, over < 7 ? REST_MIN_NS << over : REST_MAX_NS);
+    append_rest(a, c, over < 7 ? REST_MIN_NS << over : REST_MAX_NS);
     return false;
 }
 
@@ -259,7 +140,7 @@ static uint32_t take_turn(struct append *a, struct console *c)
     c->append.queue = QUEUE_NONE;
     c->append.fruitless = moved > 0 ? 0 : c->append.fruitless + 1;
     if (error == VC_EPEER)
-        break_source(a, c);
+        append_break(a, c);
     else if (error == VC_ENOENT)
         source_ended(a, c);
     else if (error == VC_OK || fall_asleep(a, c))
@@ -289,8 +170,8 @@ static void add(struct append *a, struct console *c)
     c->append.ended = false;
     c->append.fruitless = 0;
     __atomic_store_n(&c->append.broken, 0, __ATOMIC_SEQ_CST);
-    poll_source(a, c, true);
-    wake_up(a, c); /* whoever attaches acts as if kicked */
+    append_poll(a, c, true);
+    append_wake(a, c); /* whoever attaches acts as if kicked */
 }
 
 /* What the peer left behind, and no more than it can have left: it may live and write on. */
@@ -308,11 +189,11 @@ static void drain(struct append *a, struct console *c)
 static void remove_now(struct append *a, struct console *c)
 {
     unqueue(a, c);
-    rest_no_more(a, c);
-    poll_source(a, c, false);
+    append_rest_no_more(a, c);
+    append_poll(a, c, false);
     if (!c->append.broken && !c->append.ended)
         drain(a, c);
-    unsettle(a, c);
+    append_unsettle(a, c);
     log_mark(&c->log, VC_INDEX_DETACH, 0, 0, &a->now);
     log_settle(&c->log, &a->now);
     viewers_flow(c, APPENDED_MARK, NULL, 0, 0);
@@ -368,16 +249,6 @@ static bool obey(struct append *a)
 
 /* The thread. */
 
-static uint64_t first_due(const struct append *a)
-{
-    uint64_t first = a->unsettled != NULL ? a->settle_mono : UINT64_MAX;
-
-    for (const struct console *c = a->resting; c != NULL; c = c->append.next_resting)
-        if (c->append.wake_mono < first)
-            first = c->append.wake_mono;
-    return first;
-}
-
 /*
  * How epoll_wait waits: 0 or without end. What is due at a time is the timer's, set once and left alone until it fires: a
  * timeout would be set up and torn down again for each key that somebody types.
@@ -389,7 +260,7 @@ static int timeout_ms(struct append *a)
 
     if (a->n_active > 0)
         return 0;
-    first = first_due(a);
+    first = append_first_due(a);
     if (first <= a->now.mono_ns)
         return 0;
     if (first == UINT64_MAX || (a->timer_mono > a->now.mono_ns && a->timer_mono <= first))
@@ -399,17 +270,6 @@ static int timeout_ms(struct append *a)
     at.it_value.tv_nsec = (long)(first % NS_A_SECOND);
     timerfd_settime(a->timer, TFD_TIMER_ABSTIME, &at, NULL);
     return -1;
-}
-
-static void end_rests(struct append *a)
-{
-    struct console *next;
-
-    for (struct console *c = a->resting; c != NULL; c = next) {
-        next = c->append.next_resting;
-        if (c->append.wake_mono <= a->now.mono_ns)
-            end_rest(a, c);
-    }
 }
 
 static bool look(struct append *a)
@@ -423,11 +283,10 @@ static bool look(struct append *a)
         if (events[i].data.ptr == a)
             commands = true;
         else if (events[i].data.ptr != &a->timer)
-            wake_up(a, events[i].data.ptr);
+            append_wake(a, events[i].data.ptr);
     }
-    end_rests(a);
-    if (a->unsettled != NULL && a->now.mono_ns >= a->settle_mono)
-        settle_all(a);
+    append_end_rests(a);
+    append_settle_due(a);
     return !commands || obey(a); /* last: it may take away a console that was just reported */
 }
 
