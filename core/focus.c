@@ -5,8 +5,11 @@
 #define WRITE_CHUNK 4096u /* bytes shown between two releases of the locks */
 #define TYPE_BATCH  64u
 
-static unsigned long lock(struct vc_focus *f, void *which) { return f->env->lock.lock(which); }
-static void unlock(struct vc_focus *f, void *which, unsigned long saved) { f->env->lock.unlock(which, saved); }
+static unsigned long lock(struct vc_focus *f, void *which)
+{
+    return vc_lock_take(&f->env->lock, which, which == f->lock ? VC_RANK_CONSOLE : VC_RANK_DOMAIN_CONSOLE, 0);
+}
+static void unlock(struct vc_focus *f, void *which, unsigned long saved) { vc_lock_drop(&f->env->lock, which, saved); }
 
 static bool size_ok(uint32_t n, uint32_t least) { return n >= least && (n & (n - 1)) == 0; }
 

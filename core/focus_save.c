@@ -6,11 +6,11 @@
 void vc_focus_save(struct vc_focus *f, struct vc_focus_domain *d, struct vc_writer *w)
 {
     size_t begun = vc_write_begin(w, VC_SAVE_FOCUS, 1);
-    unsigned long saved = f->env->lock.lock(d->lock);
+    unsigned long saved = vc_lock_take(&f->env->lock, d->lock, VC_RANK_DOMAIN_CONSOLE, 0);
 
     vc_write_u32(w, d->n);
     vc_write_bytes(w, d->line, d->n);
-    f->env->lock.unlock(d->lock, saved);
+    vc_lock_drop(&f->env->lock, d->lock, saved);
     vc_write_end(w, begun);
 }
 
@@ -23,17 +23,17 @@ int vc_focus_restore(struct vc_focus *f, struct vc_focus_domain *d, struct vc_se
 
     if (s->tag != VC_SAVE_FOCUS || s->version != 1 || !vc_reader_done(r) || n >= VC_FOCUS_LINE_BYTES)
         return VC_EINVAL;
-    saved = f->env->lock.lock(d->lock);
+    saved = vc_lock_take(&f->env->lock, d->lock, VC_RANK_DOMAIN_CONSOLE, 0);
     memcpy(d->line, line, n);
     d->n = n;
-    f->env->lock.unlock(d->lock, saved);
+    vc_lock_drop(&f->env->lock, d->lock, saved);
     return VC_OK;
 }
 
 void vc_focus_forget(struct vc_focus *f, struct vc_focus_domain *d)
 {
-    unsigned long saved = f->env->lock.lock(d->lock);
+    unsigned long saved = vc_lock_take(&f->env->lock, d->lock, VC_RANK_DOMAIN_CONSOLE, 0);
 
     d->n = 0;
-    f->env->lock.unlock(d->lock, saved);
+    vc_lock_drop(&f->env->lock, d->lock, saved);
 }

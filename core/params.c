@@ -87,3 +87,34 @@ int64_t vc_params_hvm_op(struct vc_params *p, uint16_t domid, uint64_t op, struc
         return vc_params_set(p, VC_PARAM_GUEST, arg->index, arg->value);
     return vc_params_get(p, VC_PARAM_GUEST, arg->index, &arg->value);
 }
+
+struct vc_callback vc_params_callback(enum vc_param_arch arch, uint64_t value)
+{
+    struct vc_callback c = {.number = value & 0xff};
+
+    switch (value >> 56) {
+    case HVM_PARAM_CALLBACK_TYPE_GSI: c.kind = value != 0 ? VC_CALLBACK_GSI : VC_CALLBACK_NONE; break;
+    case HVM_PARAM_CALLBACK_TYPE_PCI_INTX:
+        c.kind = VC_CALLBACK_INTX;
+        c.number = 0;
+        c.device = value >> 11 & 31;
+        c.pin = value & 3;
+        break;
+    case HVM_PARAM_CALLBACK_TYPE_VECTOR: /* and _PPI: one number for two machines */
+        c.kind = arch == VC_PARAM_ARM ? VC_CALLBACK_PPI : VC_CALLBACK_VECTOR;
+        c.edge = arch == VC_PARAM_ARM && (value >> 8 & 1) != 0;
+        c.active_low = arch == VC_PARAM_ARM && (value >> 9 & 1) != 0;
+        break;
+    default: c = (struct vc_callback){.kind = VC_CALLBACK_NONE};
+    }
+    if (arch == VC_PARAM_ARM && c.kind != VC_CALLBACK_PPI)
+        c = (struct vc_callback){.kind = VC_CALLBACK_NONE}; /* there are no other lines there */
+    return c;
+}
+
+int vc_params_upcall_vector(const struct xen_hvm_evtchn_upcall_vector *arg, uint32_t n_vcpus)
+{
+    if (arg->vector < 0x10)
+        return -XEN_EINVAL;
+    return arg->vcpu < n_vcpus ? 0 : -XEN_ENOENT;
+}

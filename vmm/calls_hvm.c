@@ -3,8 +3,6 @@
 #include "calls.h"
 #include <vcons/wire/xen.h>
 
-#define VECTOR_MIN 0x10u /* below are the processor's exceptions */
-
 /*
  * CALLBACK_IRQ latches the mode, too (xen-abi §6.3). A way that the engine cannot go is refused, and the guest then knows
  * that it gets no interrupts at all.
@@ -56,10 +54,9 @@ static int64_t set_upcall_vector(struct domain_vcpu *v, uint64_t arg)
 
     if (!calls_copy_in(v, &call, arg, sizeof call))
         return -XEN_EFAULT;
-    if (call.vcpu >= d->config->vcpus)
-        return -XEN_ENOENT;
-    if (call.vector < VECTOR_MIN)
-        return -XEN_EINVAL;
+    result = vc_params_upcall_vector(&call, d->config->vcpus);
+    if (result != 0)
+        return result;
     result = d->ops->set_vector != NULL ? d->ops->set_vector(d->engine, call.vcpu, call.vector) : 0;
     if (result == 0)
         vc_shared_info_renew_upcall(&d->shared, call.vcpu);

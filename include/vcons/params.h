@@ -36,4 +36,28 @@ int vc_params_set(struct vc_params *p, enum vc_param_role role, uint32_t index, 
  */
 int64_t vc_params_hvm_op(struct vc_params *p, uint16_t domid, uint64_t op, struct xen_hvm_param *arg);
 
+/* ---- How upcalls come: what HVM_PARAM_CALLBACK_IRQ says (facts §6.4). ---- */
+
+enum vc_callback_kind {
+    VC_CALLBACK_NONE,   /* 0, or of a type that Xen does not know either */
+    VC_CALLBACK_GSI,    /* level-like: asserted while vCPU 0's evtchn_upcall_pending is set; so is INTx */
+    VC_CALLBACK_INTX,   /* of a PCI device */
+    VC_CALLBACK_VECTOR, /* x86, of every vCPU */
+    VC_CALLBACK_PPI,    /* Arm */
+};
+struct vc_callback {
+    enum vc_callback_kind kind;
+    uint32_t number; /* GSI, vector or PPI: 0..255 */
+    uint32_t device; /* VC_CALLBACK_INTX, as Xen takes them from it: 0..31 */
+    uint32_t pin;    /* 0..3 */
+    bool edge;       /* VC_CALLBACK_PPI */
+    bool active_low; /* VC_CALLBACK_PPI */
+};
+struct vc_callback vc_params_callback(enum vc_param_arch arch, uint64_t value);
+/*
+ * HVMOP_set_evtchn_upcall_vector of a domain with n_vcpus: 0; -XEN_EINVAL for a vector of the processor's exceptions, then
+ * -XEN_ENOENT for no vCPU: Xen's order.
+ */
+int vc_params_upcall_vector(const struct xen_hvm_evtchn_upcall_vector *arg, uint32_t n_vcpus);
+
 #endif

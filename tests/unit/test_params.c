@@ -135,13 +135,70 @@ static void the_hypercall(void **state)
     }
 }
 
+/* Facts §6.4. */
+static const struct {
+    const char *name;
+    enum vc_param_arch arch;
+    uint64_t value;
+    struct vc_callback is;
+} callbacks[] = {
+    {"0 disables", VC_PARAM_X86, 0, {.kind = VC_CALLBACK_NONE}},
+    {"GSI 1: Linux' mark", VC_PARAM_X86, 1, {.kind = VC_CALLBACK_GSI, .number = 1}},
+    {"GSI, 8 bits of it", VC_PARAM_X86, 0x123, {.kind = VC_CALLBACK_GSI, .number = 0x23}},
+    {"vector 0xf3", VC_PARAM_X86, UINT64_C(0x02000000000000f3), {.kind = VC_CALLBACK_VECTOR, .number = 0xf3}},
+    {"vector, no bit above it",
+     VC_PARAM_X86,
+     UINT64_C(0x02000000000003f3),
+     {.kind = VC_CALLBACK_VECTOR, .number = 0xf3}},
+    {"INTx", VC_PARAM_X86, UINT64_C(0x0100000000001802), {.kind = VC_CALLBACK_INTX, .device = 3, .pin = 2}},
+    {"INTx, bits that mean nothing", VC_PARAM_X86, UINT64_C(0x01ffffffffff07fc), {.kind = VC_CALLBACK_INTX}},
+    {"no type", VC_PARAM_X86, UINT64_C(0x0300000000000001), {.kind = VC_CALLBACK_NONE}},
+    {"all ones", VC_PARAM_X86, UINT64_MAX, {.kind = VC_CALLBACK_NONE}},
+    {"PPI 31, low",
+     VC_PARAM_ARM,
+     UINT64_C(0x020000000000021f),
+     {.kind = VC_CALLBACK_PPI, .number = 31, .active_low = true}},
+    {"PPI 31, edge", VC_PARAM_ARM, UINT64_C(0x020000000000011f), {.kind = VC_CALLBACK_PPI, .number = 31, .edge = true}},
+    {"no GSI on Arm", VC_PARAM_ARM, 5, {.kind = VC_CALLBACK_NONE}},
+    {"no INTx on Arm", VC_PARAM_ARM, UINT64_C(0x0100000000001802), {.kind = VC_CALLBACK_NONE}},
+};
+static void how_upcalls_come(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_ROWS(callbacks); i++) {
+        struct vc_callback c = vc_params_callback(callbacks[i].arch, callbacks[i].value),
+                           *is = &(struct vc_callback){0};
+
+        *is = callbacks[i].is;
+        if (c.kind != is->kind || c.number != is->number || c.device != is->device || c.pin != is->pin ||
+            c.edge != is->edge || c.active_low != is->active_low)
+            fail_msg("%s", callbacks[i].name);
+    }
+}
+
+static void upcall_vectors(void **state)
+{
+    static const struct {
+        uint32_t vcpu;
+        uint8_t vector;
+        int result;
+    } vectors[] = {
+        {0, 0xf3, 0},           {3, 0x10, 0},           {3, 0x0f, -XEN_EINVAL}, {0, 0, -XEN_EINVAL},
+        {4, 0xf3, -XEN_ENOENT}, {4, 0xff, -XEN_ENOENT}, {4, 0, -XEN_EINVAL},    {UINT32_MAX, 0x20, -XEN_ENOENT}};
+
+    (void)state;
+    for (size_t i = 0; i < N_ROWS(vectors); i++) {
+        struct xen_hvm_evtchn_upcall_vector arg = {.vcpu = vectors[i].vcpu, .vector = vectors[i].vector};
+
+        assert_int_equal(vc_params_upcall_vector(&arg, 4), vectors[i].result);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(who_may_do_what),
-        cmocka_unit_test(set_once),
-        cmocka_unit_test(hidden_from_the_guest),
-        cmocka_unit_test(the_hypercall),
+        cmocka_unit_test(who_may_do_what), cmocka_unit_test(set_once),         cmocka_unit_test(hidden_from_the_guest),
+        cmocka_unit_test(the_hypercall),   cmocka_unit_test(how_upcalls_come), cmocka_unit_test(upcall_vectors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
