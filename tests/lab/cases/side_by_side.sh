@@ -4,7 +4,7 @@
 . "$CASES/cases/lib.sh"
 ramdisk initrd
 domain() {
-    echo "domain \"$1\" { engine = kvm hold = forever $2 }"
+    echo "domain \"$1\" { engine = $WAY hold = forever $2 }"
 }
 stock="kernel = \"/l2/vmlinux\" ramdisk = \"$PWD/initrd\" memory = 256M cmdline = \"console=hvc0 quiet\""
 {

@@ -7,7 +7,7 @@ vcpus=$1
 ramdisk initrd
 cat >stock.conf <<END
 hypervisor { name = "lab" }
-domain "deb" { kernel = "/l2/vmlinux" ramdisk = "$PWD/initrd" engine = kvm memory = 256M vcpus = $vcpus hold = forever
+domain "deb" { kernel = "/l2/vmlinux" ramdisk = "$PWD/initrd" engine = $WAY memory = 256M vcpus = $vcpus hold = forever
     cmdline = "console=hvc0 loglevel=8" }
 END
 service
@@ -25,4 +25,4 @@ end 0
 END
 log_of deb/hvc0 >log.deb
 said_all log.deb
-cat ls
+grep -q "^deb/hvc0 .* $WAY " ls || { cat ls; fail "vcons ls does not show the way $WAY"; }

@@ -6,7 +6,7 @@
 ramdisk initrd
 cat >early.conf <<END
 hypervisor { name = "lab" }
-domain "deb" { kernel = "/l2/vmlinux" ramdisk = "$PWD/initrd" engine = kvm memory = 256M hold = forever on_crash = destroy
+domain "deb" { kernel = "/l2/vmlinux" ramdisk = "$PWD/initrd" engine = $WAY memory = 256M hold = forever on_crash = destroy
     cmdline = "earlyprintk=xen console=hvc0 loglevel=8" }
 END
 service

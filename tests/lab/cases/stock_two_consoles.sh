@@ -5,7 +5,7 @@
 ramdisk initrd
 cat >two.conf <<END
 hypervisor { name = "lab" }
-domain "deb" { kernel = "/l2/vmlinux" ramdisk = "$PWD/initrd" engine = kvm memory = 256M hold = forever
+domain "deb" { kernel = "/l2/vmlinux" ramdisk = "$PWD/initrd" engine = $WAY memory = 256M hold = forever
     cmdline = "console=hvc0 quiet"
     console "hvc0" { type = xen }
     console "hvc1" { type = xen } }

@@ -4,11 +4,11 @@
 . "$CASES/cases/lib.sh"
 cat >tiny.conf <<END
 hypervisor { name = "tiny" console = none }
-domain "ring" { kernel = "tiny" engine = kvm memory = 8M hold = forever cmdline = "quiet; spew 2000; poweroff" }
-domain "call" { kernel = "tiny" engine = kvm memory = 8M hold = forever cmdline = "quiet; spew 300; poweroff"
+domain "ring" { kernel = "tiny" engine = $WAY memory = 8M hold = forever cmdline = "quiet; spew 2000; poweroff" }
+domain "call" { kernel = "tiny" engine = $WAY memory = 8M hold = forever cmdline = "quiet; spew 300; poweroff"
     console "con" { type = console_io } }
-domain "self" { kernel = "tiny" engine = kvm memory = 8M hold = forever cmdline = "quiet; selftest; poweroff" }
-domain "trap" { kernel = "tiny" engine = kvm memory = 8M hold = forever cmdline = "quiet; echo before; crash trap"
+domain "self" { kernel = "tiny" engine = $WAY memory = 8M hold = forever cmdline = "quiet; selftest; poweroff" }
+domain "trap" { kernel = "tiny" engine = $WAY memory = 8M hold = forever cmdline = "quiet; echo before; crash trap"
     on_crash = destroy }
 END
 service

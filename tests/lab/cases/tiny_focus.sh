@@ -4,8 +4,8 @@
 . "$CASES/cases/lib.sh"
 cat >two.conf <<END
 hypervisor { name = "lab" }
-domain "one" { kernel = "tiny" engine = kvm memory = 8M cmdline = "quiet" }
-domain "two" { kernel = "tiny" engine = kvm memory = 8M cmdline = "quiet" }
+domain "one" { kernel = "tiny" engine = $WAY memory = 8M cmdline = "quiet" }
+domain "two" { kernel = "tiny" engine = $WAY memory = 8M cmdline = "quiet" }
 END
 chat -t 60 shown vcons run --private two.conf <<'END'
 see tiny> 
