@@ -74,6 +74,18 @@ void domain_timer_set(struct domain_vcpu *v, uint64_t deadline_ns)
     timerfd_settime(v->timer_fd, TFD_TIMER_ABSTIME, &t, NULL);
 }
 
+/* An engine with a clock of its own has told the guest where it placed vcpu_info. */
+static void tell_clock(struct domain *d)
+{
+    struct vcpu_time_info time;
+
+    if (d->ops->placed != NULL)
+        return;
+    time = guest_clock_now(&d->vmm->clock, domain_guest_time(d) - clock_ns());
+    for (uint32_t i = 0; i < d->config->vcpus; i++)
+        vc_shared_info_time(&d->shared, i, &time);
+}
+
 /* Wall time at system time 0; the guest reads it once, so that steps of this machine's clock later on are not its. */
 void domain_tell_time(struct domain *d)
 {
@@ -83,4 +95,5 @@ void domain_tell_time(struct domain *d)
     clock_gettime(CLOCK_REALTIME, &real);
     at_zero = (uint64_t)real.tv_sec * NS_A_SECOND + (uint64_t)real.tv_nsec - domain_guest_time(d);
     vc_shared_info_wallclock(&d->shared, at_zero / NS_A_SECOND, (uint32_t)(at_zero % NS_A_SECOND));
+    tell_clock(d);
 }

@@ -331,6 +331,7 @@ int vmm_init(struct vmm *vmm, const char *link_path, struct problem *problem)
     const char *run_fd = getenv("VCONS_RUN_FD");
 
     vmm->lock_fd = -1;
+    guest_clock_start(&vmm->clock);
     vmm->leave_deadline_ms = UINT64_MAX;
     vmm->terminal = (struct terminal){.vmm = vmm, .in_fd = -1, .out_fd = -1};
     vmm->run_fd = run_fd != NULL ? atoi(run_fd) : -1;

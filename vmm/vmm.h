@@ -10,6 +10,7 @@
 #include "config.h"
 #include "console.h"
 #include "domain.h"
+#include "guest_clock.h"
 #include "link.h"
 #include "pump.h"
 #include "terminal.h"
@@ -49,9 +50,10 @@ struct vmm {
     uv_timer_t leave;
     uint64_t leave_deadline_ms; /* 0: wait no more */
     int run_fd;                 /* VCONS_RUN_FD, or -1 */
-    int trace_fd;               /* --trace hypercalls; -1: nobody asked */
-    int lock_fd;                /* held while the name is ours */
-    char directory[256];        /* for guests' programs; empty: not made yet */
+    struct guest_clock clock;
+    int trace_fd;        /* --trace hypercalls; -1: nobody asked */
+    int lock_fd;         /* held while the name is ours */
+    char directory[256]; /* for guests' programs; empty: not made yet */
     uv_signal_t signals[4];
 };
 

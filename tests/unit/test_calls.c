@@ -536,6 +536,60 @@ static void timers_fire_their_vcpus_virq(void **state)
     assert_true(fires(r, port, 10000));
 }
 
+/* ---- The clock in vcpu_info. ---- */
+
+static uint64_t ns_of(const struct vcpu_time_info *t, uint64_t ticks)
+{
+    ticks = t->tsc_shift < 0 ? ticks >> -t->tsc_shift : ticks << t->tsc_shift;
+    return (ticks >> 32) * t->tsc_to_system_mul + ((ticks & UINT32_MAX) * t->tsc_to_system_mul >> 32);
+}
+
+static void rates_are_exact(void **state)
+{
+    static const struct {
+        uint64_t ticks, ns;
+    } rows[] = {{1000000000, 1000000000},
+                {2599966000, 1000000000},
+                {24000000, 1000000000},
+                {5200000123, 999999937},
+                {1000003, 1000000007}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct vcpu_time_info t = {0};
+        uint64_t ns;
+
+        guest_clock_rate(rows[i].ticks, rows[i].ns, &t.tsc_to_system_mul, &t.tsc_shift);
+        ns = ns_of(&t, rows[i].ticks);
+        assert_true(t.tsc_to_system_mul >= UINT32_C(1) << 31);
+        /* 31 digits of mul, and what a right shift of the ticks drops */
+        if (ns > rows[i].ns || rows[i].ns - ns > 3)
+            fail_msg("%llu ticks: %llu ns", (unsigned long long)rows[i].ticks, (unsigned long long)ns);
+    }
+}
+
+#if defined(__x86_64__)
+static void vcpu_info_tells_the_time(void **state)
+{
+    struct rig *r = *state;
+    struct shared_info_x86_64 *info = at(r, BASE + SHARED * 4096);
+    int64_t off;
+
+    guest_clock_start(&r->vmm.clock);
+    uv_sleep(50);
+    assert_int_equal(place(r, XEN_DOMID_SELF, XENMAPSPACE_shared_info, 0, SHARED), 0);
+    for (uint32_t i = 0; i < N_VCPUS; i++) {
+        struct vcpu_time_info t = info->vcpu_info[i].time;
+
+        assert_true(t.tsc_to_system_mul != 0 && t.version % 2 == 0 && t.version != 0);
+        off = (int64_t)(t.system_time + ns_of(&t, __builtin_ia32_rdtsc() - t.tsc_timestamp) - domain_time_ns());
+        if (off > 2000000 || off < -200000000) /* a busy machine may stop us between the two, not turn time back */
+            fail_msg("vCPU %u is off by %lld ns", i, (long long)off);
+    }
+    assert_true(info->wc_version % 2 == 0 && info->wc_sec != 0);
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -551,6 +605,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(versions_of_grants, make, unmake),
         cmocka_unit_test_setup_teardown(compat_layouts, make, unmake),
         cmocka_unit_test_setup_teardown(timers_fire_their_vcpus_virq, make, unmake),
+        cmocka_unit_test(rates_are_exact),
+#if defined(__x86_64__)
+        cmocka_unit_test_setup_teardown(vcpu_info_tells_the_time, make, unmake),
+#endif
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
