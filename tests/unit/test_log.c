@@ -551,8 +551,8 @@ static void readers_wait_for_no_writer(void **state)
     (void)state;
     assert_int_equal(pipe(stopped) | pipe(go_on) | sigaction(SIGUSR1, &stand, NULL), 0);
     assert_int_equal(pthread_create(&writer, NULL, publish_for_ever, &l), 0);
-    alarm(10);
-    for (unsigned i = 0; i < 200; i++) {
+    alarm(25);
+    for (unsigned i = 0; i < 60; i++) {
         uint32_t boot = view.boot;
 
         assert_int_equal(pthread_kill(writer, SIGUSR1), 0);
