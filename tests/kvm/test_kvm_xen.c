@@ -249,7 +249,7 @@ static void ipis_need_no_exit(void **state)
 
 static void timers_fire_and_stop(void **state)
 {
-    const struct vc_event_binding virq = {.kind = VC_EVENT_VIRQ, .virq = VIRQ_TIMER, .vcpu = 1};
+    const struct vc_event_binding virq = {.kind = VC_EVENT_VIRQ, .virq = VIRQ_TIMER, .vcpu = 0};
     struct shared_info_x86_64 *shared;
     uint64_t now;
     void *engine;
@@ -261,19 +261,37 @@ static void timers_fire_and_stop(void **state)
     shared = shared_of(&r);
     assert_int_equal(place(&r, ENGINE_SHARED_INFO, 0, SHARED), 0);
     run_start(&r);
-    assert_int_not_equal(events->timer(engine, 1, 1), 0); /* nobody has bound it */
+    assert_int_not_equal(events->timer(engine, 0, 1), 0); /* nobody has bound it */
     events->bound(engine, 7, &virq);
     now = engine_kvm_xen.time_ns(engine);
-    assert_int_equal(events->timer(engine, 1, now + UINT64_C(3600000000000)), 0);
-    assert_int_equal(events->timer(engine, 1, UINT64_MAX), 0);
+    assert_int_equal(events->timer(engine, 0, now + UINT64_C(3600000000000)), 0);
+    assert_int_equal(events->timer(engine, 0, UINT64_MAX), 0);
     assert_int_equal(shared->evtchn_pending[0], 0);
-    assert_int_equal(events->timer(engine, 1, now + 20000000), 0);
+    assert_int_equal(events->timer(engine, 0, now + 20000000), 0);
     assert_true(soon(&shared->evtchn_pending[0], 7));
     assert_true(engine_kvm_xen.time_ns(engine) >= now + 20000000);
     shared->evtchn_pending[0] = 0;
-    assert_int_equal(events->timer(engine, 1, now), 0); /* it has passed: now */
+    assert_int_equal(events->timer(engine, 0, now), 0); /* it has passed: now */
     assert_true(soon(&shared->evtchn_pending[0], 7));
     run_stop(&r);
+    run_finish(&r);
+}
+
+/* vCPUs above 31 have no vcpu_info until they register one: what came before is found then, as on Xen. */
+static void events_before_there_is_a_place(void **state)
+{
+    struct vcpu_info_x86_64 *first;
+    struct run r;
+
+    (void)state;
+    create(&r, guest_spin, 34);
+    first = info_at(&r, FIRST);
+    assert_int_equal(place(&r, ENGINE_SHARED_INFO, 0, SHARED), 0);
+    deliver(&r, 33, 200);
+    assert_int_equal(shared_of(&r)->evtchn_pending[3], UINT64_C(1) << 8);
+    assert_int_equal(place(&r, ENGINE_VCPU_INFO, 33, FIRST), 0);
+    assert_int_equal(first->evtchn_upcall_pending, 1);
+    assert_true(first->evtchn_pending_sel == UINT64_MAX);
     run_finish(&r);
 }
 
@@ -304,6 +322,7 @@ int main(void)
         cmocka_unit_test(upcalls_reach_a_vector),
         cmocka_unit_test(ipis_need_no_exit),
         cmocka_unit_test(timers_fire_and_stop),
+        cmocka_unit_test(events_before_there_is_a_place),
         cmocka_unit_test(places_that_are_none),
     };
     struct problem why;

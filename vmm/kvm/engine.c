@@ -67,7 +67,8 @@ static int make_vcpu(struct kvm_engine *e, uint32_t id, struct problem *problem)
                                           .domid = domain_id(e->domain),
                                           .xen_version = e->config->xen_version,
                                           .hypercall_msr = e->machine.hypercall_msr,
-                                          .lapic = e->lapic};
+                                          .lapic = e->lapic,
+                                          .stable_tsc = e->stable_tsc};
 
     kvm_vcpu_finish(v);
     kvm_vcpu_init(v, e);
@@ -87,6 +88,7 @@ static int make_machine(struct kvm_engine *e, struct problem *problem)
         place_memory(e, problem) != 0 || cpu_prepare_machine(&e->machine, problem) != 0)
         return -1;
     e->lapic = kvm_machine_give_lapics(&e->machine);
+    e->stable_tsc = cpu_host_tsc_is_stable();
     if (e->way->prepare(e, problem) != 0)
         return -1;
     for (uint32_t i = 0; i < e->n_vcpus; i++)

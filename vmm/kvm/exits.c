@@ -107,6 +107,15 @@ static bool set_hypercall_page(struct kvm_vcpu *v, uint64_t value)
     return true;
 }
 
+/* On AMD's processors nothing is left of the state by then, and KVM has put the vCPU into that of a reset. */
+static enum exit_next triple_fault(struct kvm_vcpu *v)
+{
+    if (cpu_instruction(&v->cpu) != CPU_RESET_RIP)
+        return broken(v, "triple fault");
+    domain_crashed(v->engine->domain, "triple fault of vCPU %u", v->cpu.id);
+    return EXIT_BROKEN;
+}
+
 enum exit_next exit_serve(struct kvm_vcpu *v)
 {
     struct kvm_run *run = v->cpu.run;
@@ -124,7 +133,7 @@ enum exit_next exit_serve(struct kvm_vcpu *v)
         return EXIT_RUN;
     case KVM_EXIT_HLT: return cpu_interrupts_on(&v->cpu) ? EXIT_HALT : EXIT_DOWN;
     case KVM_EXIT_INTR: return EXIT_RUN;
-    case KVM_EXIT_SHUTDOWN: return broken(v, "triple fault");
+    case KVM_EXIT_SHUTDOWN: return triple_fault(v);
     case KVM_EXIT_INTERNAL_ERROR: return broken(v, "an instruction that KVM does not emulate");
     case KVM_EXIT_FAIL_ENTRY: return broken(v, "a state that the processor refuses");
     default:

@@ -45,8 +45,10 @@ struct kvm_engine {
     int kvm;
 
     struct kvm_machine machine;
-    bool lapic;     /* in KVM, each vCPU's */
-    bool long_mode; /* as latched; kvm-xen's */
+    bool lapic;          /* in KVM, each vCPU's */
+    bool stable_tsc;     /* of the host */
+    bool long_mode;      /* as latched; kvm-xen's */
+    uint64_t shared_gpa; /* of shared_info; ENGINE_NOWHERE; kvm-xen's */
     uint32_t n_vcpus;
     struct kvm_vcpu *vcpus;
 

@@ -38,6 +38,7 @@ struct kvm_vcpu {
     _Atomic uint64_t clock_gpa; /* where KVM's clock writes; ENGINE_NOWHERE */
     uint64_t info_gpa;          /* kvm-xen: where KVM has its vcpu_info; ENGINE_NOWHERE */
     uint32_t timer_port;        /* kvm-xen: of VIRQ_TIMER; 0: not bound. Under the domain's event lock */
+    atomic_bool missed;         /* kvm-xen: an event came while it had no vcpu_info */
     atomic_bool dropped;        /* kvm-xen: an upcall that its local APIC, still off, did not take */
     bool registered;            /* its vcpu_info is no longer the one in shared_info; under the domain's event lock */
     bool long_mode;             /* at its last hypercall; its own thread's */

@@ -11,11 +11,14 @@
 #include <vcons/events.h>
 #include <vcons/wire/shared_info.h>
 
-#define PRIORITY   KVM_IRQ_ROUTING_XEN_EVTCHN_PRIO_2LEVEL /* the only one there is */
-#define INFO_BYTES sizeof(struct vcpu_info_x86_64)
-#define NO_GPA     UINT64_MAX /* api.rst: "-1", no place, of addresses and of frames */
+#define PRIORITY             KVM_IRQ_ROUTING_XEN_EVTCHN_PRIO_2LEVEL /* the only one there is */
+#define INFO_BYTES           sizeof(struct vcpu_info_x86_64)
+#define SHARED_PENDING       offsetof(struct shared_info_x86_64, evtchn_pending) /* in both layouts */
+#define SHARED_PENDING_BYTES sizeof(((struct shared_info_x86_64 *)0)->evtchn_pending)
+#define NO_GPA               UINT64_MAX /* api.rst: "-1", no place, of addresses and of frames */
 
 _Static_assert(sizeof(struct vcpu_info_x86_32) == INFO_BYTES, "one size for both layouts");
+_Static_assert(offsetof(struct shared_info_x86_32, evtchn_pending) == SHARED_PENDING, "one place for both layouts");
 _Static_assert(NO_GPA == ENGINE_NOWHERE, "passed on as it is");
 
 static const struct {
@@ -76,6 +79,7 @@ static int prepare(struct kvm_engine *e, struct problem *problem)
            &(struct kvm_xen_hvm_attr){.type = KVM_XEN_ATTR_TYPE_XEN_VERSION, .u.xen_version = e->config->xen_version});
     set_long_mode(e, true); /* KVM begins with the 32-bit layout, Xen with the 64-bit one */
     e->long_mode = true;
+    e->shared_gpa = NO_GPA;
     e->machine.hypercall_msr = true;
     return 0;
 }
@@ -106,6 +110,12 @@ static bool upcall(struct kvm_engine *e, uint32_t vcpu)
 static uint8_t *pending_of(const struct kvm_vcpu *v)
 {
     return v->info_gpa != NO_GPA ? memory_at(v->engine->memory, v->info_gpa, INFO_BYTES) : NULL;
+}
+
+static size_t selector_offset(const struct kvm_vcpu *v)
+{
+    return v->engine->long_mode ? offsetof(struct vcpu_info_x86_64, evtchn_pending_sel)
+                                : offsetof(struct vcpu_info_x86_32, evtchn_pending_sel);
 }
 
 /* An interrupt that a local APIC drops now is sent again after the vCPU's exits. */
@@ -151,51 +161,47 @@ static int set_vector(struct kvm_engine *e, uint32_t vcpu, uint64_t value)
 
 /* ---- Places. ---- */
 
-/* From here on KVM writes to neither: what it delivers meanwhile waits in a shadow of its own. */
-static void copy_info(struct kvm_vcpu *v, uint8_t *to)
+/* What the guest has yet to take. Only this vCPU's guest code clears it, and it does not run: the caller has claimed it. */
+static bool has_events(const struct kvm_vcpu *v, const uint8_t *info)
 {
-    uint8_t *from = pending_of(v);
+    uint64_t selector = 0;
 
-    if (from != NULL)
-        memmove(to, from, INFO_BYTES);
-    else
-        memset(to, 0, INFO_BYTES);
+    memcpy(&selector, info + selector_offset(v), v->engine->long_mode ? 8 : 4);
+    return selector != 0 || __atomic_load_n(info, __ATOMIC_ACQUIRE) != 0;
 }
 
-/* xen-abi §5.3: afterwards the guest looks at every port, if there was anything to look at. */
+/* xen-abi §5.3: the guest is to look at every port. KVM may set bits there meanwhile, and they are set already. */
 static void mark_all(struct kvm_vcpu *v, uint8_t *info)
 {
-    size_t bytes = v->engine->long_mode ? 8 : 4;
-
-    memset(info + (v->engine->long_mode ? offsetof(struct vcpu_info_x86_64, evtchn_pending_sel)
-                                        : offsetof(struct vcpu_info_x86_32, evtchn_pending_sel)),
-           0xff, bytes);
+    memset(info + selector_offset(v), 0xff, v->engine->long_mode ? 8 : 4);
+    __atomic_store_n(info, 1, __ATOMIC_SEQ_CST);
     raise_if_pending(v);
 }
 
 /*
- * The order of xen-abi §5.4: leave, copy, arrive, mark. Xen always marks; with a vector of the vCPU's own that would cost the
- * one interrupt that a local APIC still switched off then drops, and the mark that stays would swallow all later ones. What
- * KVM delivers in between it merges by itself.
+ * Copy, switch, look back. KVM loses what it is to deliver while it has no place (-EINVAL), so there is none without one:
+ * the content goes first, then KVM goes, and what it still wrote into the old place in between is made up for by the mark.
+ * Xen always marks; with a vector of the vCPU's own that would cost the one interrupt that a local APIC still switched off
+ * drops, and the mark that stays would swallow all later ones.
  */
 static int move_info(struct kvm_vcpu *v, uint64_t gpa)
 {
-    uint8_t *to = memory_at(v->engine->memory, gpa, INFO_BYTES);
+    uint8_t *to = memory_at(v->engine->memory, gpa, INFO_BYTES), *from = pending_of(v);
     int error;
 
-    if (to == NULL)
+    if (to == NULL || gpa % 4 != 0 || gpa % 4096 > 4096 - INFO_BYTES)
         return -XEN_EINVAL;
     kvm_vcpu_claim(v);
-    set_vcpu(v, KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO, NO_GPA);
-    copy_info(v, to);
+    if (from != NULL)
+        memmove(to, from, INFO_BYTES);
+    else
+        memset(to, 0, INFO_BYTES);
     error = set_vcpu(v, KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO, gpa);
     if (error == 0) {
         v->info_gpa = gpa;
         v->registered = true;
-        if (to[0] != 0)
+        if (atomic_exchange(&v->missed, false) || has_events(v, to) || (from != NULL && has_events(v, from)))
             mark_all(v, to);
-    } else { /* back to where it was */
-        set_vcpu(v, KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO, v->info_gpa);
     }
     kvm_vcpu_release(v);
     return error == 0 ? 0 : -XEN_EINVAL;
@@ -217,6 +223,7 @@ static int place_shared_info(struct kvm_engine *e, uint64_t gpa)
 
     if (set_vm(e, &attr) != 0)
         return -XEN_EINVAL;
+    e->shared_gpa = gpa;
     for (uint32_t i = 0; i < e->n_vcpus && i < XEN_LEGACY_MAX_VCPUS; i++) {
         struct kvm_vcpu *v = &e->vcpus[i];
 
@@ -252,12 +259,21 @@ static void restarted(struct kvm_vcpu *v) { (void)v; } /* what is Xen's survives
 
 /* ---- Events. ---- */
 
+/* Masked, or pending already: no error. A vCPU without a vcpu_info finds it when it has one, as on Xen. */
 static void deliver(void *engine, uint32_t vcpu, uint32_t port)
 {
     struct kvm_irq_routing_xen_evtchn event = {.port = port, .vcpu = vcpu, .priority = PRIORITY};
+    struct kvm_engine *e = engine;
+    uint8_t *pending;
 
-    /* Masked, or pending already: no error. A guest without shared_info has no place for it. */
-    ioctl(((struct kvm_engine *)engine)->machine.vm, KVM_XEN_HVM_EVTCHN_SEND, &event);
+    if (ioctl(e->machine.vm, KVM_XEN_HVM_EVTCHN_SEND, &event) >= 0)
+        return;
+    pending =
+        e->shared_gpa != NO_GPA ? memory_at(e->memory, e->shared_gpa + SHARED_PENDING, SHARED_PENDING_BYTES) : NULL;
+    if (pending == NULL || port / 8 >= SHARED_PENDING_BYTES)
+        return;
+    __atomic_fetch_or(pending + port / 8, (uint8_t)(1u << port % 8), __ATOMIC_SEQ_CST);
+    atomic_store(&e->vcpus[vcpu].missed, true);
 }
 
 /* An IPI that KVM knows needs no exit. One that it does not take is sent by us. */

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "cpu.h"
+#include "host/file.h"
 #include <cpuid.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 #include <vcons/wire/callpage.h>
 
 #define CPUID_MAX  256u /* KVM's own limit */
@@ -12,6 +15,7 @@
 
 enum { LEAF1_ECX_X2APIC = 1 << 21, LEAF1_ECX_DEADLINE = 1 << 24, LEAF1_EDX_APIC = 1 << 9, LEAF1_EDX_HTT = 1 << 28 };
 #define LEAF1_ECX_HYPERVISOR (1u << 31)
+enum { LEAF80000007_EDX_INVARIANT_TSC = 1 << 8 };
 enum {
     XEN_CPUID_VCPU_ID = 1 << 3,
     XEN_CPUID_DOMID = 1 << 4,
@@ -108,6 +112,8 @@ static void adopt_leaves(struct kvm_cpuid2 *list, uint32_t vcpu, const struct cp
             continue;
         if (e.function == 1)
             adopt_leaf1(&e, identity->lapic);
+        if (e.function == 0x80000007 && identity->stable_tsc)
+            e.edx |= LEAF80000007_EDX_INVARIANT_TSC;
         set_topology(&e, vcpu, identity->n_vcpus);
         list->entries[kept++] = e;
     }
@@ -178,6 +184,17 @@ int cpu_enter_at(struct kvm_cpu *c, uint32_t entry, uint32_t start_info, struct 
     if (ioctl(c->fd, KVM_SET_SREGS, &sregs) < 0 || ioctl(c->fd, KVM_SET_REGS, &regs) < 0)
         return problem_set(problem, -1, "KVM refuses the state at a PVH entry: %s", strerror(errno));
     return 0;
+}
+
+bool cpu_host_tsc_is_stable(void)
+{
+    int fd = open("/sys/devices/system/clocksource/clocksource0/current_clocksource", O_RDONLY | O_CLOEXEC);
+    char name[16] = "";
+    bool stable = fd >= 0 && file_read(fd, name, sizeof name - 1) > 0 && strcmp(name, "tsc\n") == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return stable;
 }
 
 /* ---- VCPUOP_initialise. ---- */

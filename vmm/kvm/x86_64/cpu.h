@@ -20,6 +20,7 @@
 #define CPU_HYPERCALL_PORT 0x2au
 #define CPU_HYPERCALL_MSR  0x40000000u
 #define CPU_PAGE_BYTES     4096u
+#define CPU_RESET_RIP      0xfff0u
 
 /* What must be set for the machine before its first vCPU. */
 int cpu_prepare_machine(struct kvm_machine *m, struct problem *problem);
@@ -31,8 +32,11 @@ struct cpu_identity {
     uint32_t domid;
     uint32_t xen_version; /* major << 16 | minor, as XENVER_version */
     bool hypercall_msr;
-    bool lapic; /* it has one */
+    bool lapic;      /* it has one */
+    bool stable_tsc; /* and a TSC that runs alike on all of them; else Linux measures each for a second or more */
 };
+/* Whether the host's kernel trusts it: KVM gives its guests a clock by it on the same condition. */
+bool cpu_host_tsc_is_stable(void);
 /* CPUID, with Xen's leaves and without KVM's, for this vCPU. */
 int cpu_identify(struct kvm_cpu *c, const struct kvm_machine *m, const struct cpu_identity *identity,
                  struct problem *problem);
