@@ -17,6 +17,7 @@ static void sample(uint64_t *ticks, uint64_t *ns)
 {
     uint64_t narrowest = UINT64_MAX;
 
+    *ticks = *ns = 0;
     for (unsigned i = 0; i < 5; i++) {
         uint64_t before = clock_ns(), middle = ticks_now(), after = clock_ns();
 
