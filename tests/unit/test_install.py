@@ -11,6 +11,8 @@ import tempfile
 source = os.environ.get("VCONS_SOURCE") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
 EXPECTED = {
+    "event_channels": "port 1\nupcall of vCPU 0\nthe guest sent to the console\nupcall of vCPU 0\n"
+                      "pending 0x2, selector 0x1\n",
     "pv_console": "Hello, hypervisor.\nYou typed: hello guest\nconnected: 0, events: 4\n",
     "console_io": "*** Serial input to DOM1 (type 'CTRL-a' three times to switch input)\n"
                   "login: \n(d2) a line from behind\n"
