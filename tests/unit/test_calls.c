@@ -321,8 +321,9 @@ static void vectors_of_vcpus(void **state)
         uint32_t vcpu;
         uint8_t vector;
         int64_t result;
-    } rows[] = {{0, 0xf3, 0},        {2, 0x10, 0},           {0, 0x0f, -XEN_EINVAL},
-                {0, 0, -XEN_EINVAL}, {3, 0xf3, -XEN_ENOENT}, {UINT32_MAX, 0, -XEN_ENOENT}};
+    } rows[] = {{0, 0xf3, 0},           {2, 0x10, 0},
+                {0, 0x0f, -XEN_EINVAL}, {0, 0, -XEN_EINVAL},
+                {3, 0xf3, -XEN_ENOENT}, {UINT32_MAX, 0, -XEN_EINVAL}}; /* both: Xen looks at the vector first */
     struct rig *r = *state;
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
