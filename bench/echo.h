@@ -7,12 +7,21 @@
 #ifndef VCONS_BENCH_ECHO_H
 #define VCONS_BENCH_ECHO_H
 #include "bench.h"
+#include <poll.h>
 
 static inline int echo_compare(const void *a, const void *b)
 {
     const uint32_t *x = a, *y = b;
 
     return (*x > *y) - (*x < *y);
+}
+
+/* As `vcons attach` waits. Who sleeps in read(2) instead is woken for nothing whenever the other end takes what he sent. */
+static inline void echo_wait(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    require(poll(&p, 1, -1) == 1);
 }
 
 static inline void echo_round(uint32_t *took, uint32_t n, void (*round_trip)(uint32_t i))

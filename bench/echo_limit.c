@@ -44,7 +44,9 @@ static void round_trip(uint32_t i)
 {
     char byte = (char)i;
 
-    require(write(sockets[0], &byte, 1) == 1 && read(sockets[0], &byte, 1) == 1 && byte == 'x');
+    require(write(sockets[0], &byte, 1) == 1);
+    echo_wait(sockets[0]);
+    require(read(sockets[0], &byte, 1) == 1 && byte == 'x');
 }
 
 int main(int argc, char **argv)

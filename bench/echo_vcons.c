@@ -19,7 +19,10 @@ static void all(void *bytes, size_t n)
 
     for (uint8_t *to = bytes; n > 0; n--) {
         if (begin == end) {
-            ssize_t got = recv(service, buffer, sizeof buffer, 0);
+            ssize_t got;
+
+            echo_wait(service);
+            got = recv(service, buffer, sizeof buffer, 0);
 
             require(got > 0);
             begin = 0;

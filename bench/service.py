@@ -73,7 +73,7 @@ def lines(rounds):
         extra = {"limit": "minimal loop on the same line", "per_cpu_second": round(statistics.median(r["cpu"] for r in a)),
                  "per_cpu_second_of_limit": round(statistics.median(r["cpu"] for r in b))}
         yield Row(f"W1 log: {consoles} line{'s' if consoles > 1 else ''} printing", "MB/s", values(a), values(b), 0.9, True,
-                  extra)
+                  extra, True)
 
 
 def fairness(consoles=1000, seconds=10):
