@@ -6,6 +6,7 @@ A bar is a ratio, never an absolute figure. Whatever moves bytes compares every 
 Processor time comes from the scheduler's nanoseconds (schedstat). Exit status 1: a bar was missed.
 
     ids        10^6 live numbers: free and allocate, against a bitmap of one cache line
+    send       an event to an awake vCPU, against the three atomic changes it has to make; two senders against one
     ring       W3: a ring of 2,048 bytes with doorbells, against one without checks, by placement
     ringlog    W3: a guest's spew through its PV ring into the log, against the minimal loop and xenconsoled's rule
     lines1000  W1: 1 and 1,000 lines printing, against the minimal loop on the same lines
