@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * real.c: the table of this directory, put to the xenstored of a real Xen: xenstore-real DOMID, as root in its dom0.
+ * real.c: the table of this directory, put to the xenstored of a real Xen: xenstore-real DOMID [DOMID], as root in its dom0.
  *
- * DOMID is a domain that was created paused: domain 0 is played over the daemon's socket, the guest over the guest's own
+ * Each is a domain that was created paused. The first is for the table: domain 0 is played over the daemon's socket, the guest over the guest's own
  * ring page, which grant reference 1 of every domain names. Its event channel we cannot send on; but xenstored looks at all
  * rings whenever it has something to do, so each message of the guest is followed by one of a third client. (The C xenstored
  * does so; oxenstored waits for the event.) Neither libxenstore nor libxengnttab: nothing stands between table and wire.
+ *
+ * At last the rings are broken, the first by a message that is too long, the second by a wild index, and the page has to say
+ * which, as test_xenstore_ring.c expects of ours.
  *
  * Ends with "N passed, N failed, N differ as written".
  */
@@ -20,6 +23,7 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+#include <vcons/atomic.h>
 #include <vcons/ring.h>
 
 typedef uint32_t grant_ref_t; /* the next header leaves them to its user */
@@ -130,8 +134,11 @@ static void send_one(void *ctx, char who, const struct xsd_sockmsg *head, const 
     struct real *r = ctx;
 
     if (who == 'g') {
-        put(r, head, sizeof *head);
-        put(r, payload, head->len);
+        uint8_t message[sizeof *head + XENSTORE_PAYLOAD_MAX];
+
+        memcpy(message, head, sizeof *head);
+        memcpy(message + sizeof *head, payload, head->len);
+        put(r, message, (uint32_t)sizeof *head + head->len); /* each time it is poked costs */
     } else {
         write_all(r->zero, head, sizeof *head);
         write_all(r->zero, payload, head->len);
@@ -175,24 +182,58 @@ static void attach(struct real *r, struct xenstore_domain_interface *page)
         die("ring indices");
 }
 
+/* ---- Broken rings ---- */
+
+static bool says_error(struct real *r, const struct xenstore_domain_interface *page, uint32_t error, const char *what)
+{
+    const volatile uint32_t *said = &page->error;
+
+    for (int i = 0; *said == XENSTORE_ERROR_NONE && i < TRIES; i++)
+        poke(r);
+    if (*said != error)
+        printf("%s: wanted error %u, the page says %u\n", what, error, *said);
+    return *said == error;
+}
+
+static bool too_long(struct real *r, const struct xenstore_domain_interface *page)
+{
+    struct xsd_sockmsg head = {.type = XS_WRITE, .len = XENSTORE_PAYLOAD_MAX + 1};
+
+    put(r, &head, sizeof head);
+    return says_error(r, page, XENSTORE_ERROR_PROTO, "a message that is too long");
+}
+
+static bool wild_index(struct real *r, uint32_t domid)
+{
+    struct xenstore_domain_interface *page = map_page(domid);
+
+    vc_store_seq(&page->req_prod, vc_load_seq(&page->req_cons) + XENSTORE_RING_SIZE + 1);
+    return says_error(r, page, XENSTORE_ERROR_RINGIDX, "a wild index");
+}
+
 static void say(const char *line) { printf("%s\n", line); }
 
 int main(int argc, char **argv)
 {
     struct real r;
     struct xt_server server = {.ctx = &r, .real = true, .send = send_one, .receive = receive_one};
+    struct xenstore_domain_interface *page;
     struct xt_result result;
+    bool right = true;
 
-    if (argc != 2) {
-        fprintf(stderr, "usage: xenstore-real DOMID\n");
+    if (argc != 2 && argc != 3) {
+        fprintf(stderr, "usage: xenstore-real DOMID [DOMID]\n");
         return USAGE;
     }
     server.guest = (uint32_t)strtoul(argv[1], NULL, 10);
     r.zero = dial();
     r.poke = dial();
-    attach(&r, map_page(server.guest));
+    page = map_page(server.guest);
+    attach(&r, page);
     setvbuf(stdout, NULL, _IOLBF, 0);
     result = xt_run(&server, say);
+    right &= too_long(&r, page);
+    right &= argc < 3 || wild_index(&r, (uint32_t)strtoul(argv[2], NULL, 10));
     printf("%zu passed, %zu failed, %zu differ as written\n", result.passed, result.failed, result.differ);
-    return result.failed == 0 ? 0 : FAILED;
+    return result.failed == 0 && right ? 0 : FAILED;
 }
