@@ -90,7 +90,8 @@ struct tiny { /* for the platform's entry to place: it is large */
     bool no_events, has_events; /* asked for, there */
     uint32_t n_consoles;
     uint32_t n_cpus; /* that run */
-    uint32_t page;   /* of shared_pages, where shared_info is */
+    uint32_t n_parked, let_go;
+    uint32_t page; /* of shared_pages, where shared_info is */
     struct events events;
     struct tiny_cpu cpus[TINY_CPUS];
     struct tiny_console consoles[TINY_CONSOLES];
@@ -130,7 +131,7 @@ extern const struct tiny_check tiny_event_checks[]; /* up to one without a name;
 
 /* tiny_events.c: take over shared_info, upcalls to vCPU 0, and wait by them; t->has_events: it went well. */
 void tiny_events_begin(struct tiny *t);
-/* shared_info to the other page. 0 or -XEN_E. No other vCPU may run. */
+/* shared_info to the other page. 0 or -XEN_E. The other vCPUs are parked (tiny_cpus.h), or at the like. */
 int64_t tiny_events_move(struct tiny *t);
 /* As words[] of tiny_words.c; false: print the usage. */
 bool tiny_run_bind(struct tiny_console *c, char *rest);

@@ -74,6 +74,36 @@ void tiny_cpu_do(struct tiny_cpu *cpu, tiny_job *job, void *arg)
         hypercall_yield(&cpu->tiny->cpus[0].platform);
 }
 
+static void stay(struct tiny_cpu *cpu, void *arg)
+{
+    struct tiny *t = arg;
+    bool on = cpu->events.way->off(cpu->events.way_ctx);
+
+    __atomic_fetch_add(&t->n_parked, 1, __ATOMIC_SEQ_CST);
+    while (vc_load_seq(&t->let_go) == 0) /* pairs with tiny_cpus_let_go: its vcpu_info is known by then */
+        hypercall_yield(&cpu->platform);
+    if (on)
+        cpu->events.way->on(cpu->events.way_ctx);
+}
+
+void tiny_cpus_park(struct tiny *t, uint32_t first)
+{
+    vc_store_seq(&t->let_go, 0);
+    vc_store_seq(&t->n_parked, 0);
+    for (uint32_t i = first; i < t->n_cpus; i++)
+        tiny_cpu_run(&t->cpus[i], stay, t);
+    while (first < t->n_cpus && vc_load_seq(&t->n_parked) < t->n_cpus - first)
+        hypercall_yield(&t->cpus[0].platform);
+}
+
+void tiny_cpus_let_go(struct tiny *t, uint32_t first)
+{
+    vc_store_seq(&t->let_go, 1);
+    for (uint32_t i = first; i < t->n_cpus; i++)
+        while (!tiny_cpu_is_done(&t->cpus[i]))
+            hypercall_yield(&t->cpus[0].platform);
+}
+
 _Noreturn void tiny_cpu_main(struct tiny_cpu *cpu)
 {
     struct events_cpu *e = &cpu->events;

@@ -53,6 +53,12 @@ void tiny_cpu_run(struct tiny_cpu *cpu, tiny_job *job, void *arg);
 bool tiny_cpu_is_done(const struct tiny_cpu *cpu);
 /* Both: give it the job, and wait. */
 void tiny_cpu_do(struct tiny_cpu *cpu, tiny_job *job, void *arg);
+/*
+ * While shared_info moves no vCPU may look at it: those from first on stay where upcalls are off, until they are let go. What
+ * came for them by then they find in the new place.
+ */
+void tiny_cpus_park(struct tiny *t, uint32_t first);
+void tiny_cpus_let_go(struct tiny *t, uint32_t first);
 _Noreturn void tiny_cpu_main(struct tiny_cpu *cpu);
 
 #endif

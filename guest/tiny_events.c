@@ -322,9 +322,15 @@ bool tiny_run_vcpu_info(struct tiny_console *c, char *rest)
 
 bool tiny_run_shared_info(struct tiny_console *c, char *rest)
 {
+    int64_t result;
+
     (void)rest;
-    if (have_events(c))
-        print_result(c, tiny_events_move(c->tiny));
+    if (!have_events(c))
+        return true;
+    tiny_cpus_park(c->tiny, 1);
+    result = tiny_events_move(c->tiny);
+    tiny_cpus_let_go(c->tiny, 1);
+    print_result(c, result);
     return true;
 }
 

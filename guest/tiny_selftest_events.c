@@ -281,12 +281,22 @@ static bool registered_once(struct loop *l)
 static bool vcpu_info_moves_once(struct tiny_console *c) { return with_loop(c, registered_once); }
 
 /* An event before, one behind; masks stay. There and back, so that a next run finds all as it was. */
-static bool page_moved(struct loop *l)
+static bool moved_back_and_forth(struct loop *l)
 {
     bool good = events_send(l->cpu, l->near) == 0 && tiny_events_move(l->tiny) == 0 && pending(l) &&
                 events_unmask(l->cpu, l->far) == 0 && came(l, 1);
 
     return tiny_events_move(l->tiny) == 0 && events_send(l->cpu, l->near) == 0 && came(l, 1) && good;
+}
+
+static bool page_moved(struct loop *l)
+{
+    bool good;
+
+    tiny_cpus_park(l->tiny, 1);
+    good = moved_back_and_forth(l);
+    tiny_cpus_let_go(l->tiny, 1);
+    return good;
 }
 static bool shared_info_moves(struct tiny_console *c) { return with_loop(c, page_moved); }
 

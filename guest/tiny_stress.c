@@ -2,8 +2,9 @@
 /* The word `events`: senders on vCPUs of their own, one that takes all events, and the places of both pages moving. */
 #include "tiny.h"
 
-#define MOST_ROUNDS UINT32_MAX
-#define GIVE_UP     2000000u /* yields: at least seconds */
+#define MOST_ROUNDS   UINT32_MAX
+#define MOVES_AT_ONCE 8u
+#define GIVE_UP       2000000u /* yields: at least seconds */
 
 struct stress {
     struct tiny *tiny;
@@ -11,6 +12,7 @@ struct stress {
     bool own; /* the one sender is vCPU 0 itself */
     uint32_t moved, n_events;
     uint32_t n_complete; /* ports whose handler has seen the last value */
+    uint32_t n_ready;    /* senders that do not look at shared_info any more */
     uint32_t moved_all;  /* senders need not go on for the sake of moves */
     uint32_t done;       /* nothing moves any more: senders may use shared_info again */
     uint32_t gave_up;
@@ -66,6 +68,7 @@ static void send_job(struct tiny_cpu *cpu, void *arg)
     struct stress *s = arg;
     bool on = cpu->events.way->off(cpu->events.way_ctx); /* its own vcpu_info may lie in the page that moves */
 
+    __atomic_fetch_add(&s->n_ready, 1, __ATOMIC_SEQ_CST);
     send_rounds(s, cpu, cpu->id - 1);
     wait_for_end(s, cpu);
     if (on)
@@ -91,6 +94,17 @@ static void idle(struct stress *s, struct events_cpu *cpu)
         cpu->way->on(cpu->way_ctx);
 }
 
+/* Some moves at a time, with upcalls off: else senders that are faster than their receiver would let it make none. */
+static void move_some(struct stress *s, struct events_cpu *cpu)
+{
+    bool on = cpu->way->off(cpu->way_ctx);
+
+    for (uint32_t i = 0; i < MOVES_AT_ONCE && s->moved < s->n_moves && tiny_events_move(s->tiny) == 0; i++)
+        s->moved++;
+    if (on)
+        cpu->way->on(cpu->way_ctx);
+}
+
 static void receive(struct stress *s)
 {
     struct tiny_cpu *cpu = &s->tiny->cpus[0];
@@ -99,8 +113,8 @@ static void receive(struct stress *s)
         vc_store_seq(&s->moved_all, s->moved >= s->n_moves);
         if (!cpu->events.registered && s->moved >= s->n_moves / 2)
             events_register(&cpu->events, cpu->info);
-        if (s->moved < s->n_moves && tiny_events_move(s->tiny) == 0)
-            s->moved++;
+        if (s->moved < s->n_moves)
+            move_some(s, &cpu->events);
         else
             idle(s, &cpu->events);
     }
@@ -133,9 +147,13 @@ static void run(struct stress *s)
         events_wait(&t->cpus[0].events, NULL, 0, 1); /* a time that has passed: it looks and does not sleep */
         return;
     }
+    tiny_cpus_park(t, s->n_senders + 1);
     for (uint32_t i = 1; i <= s->n_senders; i++)
         tiny_cpu_run(&t->cpus[i], send_job, s);
+    while (vc_load_seq(&s->n_ready) < s->n_senders)
+        hypercall_yield(&t->cpus[0].platform);
     receive(s);
+    tiny_cpus_let_go(t, s->n_senders + 1);
     for (uint32_t i = 1; i <= s->n_senders; i++)
         while (!tiny_cpu_is_done(&t->cpus[i]))
             hypercall_yield(&t->cpus[0].platform);
@@ -196,7 +214,7 @@ bool tiny_run_events(struct tiny_console *c, char *rest)
     s->n_ports = (uint32_t)n_ports;
     s->n_rounds = (uint32_t)n_rounds;
     s->n_moves = (uint32_t)n_moves;
-    s->moved = s->n_events = s->n_complete = s->moved_all = s->done = s->gave_up = 0;
+    s->moved = s->n_events = s->n_complete = s->n_ready = s->moved_all = s->done = s->gave_up = 0;
     for (uint32_t i = 0; i < s->n_senders; i++)
         s->final[i] = 0;
     if (make_ports(s))

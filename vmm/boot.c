@@ -117,18 +117,20 @@ int boot_write(struct guest_memory *m, const char *cmdline, const char *ramdisk,
 
 int boot_kernel_path(const char *kernel, const char *program, char *path, size_t path_bytes, struct problem *problem)
 {
-    char found[PATH_MAX];
+    char found[PATH_MAX], bundled[64];
     struct problem why;
 
+    snprintf(bundled, sizeof bundled, "%s%s", program, strcmp(kernel, "tiny32") == 0 ? "32" : "");
     if (strchr(kernel, '/') != NULL) {
         snprintf(found, sizeof found, "%s", kernel);
         if (access(found, R_OK) != 0)
             return problem_set(problem, -1, "kernel %s: %s", kernel, strerror(errno));
-    } else if (strcmp(kernel, "tiny") != 0) {
-        return problem_set(problem, -1,
-                           "kernel \"%s\": no such bundled kernel; there is \"tiny\", and a path has a '/'", kernel);
-    } else if (paths_program(found, program, &why) != 0) {
-        return problem_set(problem, -1, "kernel \"tiny\": %s", why.text);
+    } else if (strcmp(kernel, "tiny") != 0 && strcmp(kernel, "tiny32") != 0) {
+        return problem_set(
+            problem, -1,
+            "kernel \"%s\": no such bundled kernel; there are \"tiny\" and \"tiny32\", and a path has a '/'", kernel);
+    } else if (paths_program(found, bundled, &why) != 0) {
+        return problem_set(problem, -1, "kernel \"%s\": %s", kernel, why.text);
     }
     if ((size_t)snprintf(path, path_bytes, "%s", found) >= path_bytes)
         return problem_set(problem, -1, "kernel %s: path is too long", kernel);

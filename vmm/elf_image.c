@@ -9,25 +9,77 @@
 /* Offset and length lie within a whole of so many bytes; no sum can overflow. */
 static bool within(uint64_t offset, uint64_t n, uint64_t whole) { return offset <= whole && n <= whole - offset; }
 
+/* Every number of a 32-bit file fits into its 64-bit header: there is one kind from here on. */
+static Elf64_Ehdr header_of(const uint8_t *bytes)
+{
+    Elf64_Ehdr h;
+    Elf32_Ehdr small;
+
+    memcpy(&h, bytes, sizeof h);
+    if (h.e_ident[EI_CLASS] != ELFCLASS32)
+        return h;
+    memcpy(&small, bytes, sizeof small);
+    h.e_type = small.e_type;
+    h.e_machine = small.e_machine;
+    h.e_version = small.e_version;
+    h.e_phoff = small.e_phoff;
+    h.e_phentsize = small.e_phentsize;
+    h.e_phnum = small.e_phnum;
+    return h;
+}
+
+static Elf64_Phdr program_header_of(const Elf64_Ehdr *h, const uint8_t *bytes, unsigned i)
+{
+    const uint8_t *at = bytes + h->e_phoff + (uint64_t)i * h->e_phentsize;
+    Elf64_Phdr p;
+    Elf32_Phdr small;
+
+    if (h->e_ident[EI_CLASS] != ELFCLASS32) {
+        memcpy(&p, at, sizeof p);
+        return p;
+    }
+    memcpy(&small, at, sizeof small);
+    return (Elf64_Phdr){.p_type = small.p_type,
+                        .p_flags = small.p_flags,
+                        .p_offset = small.p_offset,
+                        .p_vaddr = small.p_vaddr,
+                        .p_paddr = small.p_paddr,
+                        .p_filesz = small.p_filesz,
+                        .p_memsz = small.p_memsz,
+                        .p_align = small.p_align};
+}
+
+static const char *check_machine(const Elf64_Ehdr *h)
+{
+    if (h->e_ident[EI_CLASS] == ELFCLASS32)
+        return h->e_machine == EM_386 ? NULL : "a 32-bit ELF file, but not for x86";
+    return h->e_machine == EM_X86_64 || h->e_machine == EM_AARCH64 ? NULL : "an ELF file for neither x86_64 nor arm64";
+}
+
 static const char *check_header(const Elf64_Ehdr *h, size_t n_bytes)
 {
+    size_t entry_bytes = h->e_ident[EI_CLASS] == ELFCLASS32 ? sizeof(Elf32_Phdr) : sizeof(Elf64_Phdr);
+    const char *error;
+
     if (memcmp(h->e_ident, ELFMAG, SELFMAG) != 0)
         return "not an ELF file";
-    if (h->e_ident[EI_CLASS] != ELFCLASS64 || h->e_ident[EI_DATA] != ELFDATA2LSB)
-        return "not a 64-bit little-endian ELF file";
+    if ((h->e_ident[EI_CLASS] != ELFCLASS64 && h->e_ident[EI_CLASS] != ELFCLASS32) ||
+        h->e_ident[EI_DATA] != ELFDATA2LSB)
+        return "neither a 64-bit nor a 32-bit little-endian ELF file";
     if (h->e_ident[EI_VERSION] != EV_CURRENT || h->e_version != EV_CURRENT)
         return "an ELF version that nobody has defined";
     if (h->e_type != ET_EXEC && h->e_type != ET_DYN)
         return "an ELF file, but not an executable one";
-    if (h->e_machine != EM_X86_64 && h->e_machine != EM_AARCH64)
-        return "an ELF file for neither x86_64 nor arm64";
-    if (h->e_phentsize != sizeof(Elf64_Phdr))
+    error = check_machine(h);
+    if (error != NULL)
+        return error;
+    if (h->e_phentsize != entry_bytes)
         return "damaged: program headers are of the wrong size";
     if (h->e_phnum == 0)
         return "damaged: no program headers";
     if (h->e_phnum > ELF_MAX_SEGMENTS) /* PN_XNUM, "the number is elsewhere", among them */
         return "more than 64 program headers";
-    if (!within(h->e_phoff, (uint64_t)h->e_phnum * sizeof(Elf64_Phdr), n_bytes))
+    if (!within(h->e_phoff, (uint64_t)h->e_phnum * entry_bytes, n_bytes))
         return "damaged: program headers lie outside the file";
     return NULL;
 }
@@ -150,13 +202,12 @@ const char *elf_parse(struct elf *elf, const void *bytes, size_t n_bytes)
     *elf = (struct elf){.bytes = bytes, .n_bytes = n_bytes};
     if (n_bytes < sizeof h)
         return "not an ELF file";
-    memcpy(&h, bytes, sizeof h);
+    h = header_of(elf->bytes); /* no kernel is as short as the larger header */
     error = check_header(&h, n_bytes);
     elf->machine = h.e_machine;
     for (unsigned i = 0; error == NULL && i < h.e_phnum; i++) {
-        Elf64_Phdr p;
+        Elf64_Phdr p = program_header_of(&h, elf->bytes, i);
 
-        memcpy(&p, elf->bytes + h.e_phoff + i * sizeof p, sizeof p);
         if (p.p_type == PT_LOAD)
             error = add_segment(elf, &p);
         else if (p.p_type == PT_NOTE)

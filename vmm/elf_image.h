@@ -2,7 +2,7 @@
 /*
  * elf_image.h: a kernel image: what of it is loaded where, and what its Xen notes ask for.
  *
- * Spec:  ELF-64 object file format; System V gABI ch. 5 (program header, notes); Xen public/elfnote.h.
+ * Spec:  ELF-64 object file format, and the 32-bit one; System V gABI ch. 5 (program header, notes); Xen public/elfnote.h.
  * Owner: the caller keeps the bytes as long as the struct; nothing here allocates.
  * Lock:  none; a struct elf is a value.
  * Trust: the file may hold anything. After elf_parse every offset lies in the file, every sum fits 64 bits, and
@@ -26,7 +26,7 @@ struct elf_segment {
 struct elf {
     const uint8_t *bytes;
     size_t n_bytes;
-    uint16_t machine; /* EM_X86_64 or EM_AARCH64 */
+    uint16_t machine; /* EM_X86_64, EM_386 or EM_AARCH64 */
     unsigned n_segments;
     struct elf_segment segments[ELF_MAX_SEGMENTS];
     bool has_pvh_entry, has_hypercall_page;

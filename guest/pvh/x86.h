@@ -7,11 +7,10 @@
  */
 #ifndef GUEST_PVH_X86_H
 #define GUEST_PVH_X86_H
+#include "boot.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#define EFLAGS_INTERRUPTS 0x200u
 
 struct cpuid {
     uint32_t a, b, c, d;

@@ -100,6 +100,44 @@ static void a_kernel_is_loaded_where_it_says(void **state)
     free(ram);
 }
 
+/* tiny-pvh32's kind: one segment where it is linked to, notes of 4 bytes. */
+static void a_32_bit_kernel_is_one(void **state)
+{
+    struct {
+        Elf32_Ehdr head;
+        Elf32_Phdr load, note;
+        Elf32_Nhdr entry;
+        char name[4];
+        uint32_t at;
+    } file = {
+        .head = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS32, ELFDATA2LSB, EV_CURRENT},
+                 .e_type = ET_EXEC,
+                 .e_machine = EM_386,
+                 .e_version = EV_CURRENT,
+                 .e_phoff = sizeof(Elf32_Ehdr),
+                 .e_phentsize = sizeof(Elf32_Phdr),
+                 .e_phnum = 2},
+        .load = {.p_type = PT_LOAD, .p_vaddr = LOAD, .p_paddr = LOAD, .p_filesz = sizeof file, .p_memsz = LOAD_BYTES},
+        .note = {.p_type = PT_NOTE, .p_filesz = sizeof(Elf32_Nhdr) + 8, .p_align = 4},
+        .entry = {.n_namesz = 4, .n_descsz = 4, .n_type = 18},
+        .name = "Xen",
+        .at = LOAD + 0x60,
+    };
+    uint8_t *ram = calloc(1, RAM_BYTES);
+    struct elf elf;
+
+    (void)state;
+    file.note.p_offset = (uint32_t)((uint8_t *)&file.entry - (uint8_t *)&file);
+    assert_null(elf_parse(&elf, &file, sizeof file));
+    assert_int_equal(elf.machine, EM_386);
+    assert_true(elf.has_pvh_entry && elf.pvh_entry == LOAD + 0x60);
+    assert_null(elf_load(&elf, ram, RAM_BYTES, 4096));
+    assert_memory_equal(ram + LOAD, &file, sizeof file);
+    file.head.e_phentsize = sizeof(Elf64_Phdr);
+    assert_non_null(strstr(elf_parse(&elf, &file, sizeof file), "of the wrong size"));
+    free(ram);
+}
+
 static void a_kernel_without_notes_is_one(void **state)
 {
     struct image i = good();
@@ -123,8 +161,9 @@ static const struct {
     const char *why;
 } damaged[] = {
     {"no magic", HEAD, 0, 1, 0, "not an ELF file"},
-    {"32-bit", HEAD, EI_CLASS, 1, ELFCLASS32, "not a 64-bit"},
-    {"big-endian", HEAD, EI_DATA, 1, ELFDATA2MSB, "not a 64-bit"},
+    {"32-bit", HEAD, EI_CLASS, 1, ELFCLASS32, "a 32-bit ELF file, but not for x86"},
+    {"big-endian", HEAD, EI_DATA, 1, ELFDATA2MSB, "neither a 64-bit nor a 32-bit"},
+    {"of no class", HEAD, EI_CLASS, 1, 0, "neither a 64-bit nor a 32-bit"},
     {"version in ident", HEAD, EI_VERSION, 1, 2, "an ELF version"},
     {"version", HEAD, AT(Elf64_Ehdr, e_version), 0, "an ELF version"},
     {"relocatable", HEAD, AT(Elf64_Ehdr, e_type), ET_REL, "not an executable one"},
@@ -262,11 +301,9 @@ static void a_segment_must_lie_in_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_kernel_is_loaded_where_it_says),
-        cmocka_unit_test(a_kernel_without_notes_is_one),
-        cmocka_unit_test(damage_is_named),
-        cmocka_unit_test(overlapping_segments_are_damage),
-        cmocka_unit_test(a_file_may_be_cut_anywhere),
+        cmocka_unit_test(a_kernel_is_loaded_where_it_says), cmocka_unit_test(a_kernel_without_notes_is_one),
+        cmocka_unit_test(a_32_bit_kernel_is_one),           cmocka_unit_test(damage_is_named),
+        cmocka_unit_test(overlapping_segments_are_damage),  cmocka_unit_test(a_file_may_be_cut_anywhere),
         cmocka_unit_test(a_segment_must_lie_in_memory),
     };
 

@@ -48,7 +48,7 @@ static const char *judge(struct kvm_kernel *kernel, size_t n)
 {
     const char *why = elf_parse(&kernel->elf, kernel->bytes, n);
 
-    if (why == NULL && kernel->elf.machine != EM_X86_64)
+    if (why == NULL && kernel->elf.machine == EM_AARCH64)
         return "an arm64 kernel; this machine is x86_64";
     if (why == NULL && !kernel->elf.has_pvh_entry)
         return "no PVH kernel: it has no Xen note of type 18 with a 32-bit entry point";

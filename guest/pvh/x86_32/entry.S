@@ -51,7 +51,10 @@ pvh_secondary_entry:
     call pvh_secondary_main
     ud2
 
-/* What C may change is saved; the stack is aligned anew, for an interrupt finds it anyhow. */
+/*
+ * What C may change is saved; the stack is aligned anew, for an interrupt finds it anyhow. The way back is not by iret: where
+ * KVM has to emulate code without paging it knows none.
+ */
     .globl pvh_upcall_entry
 pvh_upcall_entry:
     pushl %eax
@@ -73,7 +76,11 @@ pvh_upcall_entry:
     popl %eax
     .globl pvh_spurious_entry
 pvh_spurious_entry:
-    iretl
+    pushl 8(%esp)
+    andl $~EFLAGS_INTERRUPTS, (%esp)
+    popfl
+    sti /* they were on, else this would not be here; on again only behind the next instruction */
+    lretl $4
 
     .section .rodata.gdt, "a", @progbits
     .balign 8
