@@ -118,6 +118,18 @@ static inline void vcpu_leave(struct vc_shared_info *s, const struct vcpu_guard 
 /* [events] The same under an event lock that the caller has, and keeps. */
 bool vc_vcpu_enter_held(struct vc_shared_info *s, uint32_t vcpu, struct vcpu_guard *g);
 
+/* ---- Moving pages: under the event lock, for shared_info.c and vcpu_info.c. ---- */
+
+/* Nobody delivers to the vCPU from now on by what it has; afterwards nobody is in the middle of it. */
+void vc_shared_block(struct vc_shared_info *s, struct vc_vcpu *v);
+/* shared_info, and the vCPU's vcpu_info (NULL: it has none), as they lie here now. False: a page is not there. */
+bool vc_shared_find(struct vc_shared_info *s, uint32_t vcpu, uint8_t **shared, uint8_t **info);
+/* From now on deliveries go there. The event lock keeps the generation what it is. */
+void vc_shared_publish(struct vc_shared_info *s, struct vc_vcpu *v, uint8_t *shared, uint8_t *info);
+/* Blocked: Xen's last step of a registration, all ports to be looked at. Whether upcall_pending went from 0 to 1. */
+bool vc_shared_mark(const struct vcpu_layout *l, uint8_t *info);
+void vc_shared_tell_moved(struct vc_shared_info *s, uint32_t vcpu);
+
 /* No lock of ours. upcall_pending went from 0 to 1: wake whoever sleeps there and inject. */
 void vc_vcpu_upcall(struct vc_shared_info *s, uint32_t vcpu);
 /* The clock as last told, into the place where vcpu_info is now. */

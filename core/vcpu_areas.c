@@ -66,9 +66,7 @@ static void write_time_area(const struct vc_vcpu_area *a, const struct vcpu_time
 
 static void write_time(struct vc_shared_info *s, struct vc_vcpu *v)
 {
-    uint32_t at = v->word_shift == 6 && v->selector != NULL && s->boot_abi == VC_ABI_ARM64
-                      ? vc_vcpu_layouts[VC_ABI_ARM64].time
-                      : vc_vcpu_layouts[VC_ABI_X86_64].time; /* the same in both modes of x86 */
+    uint32_t at = vc_vcpu_layouts[shared_abi(s)].time; /* one for both modes of x86 */
 
     if (v->info != NULL)
         write_time_info(v->info + at, &v->time);

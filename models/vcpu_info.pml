@@ -185,7 +185,7 @@ inline retry()
 #endif
 }
 
-/* move of core/shared_info.c, by the vCPU itself. */
+/* move of core/vcpu_info.c, by the vCPU itself. */
 inline register_place()
 {
     LOCK(event_lock);

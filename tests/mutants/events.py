@@ -3,29 +3,29 @@
 
 # The last steps of a move. The mark at the end heals what a wrong order loses (models/vcpu_info.pml), so that a mutant of the
 # order does without.
-MOVE = ("    block(s, v);\n"
+MOVE = ("    vc_shared_block(s, v);\n"
         "    v->registered = gpa != VC_NO_GPA;\n"
         "    v->gpa = gpa;\n"
-        "    if (!find(s, vcpu, &shared, &to)) {\n"
+        "    if (!vc_shared_find(s, vcpu, &shared, &to)) {\n"
         "        v->registered = was;\n"
         "        v->gpa = old_gpa;\n"
         "        return -XEN_EINVAL;\n"
         "    }\n"
         "    if (to != NULL) {\n"
         "        fill(s, to, there ? from : NULL);\n"
-        "        *upcall = mark(layout_of(s), to);\n"
+        "        *upcall = vc_shared_mark(layout_of(s), to);\n"
         "    }\n"
-        "    publish(s, v, shared, to);\n")
-MARK, NO_MARK = "*upcall = mark(layout_of(s), to);", "*upcall = false;"
+        "    vc_shared_publish(s, v, shared, to);\n")
+MARK, NO_MARK = "*upcall = vc_shared_mark(layout_of(s), to);", "*upcall = false;"
 
 MUTANTS = [
     # The seeded bugs of models/vcpu_info.pml.
-    ("published_before_copied", "shared_info.c", MOVE,
-     MOVE.replace("    if (to != NULL) {\n", "    publish(s, v, shared, to);\n    if (to != NULL) {\n").replace(MARK, NO_MARK),
+    ("published_before_copied", "vcpu_info.c", MOVE,
+     MOVE.replace("    if (to != NULL) {\n", "    vc_shared_publish(s, v, shared, to);\n    if (to != NULL) {\n").replace(MARK, NO_MARK),
      "vcpu_info_stress still"),
-    ("not_blocked_while_copied", "shared_info.c", MOVE,
-     MOVE.replace("    block(s, v);\n", "").replace(MARK, NO_MARK), "vcpu_info_stress still"),
-    ("not_marked_after_the_copy", "shared_info.c", "        *upcall = mark(layout_of(s), to);\n", "        *upcall = false;\n",
+    ("not_blocked_while_copied", "vcpu_info.c", MOVE,
+     MOVE.replace("    vc_shared_block(s, v);\n", "").replace(MARK, NO_MARK), "vcpu_info_stress still"),
+    ("not_marked_after_the_copy", "vcpu_info.c", "        *upcall = vc_shared_mark(layout_of(s), to);\n", "        *upcall = false;\n",
      "shared_info"),
     ("moved_without_a_look", "shared_info.c", "        if (again && info != NULL)\n", "        if (false)\n", "shared_info"),
     ("generation_not_looked_at", "vcpu.h", "return v->generation == __atomic_load_n(&s->generation, __ATOMIC_SEQ_CST);",
@@ -57,8 +57,8 @@ MUTANTS = [
     # Ports.
     ("virq_sent_by_the_guest", "event_ops.c", "        default: return -XEN_EINVAL; /* a virq too */",
      "        default: return 0;", "events"),
-    ("port_of_another", "events.c", " &&\n           __atomic_load_n(&e->ports[port].door, __ATOMIC_RELAXED) == door;", ";",
-     "events"),
+    ("port_of_another", "events.c", "    bool there = is_door(e, port, door);\n    uint64_t is",
+     "    bool there = is_door(e, port, e->ports[port].door) && door != NULL;\n    uint64_t is", "events"),
     ("pending_after_close", "events.c", "word_kind(is) == VC_EVENT_FREE; /* only", "word_kind(is) == VC_EVENT_IPI; /* only",
      "events"),
     ("virq_kept_after_close", "events.c",
@@ -77,11 +77,11 @@ MUTANTS = [
     ("poll_of_any_port", "sched_op.c", "        if (ports[i] >= port_limit(e))\n",
      "        if (ports[i] > port_limit(e))\n", "event_delivery"),
     # Registration.
-    ("version_not_asked", "shared_info.c", "s->xen_version >= XEN_VERSION_OF(4, 19);", "s->xen_version > 0;", "shared_info"),
-    ("not_aligned", "shared_info.c", " || offset % l->align != 0 ?", " ?", "shared_info"),
-    ("crosses_the_page", "shared_info.c", "offset > PAGE - l->info_bytes ||", "offset > PAGE ||", "shared_info"),
-    ("twice", "shared_info.c", "    if (registered || gfn", "    if (gfn", "shared_info"),
-    ("of_a_running_vcpu", "shared_info.c", "&& !s->env->offline(s->domain, vcpu))", "&& false)", "shared_info"),
+    ("version_not_asked", "vcpu_info.c", "s->xen_version >= XEN_VERSION_OF(4, 19);", "s->xen_version > 0;", "shared_info"),
+    ("not_aligned", "vcpu_info.c", " || offset % l->align != 0 ?", " ?", "shared_info"),
+    ("crosses_the_page", "vcpu_info.c", "offset > PAGE - l->info_bytes ||", "offset > PAGE ||", "shared_info"),
+    ("twice", "vcpu_info.c", "    if (registered || gfn", "    if (gfn", "shared_info"),
+    ("of_a_running_vcpu", "vcpu_info.c", "&& !s->env->offline(s->domain, vcpu))", "&& false)", "shared_info"),
     ("areas_in_one_page", "vcpu_areas.c", "uint32_t page = offset >= a->first;", "uint32_t page = 0;", "vcpu_areas"),
     ("runstate_flag_last", "vcpu_areas.c", "        put(a, entry + 7, &busy, 1);\n", "", "vcpu_areas"),
     # The order of locks.

@@ -114,15 +114,25 @@ def compile_to(work, test, path):
     return target
 
 
+def users_of(name):
+    """The sources of core that change with this file: itself, or all that include it, by whatever way."""
+    if name.endswith(".c"):
+        return {name}
+    found = set()
+    for path in glob.glob(os.path.join(SOURCE, "core", "*.[ch]")):
+        with open(path) as f:
+            if f'#include "{name}"' in f.read():
+                found |= users_of(os.path.basename(path))
+    return found
+
+
 def build(work, directory, test, mutated):
     test = test.split()[0]
-    if mutated.endswith(".h"):  # whoever includes it finds it beside itself
-        for path in glob.glob(os.path.join(SOURCE, "core", "*.[ch]")):
-            if os.path.basename(path) != mutated:
-                shutil.copy(path, directory)
-        sources = [os.path.join(directory, f) for f in CORE]
-    else:
-        sources = [os.path.join(SOURCE, "core", f) for f in CORE if f != mutated] + [os.path.join(directory, mutated)]
+    changed = users_of(mutated)
+    for path in glob.glob(os.path.join(SOURCE, "core", "*.[ch]")):  # headers too: a file finds them beside itself
+        if os.path.basename(path) != mutated and (path.endswith(".h") or os.path.basename(path) in changed):
+            shutil.copy(path, directory)
+    sources = [os.path.join(directory if f in changed else os.path.join(SOURCE, "core"), f) for f in CORE]
     sources += [os.path.join(SOURCE, f) for f in [f"tests/unit/test_{test}.c", *MORE.get(test, [])]]
     objects = [compile_to(work, test, path) for path in sources]
     subprocess.run(["cc", "-pthread", *([] if test in RACES else ["-fsanitize=address"]), *objects, "-lcmocka", "-o",

@@ -568,6 +568,22 @@ static void ports_change_while_they_are_raised(void **state)
     }
 }
 
+static void rebound_while_it_is_unmasked(void **state)
+{
+    struct rig_domain *d = rig_one(&(struct rig_shape){0});
+
+    (void)state;
+    vc_shared_info_place(&d->shared, 1);
+    vc_events_open(&d->events, d, VC_DOOR_GUEST, &raced_port);
+    rig_page(d, 1)->evtchn_mask[0] = rig_page(d, 1)->evtchn_pending[0] = UINT64_C(1) << raced_port;
+    rig_raced = d;
+    rig_race = rebinds;
+    assert_int_equal(rig_port_op(d, EVTCHNOP_unmask, raced_port), 0);
+    assert_null(rig_race);
+    assert_int_equal(d->n_upcalls[0], 0);
+    assert_int_equal(d->n_upcalls[2], 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -587,6 +603,7 @@ int main(void)
         cmocka_unit_test(hostile_polls),
         cmocka_unit_test(block_until_an_upcall),
         cmocka_unit_test(ports_change_while_they_are_raised),
+        cmocka_unit_test(rebound_while_it_is_unmasked),
         cmocka_unit_test(pages_are_looked_up_once),
         cmocka_unit_test(memory_is_remapped),
         cmocka_unit_test(memory_is_taken_away),

@@ -542,6 +542,7 @@ static void a_port_belongs_to_its_door(void **state)
     vc_events_open(&d->events, &mine, VC_DOOR_GUEST, &port);
     assert_int_equal(vc_events_notify(&d->events, port, &mine), VC_OK);
     assert_int_equal(vc_events_notify(&d->events, port, &other), VC_ENOENT);
+    assert_int_equal(vc_events_close(&d->events, port, &other), VC_ENOENT);
     assert_int_equal(vc_events_notify(&d->events, 0, NULL), VC_ENOENT);
     assert_int_equal(vc_events_notify(&d->events, UINT32_MAX, &mine), VC_ENOENT);
     /* "The event channel may be closed or rebound by the guest at any time; a vanished port is not fatal." */

@@ -252,6 +252,12 @@ static void memory_goes_during_the_copy(void **state)
             d->map_error[2] = VC_ENOENT, vc_shared_info_remapped(&d->shared);
         rig_send(d, port);
         assert_int_equal(d->n_upcalls[0], 1); /* in the old place, or by the registration */
+        if (when == 2) {                      /* a page that is there, but of which none of ours is found */
+            d->map_error[1] = VC_ENOENT;
+            vc_shared_info_remapped(&d->shared);
+            assert_false(vc_shared_info_unregister(&d->shared, 0)); /* there is nothing to go back to */
+            assert_int_equal(vc_shared_info_gpa(&d->shared, 0), 2 * 4096);
+        }
         if (when == 3) { /* its page has gone: what comes then is lost, until it registers at another */
             assert_true(vc_shared_info_unregister(&d->shared, 0));
             assert_int_equal(rig_page(d, 1)->vcpu_info[0].evtchn_upcall_pending, 1);
