@@ -233,9 +233,13 @@ free_all:
 
 void save_resume(struct domain *d)
 {
+    uint64_t gfn;
+
     d->loaded = false;
     for (uint32_t i = 0; !d->ops->stream && i < d->config->vcpus; i++)
         domain_timer_set(&d->vcpus[i], d->vcpus[i].timer_ns);
+    if (vc_shared_info_placed(&d->shared, &gfn))
+        domain_tell_time(d); /* the counter that its clock goes by is this machine's, and wall time went on */
     doors_again(d);
 }
 
