@@ -42,6 +42,8 @@ static bool take_option(struct tiny *t, char *statement)
         return t->quiet = true;
     if (tiny_equal(word, "events=off"))
         return t->no_events = true;
+    if (tiny_equal(word, "disconnected=drop"))
+        return t->xen.drops = true;
     for (size_t i = 0; i < sizeof console - 1; i++)
         if (word[i] != console[i])
             return false;

@@ -10,6 +10,8 @@
  *                    May be given several times. Without it: hvc0 if the domain has it, else console_io; e9 where
  *                    there is no hypervisor to call.
  *     quiet          no line at boot; prompt and words are as ever
+ *     disconnected=drop
+ *                    hvc0 throws output away while its flag says DISCONNECTED, as Linux does since 7.1
  *     events=off     shared_info is not asked for: no upcalls, waits are SCHEDOP_poll, one vCPU
  *
  * Words, in arguments and at the prompt: `help` lists them. What they print, exactly (each line ends in CR LF):

@@ -535,6 +535,23 @@ static void test_spew_lines(void **state)
     }
 }
 
+/* Linux since 7.1 (Xen ABI 1.5): while DISCONNECTED output is gone, and counted; then the ring again. */
+static void test_dropping_while_disconnected(void **state)
+{
+    struct setup *s = create(XENCONSOLE_DISCONNECTED);
+
+    (void)state;
+    s->x.drops = true;
+    assert_int_equal(put(s, "lost", 4), 4);
+    assert_int_equal(s->x.hvc.dropped, 4);
+    assert_int_equal(s->fake.n_writes + s->fake.n_sends + s->fake.page->out_prod, 0);
+    s->fake.page->connection = XENCONSOLE_CONNECTED;
+    assert_int_equal(put(s, "kept", 4), 4);
+    assert_int_equal(s->x.hvc.dropped, 4);
+    assert_memory_equal(s->fake.page->out, "kept", 4);
+    destroy(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -553,6 +570,7 @@ int main(void)
         cmocka_unit_test(test_discover),
         cmocka_unit_test(test_resume_takes_the_new_page_up),
         cmocka_unit_test(test_spew_lines),
+        cmocka_unit_test(test_dropping_while_disconnected),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
