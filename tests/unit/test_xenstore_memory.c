@@ -74,42 +74,52 @@ static void play(struct client *c)
     client_ask(c, XS_RESET_WATCHES, 0, "|");
 }
 
+/* Whatever failed, it is over: the next request works, and what goes is gone. */
+static void check(struct store *s, struct client *c)
+{
+    until_failure = 0;
+    if (c->conn == NULL)
+        return;
+    assert_string_equal(client_ask(c, XS_WRITE, 0, "data/after|v"), "OK|");
+    assert_string_equal(client_ask(c, XS_READ, 0, "data/after|"), "v");
+    assert_int_equal(store_usage(s, GUEST).watches, 0);
+}
+
+static void with_nodes(struct store *s, struct client *c)
+{
+    struct console_backend backend;
+    int error = console_backend_add(&backend, s, GUEST, 1, "log", &backend_env, NULL);
+    struct store_watch *w = store_watch(s, "/local", nothing, NULL);
+    char value[8];
+
+    assert_true(error == 0 || failed);
+    c->queue = (struct store_queue){.bytes = c->bytes, .size = sizeof c->bytes};
+    c->conn = store_connect(s, GUEST, &c->queue, NULL, NULL);
+    if (c->conn != NULL)
+        play(c);
+    check(s, c);
+    store_disconnect(c->conn);
+    store_unwatch(s, w);
+    console_backend_remove(&backend);
+    domain_nodes_remove(s, &nodes);
+    assert_int_equal(store_usage(s, GUEST).nodes, 0);
+    assert_int_equal(store_usage(s, GUEST).bytes, 0);
+    assert_int_equal(store_read(s, "/local/domain/3", value, sizeof value), -ENOENT);
+}
+
 /* False: a run without any failure. */
 static bool one_run(uint32_t n)
 {
-    struct store *s;
-    struct console_backend backend = {0};
     struct client *c = __real_calloc(1, sizeof *c);
-    struct store_watch *w;
-    char value[8];
+    struct store *s;
 
     failed = false;
     until_failure = n;
     s = store_create(NULL);
-    if (s != NULL && domain_nodes_write(s, &nodes) == 0) {
-        int error = console_backend_add(&backend, s, GUEST, 1, "log", &backend_env, NULL);
-
-        assert_true(error == 0 || failed);
-        w = store_watch(s, "/local", nothing, NULL);
-        c->queue = (struct store_queue){.bytes = c->bytes, .size = sizeof c->bytes};
-        c->conn = store_connect(s, GUEST, &c->queue, NULL, NULL);
-        if (c->conn != NULL)
-            play(c);
-        until_failure = 0;
-        if (c->conn != NULL) { /* whatever it was, it is over */
-            assert_string_equal(client_ask(c, XS_WRITE, 0, "data/after|v"), "OK|");
-            assert_string_equal(client_ask(c, XS_READ, 0, "data/after|"), "v");
-        }
-        store_disconnect(c->conn);
-        store_unwatch(s, w);
-        console_backend_remove(&backend);
-        domain_nodes_remove(s, &nodes);
-        assert_int_equal(store_usage(s, GUEST).nodes, 0);
-        assert_int_equal(store_usage(s, GUEST).bytes, 0);
-        assert_int_equal(store_read(s, "/local/domain/3", value, sizeof value), -ENOENT);
-    } else {
+    if (s != NULL && domain_nodes_write(s, &nodes) == 0)
+        with_nodes(s, c);
+    else
         assert_true(failed);
-    }
     until_failure = 0;
     store_destroy(s);
     free(c);

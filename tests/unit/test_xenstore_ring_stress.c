@@ -16,7 +16,7 @@
 #include <time.h>
 #include <vcons/atomic.h>
 
-enum { GUEST = 3, PATIENCE_S = 20, REQUESTS = 20000, EVENTS = 2000 };
+enum { GUEST = 3, PATIENCE_S = 60, REQUESTS = 20000, EVENTS = 2000 };
 
 struct rig {
     struct store *store;

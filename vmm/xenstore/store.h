@@ -9,8 +9,10 @@
  *        under it; the former may not call back, the latter may call everything of this header that takes a store.
  * Trust: a connection's messages are a guest's and may be anything. What a guest can make this keep is bounded by its
  *        limits, whatever else happens; what one request can make this do is bounded by nodes times watches of all
- *        that share the store. A domain cannot see, slow or fill what belongs to another except where a permission
- *        says so; give domains that must not even share a lock a store each.
+ *        that share the store (with the default limits and one guest, the worst found is the end of a transaction that
+ *        removed a chain of 900 nodes: 22 ms on a busy machine; most take some microseconds). A domain cannot see, slow
+ *        or fill what belongs to another except where a permission says so; give domains that must not even share a lock
+ *        a store each.
  * Time:  transactions see the tree as it was when they began (the C xenstored only does from the first look at a node
  *        on); one that looked at, or changed, what was changed outside meanwhile ends with EAGAIN.
  */
