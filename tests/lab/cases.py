@@ -22,6 +22,7 @@ PROGRAMS = {  # in the machine's PATH: where the build has it
     'tiny-pvh': 'guest/tiny-pvh', 'tiny-process': 'guest/tiny-process',
     'check_spew': 'bench/bench_check_spew', 'chat': 'tests/lab/lab_chat',
     'xenstore_real': 'tests/lab/lab_xenstore_real', 'kvm_exits': 'tests/lab/lab_kvm_exits', 'kvm_xen_exits': 'tests/lab/lab_kvm_xen_exits',
+    'test_kvm_engine': 'tests/kvm/test_kvm_engine', 'test_kvm_vcpus': 'tests/kvm/test_kvm_vcpus', 'test_kvm_xen': 'tests/kvm/test_kvm_xen',
 }
 MACHINES = {'kvm': ['run', 'x86_64'], 'kvm-xen': ['run', 'x86_64', '--xen'], 'xen': ['xen-run', 'x86_64']}
 STORE = {**os.environ, 'XENSTORED': 'xenstored'}  # the C store: it names what the table of tests/xenstore is held against
