@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* clang-format off */
 /*
  * guests_vcpus.h: more kernels as those in guests.S, and part of the same image: several vCPUs, interrupts, call sites.
  * Spec: Intel SDM vol. 3 ch. 11 for the local APIC.
