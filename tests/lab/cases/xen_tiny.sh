@@ -3,15 +3,15 @@
 # tiny as a PVH domain of a real Xen: our drivers against what others wrote. Its console is xenconsoled's, byte for byte.
 . "$CASES/cases/lib.sh"
 
-# domain NAME CMDLINE - until its end; its log is /var/log/xen/console/guest-NAME.log
+# domain NAME CMDLINE [KERNEL [VCPUS]] - until its end; its log is /var/log/xen/console/guest-NAME.log
 domain() {
     cat >"$1.cfg" <<END
 name = "$1"
 type = "pvh"
-kernel = "$CASES/bin/tiny-pvh"
+kernel = "$CASES/bin/${3:-tiny-pvh}"
 cmdline = "$2"
 memory = 16
-vcpus = 2
+vcpus = ${4:-2}
 on_poweroff = "destroy"
 on_reboot = "destroy"
 on_crash = "destroy"
@@ -30,3 +30,12 @@ domain spew "quiet; spew 2000; poweroff"
 mkdir spew
 said spew >spew/00000000000000000000.log
 check_spew spew 2000
+
+# Events between vCPUs while vcpu_info and shared_info move, in both layouts: upcalls by the per-vCPU vector.
+for kernel in tiny-pvh tiny-pvh32; do
+    domain "events-$kernel" "quiet; vcpus 3; selftest; events 2 200 20 20; poweroff" $kernel 3
+    said "events-$kernel" | tr -d '\r'
+    said "events-$kernel" | grep -q '^vcpus: 3 of 3 run, upcalls by interrupt' || fail "vCPUs of $kernel"
+    said "events-$kernel" | grep -q '^selftest: [1-9][0-9]* ok, 0 failed' || fail "the self-test of $kernel"
+    said "events-$kernel" | grep -q '^events: 2 senders, 200 ports, .* 20 moves, .* none lost' || fail "events of $kernel"
+done
