@@ -61,8 +61,6 @@ MUTANTS = [
      "    bool there = is_door(e, port, e->ports[port].door) && door != NULL;\n    uint64_t is", "events"),
     ("pending_after_close", "events.c", "word_kind(is) == VC_EVENT_FREE; /* only", "word_kind(is) == VC_EVENT_IPI; /* only",
      "events"),
-    ("virq_kept_after_close", "events.c",
-     "        __atomic_store_n(virq_slot(e, word_vcpu(is), word_virq(is)), 0, __ATOMIC_SEQ_CST);\n", "        ;\n", "events"),
     ("reserved_for_anybody", "event_ops.c", " || word_dom(other) != here", "", "events"),
     ("peer_left_connected", "events.c", "    if (peer_port != port || peer != e)\n", "    if (peer_port == port && peer == e)\n",
      "events"),
