@@ -27,10 +27,10 @@
 struct xen_console { /* for the caller to place, not to write */
     struct hvc hvc;
     struct vc_xencons_front front;
-    bool attached;       /* front has taken up legal indices; until then none of its rings is used */
-    bool owes_event;     /* input was taken and the backend not told yet */
-    uint32_t virq_port;  /* tells of input for console_io; 0: the hypervisor gave none */
-    bool drops;          /* for the owner to set: as Linux since 7.1, throw output away while DISCONNECTED (Xen ABI 1.5) */
+    bool attached;      /* front has taken up legal indices; until then none of its rings is used */
+    bool owes_event;    /* input was taken and the backend not told yet */
+    uint32_t virq_port; /* tells of input for console_io; 0: the hypervisor gave none */
+    bool drops; /* for the owner to set: as Linux since 7.1, throw output away while DISCONNECTED (Xen ABI 1.5) */
     uint32_t violations; /* passes that found impossible indices; stops at its maximum */
 };
 

@@ -321,9 +321,12 @@ static void test_none_is_lost(void **state) { (void)state, each_shape(stress); }
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unmask),         cmocka_unit_test(test_handler_that_sends),
-        cmocka_unit_test(test_other_vcpus_ports), cmocka_unit_test(test_bind_vcpu),
-        cmocka_unit_test(test_wait),           cmocka_unit_test(test_time),
+        cmocka_unit_test(test_unmask),
+        cmocka_unit_test(test_handler_that_sends),
+        cmocka_unit_test(test_other_vcpus_ports),
+        cmocka_unit_test(test_bind_vcpu),
+        cmocka_unit_test(test_wait),
+        cmocka_unit_test(test_time),
         cmocka_unit_test(test_none_is_lost),
     };
 
