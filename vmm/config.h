@@ -25,7 +25,8 @@
 #define CONFIG_HOLD_FOREVER    (-1)
 #define CONFIG_MEMORY_DEFAULT  (UINT64_C(64) << 20)
 #define CONFIG_MEMORY_MIN      (UINT64_C(8) << 20)
-#define CONFIG_MEMORY_MAX      (UINT64_C(3) << 30) /* below the hole for devices at 3 GiB */
+#define CONFIG_MEMORY_MAX                                                                                              \
+    (UINT64_C(64) << 30) /* kvm puts what is above 3 GiB behind 4 GiB; process has 3 GiB at most */
 
 #define CONFIG_XEN_VERSION ((4u << 16) | 17u) /* the one most guests have met */
 

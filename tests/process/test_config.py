@@ -20,11 +20,13 @@ WRONG = [
     ('domain "web" {\n kernel = "./none"\n engine = process\n}\n', 4, "none"),
     ('domain "web" {\n kernel = "tiny"\n memory = 1\n}\n', 3, "expected 8 to"),
     ('domain "web" {\n kernel = "tiny"\n memory = 64X\n}\n', 3, "64M"),
+    ('domain "web" {\n kernel = "tiny"\n engine = process\n memory = 3073\n}\n', 5, "at most 3072M"),
+    ('domain "web" {\n kernel = "tiny"\n memory = 65G\n}\n', 3, "expected 8 to 65536 MiB"),
     ('domain "web" {\n kernel = "tiny"\n memory = -1\n}\n', 3, "memory"),
     ('domain "web" {\n kernel = "tiny"\n memory = 99999999999999999999G\n}\n', 3, "memory"),
     ('domain "web" {\n kernel = "tiny"\n vcpus = 0\n}\n', 3, "expected a number from 1"),
     ('domain "web" {\n kernel = "tiny"\n vcpus = many\n}\n', 3, "expected a number from 1"),
-    ('domain "web" {\n kernel = "tiny"\n engine = qemu\n}\n', 3, "auto, kvm, process or command"),
+    ('domain "web" {\n kernel = "tiny"\n engine = qemu\n}\n', 3, "auto, kvm-xen, kvm, process or command"),
     ('domain "web" {\n kernel = "tiny"\n vcpus = 65\n}\n', 3, "from 1 to 64"),
     ('domain "web" {\n kernel = "tiny"\n xen_version = "4.3"\n}\n', 3, "4.4 or later"),
     ('domain "web" {\n kernel = "tiny"\n xen_version = "4.17.2"\n}\n', 3, "4.4 or later"),
@@ -111,7 +113,7 @@ def main():
         # A directory, nothing, and nonsense on the command line.
         for argv, words in (([place.root], "regular file"), ([place.root + "/none"], "No such file"), ([], "usage"),
                             (["-k", "tiny", place.root], "usage"), (["-k", "tiny", "-m", "lots"], "memory"),
-                            (["-k", "tiny", "--engine", "qemu"], "auto, kvm, process or command")):
+                            (["-k", "tiny", "--engine", "qemu"], "auto, kvm-xen, kvm, process or command")):
             p = subprocess.run([program("vcons-vmm"), "--check", *argv], env=place.env, capture_output=True, timeout=20)
             assert p.returncode == 2 and words in p.stderr.decode(), (argv, p.returncode, p.stderr)
         assert not os.listdir(place.run), "something was started, or left behind"

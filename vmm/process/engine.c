@@ -55,6 +55,9 @@ static int check(const struct domain_config *config, struct problem *problem)
 {
     char program[PATH_MAX];
 
+    if (config->memory_bytes > MEMORY_HOLE) /* `tiny` counts in one stretch below what 32 bits reach */
+        return problem_set(problem, -1, "memory = %lluM: expected at most %lluM, the engine process has no more",
+                           (unsigned long long)(config->memory_bytes >> 20), (unsigned long long)(MEMORY_HOLE >> 20));
     if (config->ramdisk != NULL && access(config->ramdisk, R_OK) != 0)
         return problem_set(problem, -1, "ramdisk %s: %s", config->ramdisk, strerror(errno));
     if (boot_kernel_path(config->kernel, "tiny-process", program, sizeof program, problem) != 0)
