@@ -103,6 +103,16 @@ static void write_node(struct guest *g, struct input *in, uint32_t tx)
     send(g, XS_WRITE, tx, payload, (uint32_t)n);
 }
 
+/* One step away from a connection, so that the input need not come upon it by itself. */
+static void add(struct console_backend *b, struct store *s, struct guest *g, struct world *w)
+{
+    static const char ring_ref[] = "device/console/1/ring-ref\0008", port[] = "device/console/1/port\00012";
+
+    require(console_backend_add(b, s, GUEST, 1, NULL, &env, w) == 0);
+    send(g, XS_WRITE, 0, ring_ref, sizeof ring_ref - 1);
+    send(g, XS_WRITE, 0, port, sizeof port - 1);
+}
+
 static void guest_acts(struct guest *g, struct input *in)
 {
     static const char node[] = "device/console/1", state[] = "device/console/1/state";
@@ -132,7 +142,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(s != NULL && g != NULL && domain_nodes_write(s, &nodes) == 0);
     g->queue = (struct store_queue){.bytes = g->bytes, .size = QUEUE};
     g->conn = store_connect(s, GUEST, &g->queue, NULL, NULL);
-    require(g->conn != NULL && console_backend_add(&backend, s, GUEST, 1, NULL, &env, &w) == 0);
+    require(g->conn != NULL);
+    add(&backend, s, g, &w);
     while (in.left > 0) {
         uint32_t what = (uint32_t)take(&in, 1);
 
@@ -142,7 +153,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         else if (what % 32 == 30) {
             console_backend_remove(&backend);
             require(!w.mapped && !w.bound && !w.open);
-            require(console_backend_add(&backend, s, GUEST, 1, NULL, &env, &w) == 0);
+            add(&backend, s, g, &w);
         } else {
             guest_acts(g, &in);
         }
