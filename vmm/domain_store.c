@@ -183,7 +183,7 @@ bool domain_store_settle(struct domain *d)
     pthread_mutex_lock(&s->lock);
     while (s->store != NULL && store_ring_serve(&s->ring))
         continue;
-    settled = s->store == NULL || (s->ring.got == 0 && s->ring.queue.prod == s->ring.queue.cons);
+    settled = s->store == NULL || store_ring_idle(&s->ring);
     pthread_mutex_unlock(&s->lock);
     return settled;
 }

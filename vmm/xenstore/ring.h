@@ -53,6 +53,8 @@ void store_ring_detach(struct store_ring *r); /* a zeroed or a detached one: not
 /* The guest kicked, or work() was called: everything that can move moves. True: it used its budget up; call it again
  * when others had their turn. */
 bool store_ring_serve(struct store_ring *r);
+/* Nothing is under way: no part of a request has been taken, and no reply or event waits for room in the page. */
+bool store_ring_idle(const struct store_ring *r);
 /* Does it stand still for what the guest did? The XENSTORE_ERROR_ number, 0 for none. */
 uint32_t store_ring_error(const struct store_ring *r);
 
