@@ -58,5 +58,10 @@ void domain_debug_port(struct domain *d, uint8_t byte)
 {
     uint32_t value = byte;
 
-    vc_console_io_port(&d->io, &d->vcpus[0], true, 1, &value); /* false: this run ends, and the byte with it */
+    /* A byte is not half of anything: it waits while the domain is to stand still, and goes only with a run that ends. */
+    while (!vc_console_io_port(&d->io, &d->vcpus[0], true, 1, &value) && !domain_stopping(d)) {
+        console_lock(&d->io_door->console);
+        console_wait(&d->io_door->console, WAIT_SLICE_MS);
+        console_unlock(&d->io_door->console);
+    }
 }

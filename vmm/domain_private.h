@@ -136,8 +136,6 @@ void domain_set_off(struct domain *d, enum domain_state state);
 /* Make all vCPUs leave. Any thread, no lock held. */
 void domain_end(struct domain *d, enum domain_request request);
 uint64_t domain_time_ns(void);
-/* Whether vCPUs are to leave, or to stand still: looked at in every wait. */
-bool domain_interrupted(const struct domain *d);
 /* domain_pause.c, loop thread: have all vCPUs stand still, and go on. */
 void pause_init(struct domain *d);
 void pause_finish(struct domain *d);

@@ -198,6 +198,8 @@ void domain_debug_port(struct domain *d, uint8_t byte);
  * has to stand still. False: it stops. Cheap: two atomic loads.
  */
 bool domain_park(struct domain *d);
+/* Whether it has to: looked at in every wait, and where something must be done first. */
+bool domain_interrupted(const struct domain *d);
 /* After each domain_hypercall: true: it was cut short, that the domain can stand still, its result means nothing, and it is to
  * be made again, with these arguments, after domain_park. */
 bool domain_call_again(struct domain *d, uint32_t vcpu, uint64_t args[6]);

@@ -75,6 +75,13 @@ void domain_debug_port(struct domain *d, uint8_t byte)
 }
 
 bool domain_stopping(const struct domain *d) { return atomic_load(&d->stopping); }
+bool domain_interrupted(const struct domain *d) { return domain_stopping(d); }
+bool domain_park(struct domain *d) { return !domain_stopping(d); }
+bool domain_call_again(struct domain *d, uint32_t vcpu, uint64_t args[6])
+{
+    (void)d, (void)vcpu, (void)args;
+    return false;
+}
 
 void domain_crashed(struct domain *d, const char *why, ...)
 {

@@ -428,7 +428,7 @@ static void no_unlock(void *lock, unsigned long saved) { (void)lock, (void)saved
 static void no_ready(void *ctx) { (void)ctx; }
 static void no_moved(void *ctx, struct vc_focus_domain *to) { (void)ctx, (void)to; }
 static const struct vc_focus_env focus_env = {
-    .lock = {no_lock, no_unlock}, .now_ms = rig_now, .ready = no_ready, .moved = no_moved};
+    .lock = {.lock = no_lock, .unlock = no_unlock}, .now_ms = rig_now, .ready = no_ready, .moved = no_moved};
 
 struct terminal {
     struct vc_focus focus;

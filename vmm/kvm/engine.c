@@ -3,6 +3,7 @@
 #include "../boot.h"
 #include "kvm_engine.h"
 #include "probe.h"
+#include "save.h"
 #include "x86_64/acpi.h"
 #include "x86_64/cpu.h"
 #include <errno.h>
@@ -394,8 +395,14 @@ static void *create_kvm(struct domain *d, const struct domain_config *config, st
     return create(d, config, &kvm_way_kvm, memory, problem);
 }
 
-const struct engine_ops engine_kvm = {
-    .name = "kvm", .usable = kvm_probe, .check = check_kvm, .create = create_kvm, COMMON_OPERATIONS};
+const struct engine_ops engine_kvm = {.name = "kvm",
+                                      .usable = kvm_probe,
+                                      .check = check_kvm,
+                                      .create = create_kvm,
+                                      COMMON_OPERATIONS,
+                                      .pause = kick,
+                                      .save = kvm_save,
+                                      .restore = kvm_restore};
 
 static bool usable_xen(struct problem *why)
 {

@@ -30,12 +30,18 @@ static enum exit_next serve_call_by_port(struct kvm_vcpu *v)
 {
     const struct call_sites *sites = &v->engine->kernel.sites;
     struct cpu_call call;
+    int64_t result;
 
     if (cpu_get_call(&v->cpu, &call) != 0)
         return broken(v, "KVM does not tell registers");
     if (sites->n > 0 && !callsites_has(sites, call.rip))
         return EXIT_RUN; /* this kernel calls from there alone: a port like any other */
-    return cpu_set_result(&v->cpu, make_call(v, &call)) == 0 ? EXIT_RUN : broken(v, "KVM takes no registers");
+    result = make_call(v, &call);
+    if (domain_call_again(v->engine->domain, v->cpu.id, call.args)) {
+        v->again = true;
+        return cpu_set_call(&v->cpu, &call) == 0 ? EXIT_RUN : broken(v, "KVM takes no registers");
+    }
+    return cpu_set_result(&v->cpu, result) == 0 ? EXIT_RUN : broken(v, "KVM takes no registers");
 }
 
 /* api.rst 5, KVM_EXIT_XEN. KVM has zero-extended what 32-bit code gave. */

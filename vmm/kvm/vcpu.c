@@ -202,6 +202,40 @@ static void run(struct kvm_vcpu *v)
     domain_vcpu_exit(d, v->cpu.id);
 }
 
+/*
+ * KVM completes an exit when it next runs: with an immediate end nothing else happens, but that an exit which comes in parts
+ * brings the next one. Then a call that was cut short is before its instruction again.
+ */
+static void settle(struct kvm_vcpu *v)
+{
+    int error = 0;
+
+    while (error == 0 && atomic_load(&v->up)) {
+        __atomic_store_n(&v->cpu.run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+        error = kvm_cpu_run(&v->cpu);
+        if (error == 0)
+            serve(v);
+    }
+    if (error == -EAGAIN)
+        v->engine->way->restarted(v);
+    if (v->again)
+        cpu_call_again(&v->cpu);
+    v->again = false;
+}
+
+/* False: the domain stops. */
+static bool stands_or_goes(struct kvm_vcpu *v)
+{
+    struct domain *d = v->engine->domain;
+
+    if (!domain_interrupted(d))
+        return true;
+    if (domain_stopping(d))
+        return false;
+    settle(v);
+    return domain_park(d);
+}
+
 void *kvm_vcpu_main(void *vcpu)
 {
     struct kvm_vcpu *v = vcpu;
@@ -214,7 +248,7 @@ void *kvm_vcpu_main(void *vcpu)
     own = v;
     kvm_cpu_own(&v->cpu, true);
     timed = e->lapic && start_timer(&timer);
-    while (!domain_stopping(e->domain)) /* looked at after every kick: kvm_cpu_run took note of it before */
+    while (stands_or_goes(v)) /* looked at after every kick: kvm_cpu_run took note of it before */
         run(v);
     if (timed)
         timer_delete(timer);

@@ -42,6 +42,7 @@ struct kvm_vcpu {
     atomic_bool dropped;        /* kvm-xen: an upcall that its local APIC, still off, did not take */
     bool registered;            /* its vcpu_info is no longer the one in shared_info; under the domain's event lock */
     bool long_mode;             /* at its last hypercall; its own thread's */
+    bool again;                 /* a call is to be made again, with the arguments now in registers */
     bool has_context;           /* of VCPUOP_initialise, not yet started from */
     struct vcpu_hvm_context context;
 };

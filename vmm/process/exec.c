@@ -55,13 +55,14 @@ static int filter(bool threads)
     static const int calls[] = {SCMP_SYS(execveat), SCMP_SYS(mmap),  SCMP_SYS(mprotect),   SCMP_SYS(munmap),
                                 SCMP_SYS(futex),    SCMP_SYS(read),  SCMP_SYS(write),      SCMP_SYS(prctl),
                                 SCMP_SYS(seccomp),  SCMP_SYS(close), SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn)};
+    const struct scmp_arg_cmp own = {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = 0};
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
     int error = ctx == NULL ? -ENOMEM : 0;
 
     for (size_t i = 0; error == 0 && i < sizeof calls / sizeof calls[0]; i++)
         error = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 0);
     if (error == 0) /* its own limits, which bound() lowers: others of its user are other guests, or the VMM */
-        error = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, 0));
+        error = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, &own);
     if (error == 0 && threads)
         error =
             seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, ~THREAD_MAY, THREAD));

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <vcons/wire/callpage.h>
 
+#define CALL_BYTES 2u   /* of `out` to a port of one byte, in the hypercall page and at call sites */
 #define CPUID_MAX  256u /* KVM's own limit */
 #define XEN_LEAVES 0x40000000u
 
@@ -402,6 +403,37 @@ int cpu_set_result(struct kvm_cpu *c, int64_t result)
         return error;
     r.rax = (uint64_t)result;
     return set_registers(c, &r);
+}
+
+int cpu_set_call(struct kvm_cpu *c, const struct cpu_call *call)
+{
+    struct kvm_sregs s;
+    struct kvm_regs r;
+    int error = get_registers(c, &r, &s);
+
+    if (error != 0)
+        return error;
+    if (is_long(&s)) {
+        r.rdi = call->args[0];
+        r.rsi = call->args[1];
+        r.rdx = call->args[2];
+    } else {
+        r.rbx = call->args[0];
+        r.rcx = call->args[1];
+        r.rdx = call->args[2];
+    }
+    return set_registers(c, &r); /* no call that can be cut short has more than three */
+}
+
+/* Where an exit finds the instruction pointer, before or behind its `out`, is this or that KVM's; behind it when it is complete. */
+int cpu_call_again(struct kvm_cpu *c)
+{
+    struct kvm_regs r;
+
+    if (ioctl(c->fd, KVM_GET_REGS, &r) < 0)
+        return -errno;
+    r.rip -= CALL_BYTES;
+    return ioctl(c->fd, KVM_SET_REGS, &r) < 0 ? -errno : 0;
 }
 
 bool cpu_interrupts_on(const struct kvm_cpu *c) { return c->run->if_flag != 0; }

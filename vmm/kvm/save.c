@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Saving on the way `kvm`: version 1: u32 1, u32 vCPUs; of each u32 up, halted, vector, 1 if a context waits, that context's bytes,
+ * u64 where KVM's clock writes, and its state (x86_64/state.h).
+ */
+#include "save.h"
+#include "kvm_engine.h"
+#include "x86_64/cpu.h"
+#include "x86_64/state.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#define VERSION 1u
+
+static int write_vcpu(const struct kvm_vcpu *v, const struct kvm_machine *m, struct vc_writer *w,
+                      struct problem *problem)
+{
+    vc_write_u32(w, atomic_load(&v->up));
+    vc_write_u32(w, atomic_load(&v->halted));
+    vc_write_u32(w, atomic_load(&v->vector));
+    vc_write_u32(w, v->has_context);
+    vc_write_bytes(w, &v->context, sizeof v->context);
+    vc_write_u64(w, atomic_load(&v->clock_gpa));
+    return state_write(&v->cpu, m, w, problem);
+}
+
+int kvm_save(void *engine, void **bytes, size_t *n, struct problem *problem)
+{
+    struct kvm_engine *e = engine;
+    size_t size = 8 + e->n_vcpus * (size_t)(STATE_BYTES + sizeof(struct vcpu_hvm_context) + 64);
+    struct vc_writer w;
+    int result = 0;
+
+    *bytes = malloc(size);
+    if (*bytes == NULL)
+        return problem_set(problem, -1, "no memory");
+    vc_writer_init(&w, *bytes, size);
+    vc_write_u32(&w, VERSION);
+    vc_write_u32(&w, e->n_vcpus);
+    for (uint32_t i = 0; result == 0 && i < e->n_vcpus; i++)
+        result = write_vcpu(&e->vcpus[i], &e->machine, &w, problem);
+    *n = w.n;
+    return result;
+}
+
+static int read_vcpu(struct kvm_vcpu *v, const struct kvm_machine *m, struct vc_reader *r, struct problem *problem)
+{
+    uint32_t up = vc_read_u32(r), halted = vc_read_u32(r), vector = vc_read_u32(r), has_context = vc_read_u32(r);
+
+    vc_read_bytes(r, &v->context, sizeof v->context);
+    (void)vc_read_u64(r); /* core has told it: engine.h, placed */
+    if (!vc_reader_ok(r) || up > 1 || halted > 1 || vector > 255 || has_context > 1 ||
+        (has_context != 0 && !cpu_context_ok(&v->context)))
+        return problem_set(problem, -1, "damaged: its vCPUs are none of the engine kvm");
+    atomic_store(&v->up, up != 0);
+    atomic_store(&v->halted, halted != 0);
+    atomic_store(&v->vector, vector);
+    v->has_context = has_context != 0;
+    return state_read(&v->cpu, m, r, problem);
+}
+
+int kvm_restore(void *engine, const void *bytes, size_t n, uint64_t time_ns, struct problem *problem)
+{
+    struct kvm_engine *e = engine;
+    struct kvm_clock_data clock = {.clock = time_ns};
+    struct vc_reader r;
+
+    vc_reader_init(&r, bytes, n);
+    if (vc_read_u32(&r) != VERSION || vc_read_u32(&r) != e->n_vcpus)
+        return problem_set(problem, -1, "damaged: it holds no %u vCPUs of the engine kvm", e->n_vcpus);
+    for (uint32_t i = 0; i < e->n_vcpus; i++)
+        if (read_vcpu(&e->vcpus[i], &e->machine, &r, problem) != 0)
+            return -1;
+    if (!vc_reader_done(&r))
+        return problem_set(problem, -1, "damaged: something stands behind its vCPUs");
+    if (ioctl(e->machine.vm, KVM_SET_CLOCK, &clock) != 0)
+        return problem_set(problem, -1, "KVM does not take the time: %s", strerror(errno));
+    return 0;
+}
