@@ -14,6 +14,8 @@ Processor time comes from the scheduler's nanoseconds (schedstat). Exit status 1
     echo       W5: a key's way there and back, against as many hops; 1,000 consoles against one
     memory     W8: of a console besides its line, before and after traffic
     idle       W13: wakeups of 1,000 idle consoles
+    stock      stock Linux on KVM, both ways: a dd to hvc0, exits and processor time against QEMU's virtio-console. Runs in the
+               lab (tests/lab), where time is emulated: its speed says nothing
 
 The defaults are the long forms (1 GiB of spew, a minute of idleness); all take about 20 minutes. On a machine where
 others work the ratios hold more or less, the megabytes a second do not.
@@ -30,6 +32,7 @@ import guests
 import micro
 import rig
 import service
+import stock
 
 
 def build():
@@ -48,7 +51,8 @@ WORKLOADS = {"ids": lambda o: micro.ids(o.rounds), "send": lambda o: micro.send(
              "ring": lambda o: micro.ring(o.rounds),
              "ringlog": lambda o: guests.ringlog(o.rounds, o.spew << 20), "lines1000": lambda o: service.lines(o.rounds),
              "fairness": lambda o: service.fairness(), "echo": lambda o: service.echo(o.rounds),
-             "memory": lambda o: service.memory(o.rounds), "idle": lambda o: service.idle(o.idle)}
+             "memory": lambda o: service.memory(o.rounds), "idle": lambda o: service.idle(o.idle),
+             "stock": lambda o: stock.stock(o.rounds, o.dd)}
 
 
 PLAIN = ("workload", "value", "unit", "against", "ratio", "goal", "ok", "spread", "against_spread", "rounds", "limit")
@@ -67,6 +71,7 @@ def main():
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--rounds", type=int, default=5, help="of each side (default 5)")
     parser.add_argument("--spew", type=int, default=1024, metavar="MIB", help="what a guest prints in ringlog (default 1024)")
+    parser.add_argument("--dd", type=int, default=2048, metavar="KIB", help="what a stock guest copies to hvc0 (default 2048)")
     parser.add_argument("--idle", type=int, default=60, metavar="SECONDS", help="how long idle looks (default 60)")
     parser.add_argument("workload", nargs="*", help="of the above; all of them without")
     options = parser.parse_args()
