@@ -158,6 +158,11 @@ void vc_port_change(struct vc_events *e, uint32_t port, uint64_t is, void *door)
         vcpu_unlock(e->shared, &e->shared->vcpus[vcpu], saved);
     }
     tell(e, port);
+    /* Who delivers in our place does so until told: only now is nothing on its way any more. */
+    if (closes && e->env->deliver != NULL && vc_vcpu_enter_held(e->shared, vcpu, &g)) {
+        forget_pending(e, g.vcpu, port);
+        vcpu_leave(e->shared, &g);
+    }
 }
 
 int vc_port_reserve(struct vc_events *e, uint32_t *port)

@@ -684,6 +684,9 @@ static void delegated_delivery(void **state)
     assert_int_equal(vc_events_sched_op(&d->events, d, 0, SCHEDOP_poll, ARGS), 0);
     rig_port_op(d, EVTCHNOP_close, port);
     assert_int_equal(vc_events_notify(&d->events, port, &door), VC_ENOENT);
+    s->evtchn_pending[0] = UINT64_C(1) << ipi; /* as whoever delivers left it */
+    rig_port_op(d, EVTCHNOP_close, ipi);
+    assert_int_equal(s->evtchn_pending[0], 0); /* the next of that number begins without */
 }
 
 /* ---- The scheduler's calls but poll and block (test_event_delivery.c). ---- */
