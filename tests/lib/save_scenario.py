@@ -126,6 +126,22 @@ def typed(place):
     compare('typed', place.log_bytes('typed/hvc0'), wanted)
 
 
+def events(place):
+    """Four vCPUs send each other events while vcpu_info moves; saved in the midst of it they go on, and none is lost."""
+    start(place, 'events', 'quiet; vcpus 4; echo begins; events 2 64 20000 1000; echo ends', 'vcpus = 4')
+    vcons.wait_for(lambda: b'begins' in log_bytes(place, 'events/hvc0'), 'the first events')
+    file = os.path.join(place.root, 'events.saved')
+    points = 0
+    while points < 3 and b'ends' not in log_bytes(place, 'events/hvc0'):
+        done(run(place, 'save', 'events', file))
+        done(run(place, 'restore', file))
+        points += 1
+    vcons.wait_for(lambda: b'ends\r\ntiny> ' in log_bytes(place, 'events/hvc0'), 'the end of the events', vcons.WAIT_S * 4)
+    log = log_bytes(place, 'events/hvc0')
+    assert b', none lost\r\n' in log and points > 0, (points, log)
+    done(run(place, 'stop', 'events'))
+
+
 def once(place):
     """One file, one name, one future; another name is another domain, with a log of its own; a reset boots it anew."""
     file = os.path.join(place.root, 'once.saved')

@@ -4,4 +4,4 @@ import sys
 
 import save_scenario as s
 
-sys.exit(0 if s.play((s.goes_on, s.spews, s.typed, s.once)) else 1)
+sys.exit(0 if s.play((s.goes_on, s.spews, s.typed, s.once, s.events)) else 1)
