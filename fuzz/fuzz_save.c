@@ -54,7 +54,8 @@ static unsigned long no_lock(void *lock)
 }
 static void no_unlock(void *lock, unsigned long saved) { (void)lock, (void)saved; }
 static void ready(void *ctx) { (void)ctx; }
-static const struct vc_focus_env focus_env = {.lock = {.lock = no_lock, .unlock = no_unlock}, .now_ms = now_ms, .ready = ready};
+static const struct vc_focus_env focus_env = {
+    .lock = {.lock = no_lock, .unlock = no_unlock}, .now_ms = now_ms, .ready = ready};
 
 static void set_up(struct world *w)
 {
