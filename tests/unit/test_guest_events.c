@@ -244,6 +244,7 @@ static void test_time(void **state)
             .version = 2, .tsc_timestamp = 1000, .tsc_shift = rows[i].shift, .tsc_to_system_mul = rows[i].mul};
         assert_int_equal(shared_info_time(&shared_layout_64, info, tsc_of_a_slow_writer), rows[i].ns);
     }
+    being_written = NULL;
 }
 
 /* ---- T16 with the guest's own driver, in one process: senders in threads, one receiver that moves both pages. ---- */
