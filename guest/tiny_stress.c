@@ -29,7 +29,7 @@ static void take(void *ctx, struct events_cpu *cpu, uint32_t port)
     uint32_t i = s->place[port], value = vc_load_seq(&s->counter[i]);
 
     (void)cpu;
-    s->n_events++;
+    vc_store_seq(&s->n_events, s->n_events + 1);
     if (s->last[i] != value && value == vc_load_seq(&s->final[i % s->n_senders]))
         vc_store_seq(&s->n_complete, vc_load_seq(&s->n_complete) + 1);
     s->last[i] = value;
@@ -53,8 +53,14 @@ static void send_rounds(struct stress *s, struct tiny_cpu *cpu, uint32_t sender)
  */
 static void wait_for_end(struct stress *s, struct tiny_cpu *cpu)
 {
+    uint32_t seen = 0;
+
     for (uint32_t yields = 0; vc_load_seq(&s->done) == 0; yields++) {
         hypercall_yield(&cpu->platform);
+        if (seen != vc_load_seq(&s->n_events)) { /* it is slow, not asleep: a busy machine */
+            seen = vc_load_seq(&s->n_events);
+            yields = 0;
+        }
         if (yields == GIVE_UP) {
             vc_store_seq(&s->gave_up, 1);
             events_send(&cpu->events, s->port[0]);
