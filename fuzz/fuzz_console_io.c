@@ -53,7 +53,8 @@ static void key(void *ctx, uint8_t k)
     if (k % 16 == 5)
         (void)vc_focus_start(&w.focus, k % 5u);
 }
-static const struct vc_focus_env focus_env = {{.lock = lock, .unlock = unlock}, now_ms, ready, free_of_locks, key, moved, free_of_locks};
+static const struct vc_focus_env focus_env = {
+    {.lock = lock, .unlock = unlock}, now_ms, ready, free_of_locks, key, moved, free_of_locks};
 
 /* Bytes for whoever has the focus; now and then the switch. */
 static void type(uint32_t n)

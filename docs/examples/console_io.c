@@ -55,7 +55,8 @@ static void moved(void *ctx, struct vc_focus_domain *to)
     (void)ctx;
     (void)to;
 }
-static const struct vc_focus_env on_terminal = {{.lock = lock, .unlock = unlock}, now_ms, ready, input, key, moved, input};
+static const struct vc_focus_env on_terminal = {
+    {.lock = lock, .unlock = unlock}, now_ms, ready, input, key, moved, input};
 
 /* What a guest's hypercalls need: its memory, checked, and the two directions. */
 static bool copy_in(void *ctx, void *to, uint64_t from, uint32_t n)
