@@ -3,7 +3,7 @@
 """Builds every flavour that the chosen tests need, runs them, and sums up.
 
 A test's Meson suites say where it runs: 'tsan' under the thread sanitizer, 'plain' without any, 'fuzz' with libFuzzer,
-all others under the address and undefined-behaviour sanitizers.
+all others under the address and undefined-behaviour sanitizers. 'long' are those that --long has, and who names them.
 
 Tests of the suites 'lab-x86' and 'xen' need the lab (tests/lab/README.md), which is set up when one of them is run. Those that
 are cases of one of its machines share a boot of it.
@@ -63,13 +63,14 @@ def suites_of(test):
     return [suite.split(':')[-1] for suite in test['suite']]
 
 
-def wanted(test, selections):
-    """SUITE, SUITE/WORD: any of them; without a selection, every test."""
+def wanted(test, selections, long):
+    """SUITE, SUITE/WORD: any of them; without a selection, every test. One of the suite 'long' is asked for by --long or a word."""
+    short = long or 'long' not in suites_of(test)
     if not selections:
-        return True
+        return short
     for selection in selections:
         suite, _, word = selection.partition('/')
-        if suite in suites_of(test) and word in test['name']:
+        if suite in suites_of(test) and word in test['name'] and (short or word):
             return True
     return False
 
@@ -171,7 +172,7 @@ def main():
                                      'Suites: unit, service, client, process, kvm, models, fuzz, lab-x86 (stock kernels on real KVM, in an emulated '
                                      'machine), xen (a real Xen, emulated).')
     parser.add_argument('--list', action='store_true', help='list the tests, run nothing')
-    parser.add_argument('--long', action='store_true', help='the long figures of each stress')
+    parser.add_argument('--long', action='store_true', help='the long figures of each stress, and tests that take minutes')
     parser.add_argument('selection', nargs='*', metavar='SUITE[/WORD]', help='a suite, or its tests with that word')
     options = parser.parse_args()
     env = dict(os.environ, **ENVIRONMENT)
@@ -179,7 +180,7 @@ def main():
         env['VCONS_LONG'] = '1'
     count = {'passed': 0, 'failed': 0, 'skipped': 0}
     start = time.monotonic()
-    chosen = {f: [t for t in tests_of(f) if wanted(t, options.selection)] for f in FLAVOURS}
+    chosen = {f: [t for t in tests_of(f) if wanted(t, options.selection, options.long)] for f in FLAVOURS}
     if options.list:
         for flavour, tests in chosen.items():
             for test in sorted(tests, key=lambda t: t['name']):
