@@ -121,8 +121,7 @@ static void destroy(void *engine)
     kernel_finish(&e->kernel);
     memory_destroy(e->memory);
     pthread_mutex_destroy(&e->pages_lock);
-    pthread_cond_destroy(&e->gate_moved);
-    pthread_mutex_destroy(&e->gate_lock);
+    kvm_threads_finish(&e->threads);
     free(e);
 }
 
@@ -142,8 +141,7 @@ static struct kvm_engine *allocate(struct domain *d, const struct domain_config 
     e->n_vcpus = config->vcpus;
     for (uint32_t i = 0; i < e->n_vcpus; i++)
         kvm_vcpu_init(&e->vcpus[i], e);
-    pthread_mutex_init(&e->gate_lock, NULL);
-    pthread_cond_init(&e->gate_moved, NULL);
+    kvm_threads_init(&e->threads);
     pthread_mutex_init(&e->pages_lock, NULL);
     return e;
 }
@@ -169,59 +167,18 @@ static void *create(struct domain *d, const struct domain_config *config, const 
 
 /* ---- A run. ---- */
 
-bool kvm_engine_gate(struct kvm_engine *e)
+static struct kvm_thread thread_of(void *engine, uint32_t i)
 {
-    bool open;
+    struct kvm_vcpu *v = &((struct kvm_engine *)engine)->vcpus[i];
 
-    pthread_mutex_lock(&e->gate_lock);
-    while (e->gate == GATE_SHUT)
-        pthread_cond_wait(&e->gate_moved, &e->gate_lock);
-    open = e->gate == GATE_OPEN;
-    pthread_mutex_unlock(&e->gate_lock);
-    return open;
-}
-
-static void move_gate(struct kvm_engine *e, bool open)
-{
-    pthread_mutex_lock(&e->gate_lock);
-    e->gate = open ? GATE_OPEN : GATE_ABORT;
-    pthread_cond_broadcast(&e->gate_moved);
-    pthread_mutex_unlock(&e->gate_lock);
-}
-
-static int start_threads(struct kvm_engine *e)
-{
-    for (uint32_t i = 0; i < e->n_vcpus; i++) {
-        int error = pthread_create(&e->vcpus[i].thread, NULL, kvm_vcpu_main, &e->vcpus[i]);
-        char name[16];
-
-        if (error != 0) {
-            move_gate(e, false);
-            while (i-- > 0)
-                pthread_join(e->vcpus[i].thread, NULL);
-            return error;
-        }
-        snprintf(name, sizeof name, "kvm%u/%.8s", i % 1000, domain_name(e->domain));
-        pthread_setname_np(e->vcpus[i].thread, name);
-    }
-    move_gate(e, true);
-    return 0;
+    return (struct kvm_thread){.id = &v->thread, .main = kvm_vcpu_main, .arg = v};
 }
 
 static int start(void *engine, struct problem *problem)
 {
     struct kvm_engine *e = engine;
-    sigset_t all, before;
-    int error;
+    int error = kvm_threads_start(&e->threads, e->n_vcpus, thread_of, e, domain_name(e->domain));
 
-    e->gate = GATE_SHUT;
-    atomic_store(&e->n_running, e->n_vcpus);
-    /* Signals for the program are the loop's; ours ends KVM_RUN. */
-    sigfillset(&all);
-    sigdelset(&all, KVM_KICK_SIGNAL);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = start_threads(e);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return error == 0 ? 0 : problem_set(problem, -1, "no thread for a vCPU: %s", strerror(error));
 }
 

@@ -10,9 +10,8 @@
 #define VMM_KVM_KERNEL_H
 #include "../elf_image.h"
 #include "../memory.h"
+#include "kernel_file.h"
 #include "x86_64/callsites.h"
-
-#define KERNEL_MAX_BYTES (256u << 20) /* Debian's vmlinux has 50 MiB */
 
 /* How a kernel is to call its hypervisor. */
 enum kernel_calls {

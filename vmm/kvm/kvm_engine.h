@@ -6,6 +6,7 @@
 #include "../engine.h"
 #include "kernel.h"
 #include "machine.h"
+#include "threads.h"
 #include "vcpu.h"
 
 #define KVM_ENGINE_PAGES_MAX 64u /* that map_page may have placed at a time */
@@ -52,11 +53,7 @@ struct kvm_engine {
     uint32_t n_vcpus;
     struct kvm_vcpu *vcpus;
 
-    /* A run. */
-    pthread_mutex_t gate_lock;
-    pthread_cond_t gate_moved;
-    enum { GATE_SHUT, GATE_OPEN, GATE_ABORT } gate; /* threads begin when all of them are there */
-    atomic_uint n_running;
+    struct kvm_threads threads; /* of a run */
 
     pthread_mutex_t pages_lock;
     struct {
@@ -66,8 +63,6 @@ struct kvm_engine {
     } pages[KVM_ENGINE_PAGES_MAX];
 };
 
-/* True once all threads are made; false: there will be no run. */
-bool kvm_engine_gate(struct kvm_engine *e);
 /* After a vCPU halted for ever: if all others did, or are offline, the domain is switched off. */
 void kvm_engine_halted(struct kvm_engine *e);
 /* Send this vCPU the interrupt. False: its local APIC is off and dropped it. */

@@ -243,7 +243,7 @@ void *kvm_vcpu_main(void *vcpu)
     timer_t timer;
     bool timed;
 
-    if (!kvm_engine_gate(e))
+    if (!kvm_threads_enter(&e->threads))
         return NULL;
     own = v;
     kvm_cpu_own(&v->cpu, true);
@@ -254,7 +254,7 @@ void *kvm_vcpu_main(void *vcpu)
         timer_delete(timer);
     kvm_cpu_own(&v->cpu, false);
     own = NULL;
-    if (atomic_fetch_sub(&e->n_running, 1) == 1)
+    if (kvm_threads_leave(&e->threads))
         domain_ended(e->domain);
     return NULL;
 }
