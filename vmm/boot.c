@@ -31,27 +31,27 @@ static uint64_t area_gpa(const struct guest_memory *m)
     return m->special_apart ? PC_AREA_GPA : m->special_gpa - BOOT_AREA_BYTES;
 }
 
-/* As high as it may lie; where that is into module. */
-static int place_ramdisk(struct guest_memory *m, const char *path, uint64_t lowest, struct hvm_modlist_entry *module,
-                         struct problem *problem)
+int boot_place_ramdisk(struct guest_memory *m, const char *path, uint64_t lowest, uint64_t top, uint64_t *gpa,
+                       uint64_t *bytes, struct problem *problem)
 {
-    uint64_t top = m->special_apart ? m->low_bytes : area_gpa(m), size;
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), result = 0; /* a FIFO must not stop us */
+    uint64_t size;
 
     if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         problem_set(problem, -1, "ramdisk %s: %s", path, fd < 0 ? strerror(errno) : "not a regular file");
         result = -1;
         goto close_fd;
     }
-    size = ((uint64_t)st.st_size + 4095) & ~UINT64_C(4095);
+    *bytes = (uint64_t)st.st_size;
+    size = (*bytes + 4095) & ~UINT64_C(4095);
     if (size > top || top - size < lowest) {
         result = problem_set(problem, -1, "ramdisk %s: %lld bytes do not fit into memory of %llu MiB", path,
                              (long long)st.st_size, (unsigned long long)(m->bytes >> 20));
         goto close_fd;
     }
-    *module = (struct hvm_modlist_entry){.paddr = top - size, .size = (uint64_t)st.st_size};
-    result = file_read_all(fd, m->base + module->paddr, module->size);
+    *gpa = top - size;
+    result = file_read_all(fd, memory_at(m, *gpa, *bytes), *bytes);
     if (result != 0)
         result = problem_set(problem, -1, "ramdisk %s: %s", path, strerror(-result));
 close_fd:
@@ -105,9 +105,11 @@ static void fill_area(struct boot_area *area, const struct guest_memory *m, cons
 int boot_write(struct guest_memory *m, const char *cmdline, const char *ramdisk, uint64_t kernel_end,
                uint64_t *start_info, struct problem *problem)
 {
+    uint64_t top = m->special_apart ? m->low_bytes : area_gpa(m);
     struct boot_area area = {0};
 
-    if (ramdisk != NULL && place_ramdisk(m, ramdisk, kernel_end, &area.module, problem) != 0)
+    if (ramdisk != NULL &&
+        boot_place_ramdisk(m, ramdisk, kernel_end, top, &area.module.paddr, &area.module.size, problem) != 0)
         return -1;
     fill_area(&area, m, cmdline);
     memory_write(m, area_gpa(m), &area, sizeof area);

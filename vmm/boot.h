@@ -39,6 +39,9 @@ static inline uint64_t boot_store_gpa(const struct guest_memory *m) { return m->
  */
 int boot_write(struct guest_memory *m, const char *cmdline, const char *ramdisk, uint64_t kernel_end,
                uint64_t *start_info, struct problem *problem);
+/* The file, at the last whole pages below top, none of them below lowest: *gpa, *bytes. */
+int boot_place_ramdisk(struct guest_memory *m, const char *path, uint64_t lowest, uint64_t top, uint64_t *gpa,
+                       uint64_t *bytes, struct problem *problem);
 /*
  * The file of a kernel: one with a '/' is taken as it is (the configuration already made it relative to its
  * own place); a bare word is bundled: for "tiny", program (such as "tiny-process") beside vcons-vmm, in the

@@ -48,6 +48,18 @@ int memory_create_pc(struct guest_memory *m, uint64_t bytes, struct problem *pro
     return map_all(m, problem);
 }
 
+int memory_create_board(struct guest_memory *m, uint64_t bytes, uint64_t ram_gpa, uint64_t special_gpa,
+                        struct problem *problem)
+{
+    *m = (struct guest_memory){.bytes = bytes,
+                               .fd = -1,
+                               .ram_gpa = ram_gpa,
+                               .low_bytes = bytes,
+                               .special_gpa = special_gpa,
+                               .special_apart = true};
+    return map_all(m, problem);
+}
+
 void memory_destroy(struct guest_memory *m)
 {
     if (m->base == NULL)
@@ -70,8 +82,8 @@ static bool within(uint64_t gpa, size_t n, uint64_t begin, uint64_t bytes)
 
 void *memory_at(const struct guest_memory *m, uint64_t gpa, size_t n)
 {
-    if (within(gpa, n, 0, m->low_bytes))
-        return m->base + gpa;
+    if (within(gpa, n, m->ram_gpa, m->low_bytes))
+        return m->base + (gpa - m->ram_gpa);
     if (m->bytes > m->low_bytes && within(gpa, n, MEMORY_HIGH, m->bytes - m->low_bytes))
         return m->base + m->low_bytes + (gpa - MEMORY_HIGH);
     if (m->special_apart && within(gpa, n, m->special_gpa, SPECIAL_BYTES))

@@ -2,15 +2,16 @@
 /*
  * memory.h: a guest's RAM, one sealed memfd, and checked copies in and out of it.
  *
- * Guest physical addresses, in one of two layouts:
+ * Guest physical addresses, in one of three layouts:
  *
- *            flat (process)                  PC (kvm)
- *            0 … bytes      RAM              0 … low_bytes               RAM, at most 3 GiB of it
- *                                            special_gpa …               MEMORY_SPECIAL_PAGES pages
+ *            flat (process)                  PC (kvm)                                board (kvm on arm64)
+ *            0 … bytes      RAM              0 … low_bytes               RAM         special_gpa …    special pages
+ *                                            special_gpa …     special pages         ram_gpa …        RAM, all of it
  *                                            4 GiB … 4 GiB + the rest    RAM
  *
- * The special pages hold what Xen's toolstack puts there: console and XenStore rings. In the flat layout they are the last
- * of RAM, and the memory map reserves them; in the PC layout they lie apart, below 4 GiB, as Xen's own do.
+ * The special pages, MEMORY_SPECIAL_PAGES, hold what Xen's toolstack puts there: console and XenStore rings. In the flat layout
+ * they are the last of RAM, and the memory map reserves them; else they lie apart, in the PC layout below 4 GiB, as Xen's own
+ * do. A PC has at most 3 GiB of RAM from address 0.
  *
  * Owner: struct guest_memory belongs to its domain; an engine creates it in its create, and destroys it.
  * Lock:  none. Copies may race with the guest's own accesses: a copy is a snapshot, never to be looked at twice in
@@ -36,15 +37,19 @@ struct guest_memory {
     uint64_t bytes;       /* of RAM, a multiple of 4096 */
     uint64_t gva_base;    /* hypercall pointers are guest virtual: gpa + this. 0 for PVH `tiny`, which maps 1:1 */
     int fd;               /* the memfd, close-on-exec */
-    uint64_t low_bytes;   /* of RAM, from guest physical address 0; what is more begins at MEMORY_HIGH */
+    uint64_t ram_gpa;     /* of RAM's first byte; 0 but on a board */
+    uint64_t low_bytes;   /* of RAM, from ram_gpa; what is more begins at MEMORY_HIGH */
     uint64_t special_gpa; /* of the special pages */
-    bool special_apart;   /* PC: they are no RAM; in base they follow it */
+    bool special_apart;   /* not flat: they are no RAM; in base they follow it */
 };
 
 /* Zeroed RAM, flat. problem names the size when there is not enough. */
 int memory_create(struct guest_memory *m, uint64_t bytes, uint64_t gva_base, struct problem *problem);
 /* Zeroed RAM and special pages as a PC has them; hypercall pointers are translated by the engine (gva_base 0). */
 int memory_create_pc(struct guest_memory *m, uint64_t bytes, struct problem *problem);
+/* The same as a board has them, which says where. */
+int memory_create_board(struct guest_memory *m, uint64_t bytes, uint64_t ram_gpa, uint64_t special_gpa,
+                        struct problem *problem);
 void memory_destroy(struct guest_memory *m);
 /* All zero again, and the pages given back to the host. Nobody may use it meanwhile. */
 int memory_clear(struct guest_memory *m);
