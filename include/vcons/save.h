@@ -22,10 +22,12 @@
 #include <stdint.h>
 #include <vcons/error.h>
 
+struct vc_16550;
 struct vc_events;
 struct vc_focus;
 struct vc_focus_domain;
 struct vc_params;
+struct vc_pl011;
 struct vc_pvcons;
 struct vc_shared_info;
 struct xencons_interface;
@@ -38,11 +40,15 @@ enum vc_save_tag {
     VC_SAVE_FOCUS = VC_SAVE_TAG('F', 'O', 'C', 'U'),
     VC_SAVE_EVENTS = VC_SAVE_TAG('E', 'V', 'T', 'C'),
     VC_SAVE_SHARED_INFO = VC_SAVE_TAG('S', 'H', 'I', 'N'),
+    VC_SAVE_PL011 = VC_SAVE_TAG('P', 'L', '1', '1'),
+    VC_SAVE_16550 = VC_SAVE_TAG('1', '6', '5', '5'),
 };
 #define VC_SAVE_HEAD_BYTES   16u
 #define VC_SAVE_PARAMS_BYTES (VC_SAVE_HEAD_BYTES + 16u + 8u * 64)
 #define VC_SAVE_PVCONS_BYTES (VC_SAVE_HEAD_BYTES + 16u)
 #define VC_SAVE_FOCUS_BYTES  (VC_SAVE_HEAD_BYTES + 4u + 256u)
+#define VC_SAVE_PL011_BYTES  (VC_SAVE_HEAD_BYTES + 16u * 4u + 32u * 4u + 32u)
+#define VC_SAVE_16550_BYTES  (VC_SAVE_HEAD_BYTES + 12u * 4u + 16u * 4u + 16u)
 /* At most, for a domain with so many vCPUs, and ports. */
 #define VC_SAVE_SHARED_INFO_BYTES(vcpus) (VC_SAVE_HEAD_BYTES + 48u + 4096u + (size_t)(vcpus)*112u)
 #define VC_SAVE_EVENTS_BYTES(ports, vcpus)                                                                             \
@@ -112,6 +118,26 @@ int vc_params_restore(struct vc_params *p, struct vc_section *s);
  */
 void vc_pvcons_save(const struct vc_pvcons *c, struct vc_writer *w);
 int vc_pvcons_restore(struct vc_pvcons *c, struct vc_section *s, struct xencons_interface *page);
+
+/*
+ * Version 1: u32 type (enum vc_pl011_type), then u32 each UARTCR, UARTLCR_H, UARTIBRD, UARTFBRD, UARTIFLS, UARTIMSC, UARTILPR,
+ * UARTDMACR, UARTRSR, the divisor in force, UARTRIS without RX, the wires from outside, 1 if the next byte carries OE,
+ * n received, m unsent; then n entries u32 as UARTDR reads them, m bytes.
+ * Coalesced writes are drained before. Into a UART of that type that was just initialised; env->irq and env->timer hear of what
+ * differs from reset. Call vc_pl011_output_room when its line is there: unsent bytes wait for it.
+ * VC_EINVAL too: another type, a bit that cannot be, more bytes than the FIFOs hold.
+ */
+void vc_pl011_save(const struct vc_pl011 *u, struct vc_writer *w);
+int vc_pl011_restore(struct vc_pl011 *u, struct vc_section *s);
+
+/*
+ * Version 1: u32 each IER, FCR (bits 0, 3, 6 and 7), LCR, MCR, SCR, the divisor latch, LSR bits 1 to 4 that were not read yet, MSR
+ * bits 0 to 3, the wires from outside as in MSR, 1 if THR empty is to be told + 2 if received bytes waited
+ * too long, n received, m unsent; then n entries u32, bits 7 to 0 the byte, 11 to 8 its LSR bits 4 to 1; m bytes.
+ * Otherwise as the PL011.
+ */
+void vc_16550_save(const struct vc_16550 *u, struct vc_writer *w);
+int vc_16550_restore(struct vc_16550 *u, struct vc_section *s);
 
 /*
  * Version 1: u32 n, below VC_FOCUS_LINE_BYTES, then n bytes of the line that the domain has not ended. Takes the domain's lock. restore: into a domain
