@@ -3,7 +3,7 @@
 """Builds every flavour that the chosen tests need, runs them, and sums up.
 
 A test's Meson suites say where it runs: 'tsan' under the thread sanitizer, 'plain' without any, 'fuzz' with libFuzzer,
-all others under the address and undefined-behaviour sanitizers. 'long' are those that --long has, and who names them.
+all others under the address and undefined-behaviour sanitizers.
 
 Tests of the suites 'lab-x86' and 'xen' need the lab (tests/lab/README.md), which is set up when one of them is run. Those that
 are cases of one of its machines share a boot of it.
@@ -11,8 +11,10 @@ are cases of one of its machines share a boot of it.
 import argparse
 import json
 import os
+import queue
 import subprocess
 import sys
+import threading
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -63,14 +65,13 @@ def suites_of(test):
     return [suite.split(':')[-1] for suite in test['suite']]
 
 
-def wanted(test, selections, long):
-    """SUITE, SUITE/WORD: any of them; without a selection, every test. One of the suite 'long' is asked for by --long or a word."""
-    short = long or 'long' not in suites_of(test)
+def wanted(test, selections):
+    """SUITE, SUITE/WORD: any of them; without a selection, every test."""
     if not selections:
-        return short
+        return True
     for selection in selections:
         suite, _, word = selection.partition('/')
-        if suite in suites_of(test) and word in test['name'] and (short or word):
+        if suite in suites_of(test) and word in test['name']:
             return True
     return False
 
@@ -91,8 +92,7 @@ def run(flavour, tests, env):
     plain = [test for test in tests if machine_of(test) is None]
     if plain:
         yield from run_meson(path, plain, env)
-    for machine in sorted({machine_of(test) for test in tests} - {None}):
-        yield from run_cases(path, machine, [test for test in tests if machine_of(test) == machine], env)
+    yield from run_machines(path, [test for test in tests if machine_of(test) is not None], env)
 
 
 def prepare_lab(tests):
@@ -118,6 +118,33 @@ def machine_of(test):
     return test['cmd'][at[0] + 1] if at else None
 
 
+def run_machines(path, tests, env):
+    """Run these cases in their machines, as many at once as there are processors: each machine keeps one busy, no more."""
+    machines, results = queue.Queue(), queue.Queue()
+    for machine in sorted({machine_of(test) for test in tests}):
+        machines.put(machine)
+    workers = min(machines.qsize(), os.cpu_count() or 1)
+    for _ in range(workers):
+        machines.put(None)
+
+    def work():
+        try:
+            for machine in iter(machines.get, None):
+                for result in run_cases(path, machine, [test for test in tests if machine_of(test) == machine], env):
+                    results.put(result)
+        finally:
+            results.put(None)
+
+    for _ in range(workers):
+        threading.Thread(target=work, daemon=True).start()
+    missing = {test['name'] for test in tests}
+    for _ in range(workers):
+        for result in iter(results.get, None):
+            missing.discard(result['name'])
+            yield result
+    yield from ({'name': name, 'result': 'FAIL', 'duration': 0, 'stdout': 'the lab gave no result'} for name in missing)
+
+
 def run_cases(path, machine, tests, env):
     """Run these cases in one boot of their machine."""
     jobs = {test['cmd'][-1]: test['name'] for test in tests}
@@ -127,9 +154,7 @@ def run_cases(path, machine, tests, env):
     with subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             result = json.loads(line)
-            yield dict(result, name=names.pop(result['name']))
-    for name in names.values():
-        yield {'name': name, 'result': 'FAIL', 'duration': 0, 'stdout': 'the lab gave no result'}
+            yield dict(result, name=names[result['name']])
 
 
 def run_meson(path, tests, env):
@@ -172,7 +197,7 @@ def main():
                                      'Suites: unit, service, client, process, kvm, models, fuzz, lab-x86 (stock kernels on real KVM, in an emulated '
                                      'machine), xen (a real Xen, emulated).')
     parser.add_argument('--list', action='store_true', help='list the tests, run nothing')
-    parser.add_argument('--long', action='store_true', help='the long figures of each stress, and tests that take minutes')
+    parser.add_argument('--long', action='store_true', help='the long figures of each stress')
     parser.add_argument('selection', nargs='*', metavar='SUITE[/WORD]', help='a suite, or its tests with that word')
     options = parser.parse_args()
     env = dict(os.environ, **ENVIRONMENT)
@@ -180,7 +205,7 @@ def main():
         env['VCONS_LONG'] = '1'
     count = {'passed': 0, 'failed': 0, 'skipped': 0}
     start = time.monotonic()
-    chosen = {f: [t for t in tests_of(f) if wanted(t, options.selection, options.long)] for f in FLAVOURS}
+    chosen = {f: [t for t in tests_of(f) if wanted(t, options.selection)] for f in FLAVOURS}
     if options.list:
         for flavour, tests in chosen.items():
             for test in sorted(tests, key=lambda t: t['name']):

@@ -80,26 +80,15 @@ class Boot:
         self.current = None
 
 
-def is_known(result):
-    """What the emulated machine is suspected of: in one of many runs a guest dies of a triple fault, on either way."""
-    return result['result'] == 'FAIL' and 'triple fault' in result['stdout']
-
-
 def run(machine, jobs):
-    """Yield a result for each case, however often the machine has to be booted for that. A known failure is tried once more."""
-    again = set()
+    """Yield a result for each case, however often the machine has to be booted for that."""
     with tempfile.TemporaryDirectory(prefix='vcons-lab-') as where:
         payload(os.environ['VCONS_BUILD'], where)
         left = {name: int(seconds * FACTOR) for name, seconds in jobs.items()}
         while left:
             boot = Boot(machine, left, where)
             for result in boot.results:
-                name = result['name']
-                if is_known(result) and name not in again:
-                    print(f'lab: {name} on {machine}: a guest died of a triple fault; once more', file=sys.stderr, flush=True)
-                    again.add(name)
-                    continue
-                del left[name]
+                del left[result['name']]
                 yield result
             if not boot.results:
                 for name in left:
