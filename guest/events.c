@@ -355,5 +355,5 @@ static void sleep_in_block(void *ctx, const uint32_t *ports, uint32_t n)
     p->hypercall(p->ctx, XEN_sched_op, SCHEDOP_block, 0, 0);
 }
 
-const struct events_way events_by_poll = {"poll", look_off, look_on, sleep_in_poll};
-const struct events_way events_by_block = {"block", look_off, look_on, sleep_in_block};
+const struct events_way events_by_poll = {"poll", look_off, look_on, sleep_in_poll, false};
+const struct events_way events_by_block = {"block", look_off, look_on, sleep_in_block, false};

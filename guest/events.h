@@ -30,6 +30,7 @@ struct events_way {
     /* With upcalls off, and so on return: sleep until one is due, or, where there is none ever, until one of n ports is
      * pending. May return without reason. */
     void (*sleep)(void *ctx, const uint32_t *ports, uint32_t n);
+    bool by_any; /* sleep ends at any interrupt of this vCPU, also one that came before it */
 };
 
 struct events_cpu { /* for the caller to place, not to write */

@@ -39,7 +39,7 @@ void hvc_idle(struct hvc *const *hvcs, size_t n)
     for (size_t i = 0; i < n && i < HVC_CONSOLES; i++) {
         uint32_t more = hvcs[i]->driver->input_ports(hvcs[i], ports + n_ports);
 
-        n_ports += more;
+        n_ports += more == HVC_BY_INTERRUPT ? 0 : more;
         all_tell = all_tell && more > 0;
     }
     if (all_tell && platform_wait(platform, ports, n_ports, 0) >= 0)

@@ -19,13 +19,16 @@
 #define HVC_FULL_WAIT_NS 10000000u  /* a full console is looked at again at least so often */
 #define HVC_IDLE_WAIT_NS 100000000u /* and so often one whose input has no event of its own */
 
+#define HVC_BY_INTERRUPT UINT32_MAX /* no port tells of input, but an interrupt, which ends each wait without a limit */
+
 struct hvc;
 struct hvc_driver {
     /* Send as much of n bytes as goes at once; 0: full. A console that nobody serves never says full. */
     size_t (*put)(struct hvc *hvc, const void *bytes, size_t n);
     /* Take what is there, at most n bytes; 0: nothing. */
     size_t (*get)(struct hvc *hvc, void *bytes, size_t n);
-    /* The event channels that tell of input, at most 2; 0: none does. Asked before each wait, for it may change. */
+    /* The event channels that tell of input, at most 2; 0: none does; HVC_BY_INTERRUPT. Asked before each wait, for it may
+     * change. */
     uint32_t (*input_ports)(struct hvc *hvc, uint32_t ports[2]);
 };
 struct hvc {

@@ -22,12 +22,26 @@ static void add_console(struct tiny *t, struct hvc *hvc)
 /* A name that is not there, or unknown, adds nothing. */
 static void add_named(struct tiny *t, const char *name)
 {
+    struct uart *uart;
+
     if (tiny_equal(name, "hvc0") && t->has_xen)
         add_console(t, &t->xen.hvc);
     if (tiny_equal(name, "console_io") && t->has_console_io)
         add_console(t, &t->console_io.hvc);
     if (tiny_equal(name, "e9") && t->machine->debug != NULL)
         add_console(t, t->machine->debug);
+    uart = tiny_uart_named(t, name);
+    if (uart != NULL)
+        add_console(t, &uart->hvc);
+}
+
+static void add_uart(struct tiny *t, uint32_t n)
+{
+    char name[] = "uart0";
+
+    name[sizeof name - 2] = (char)('0' + n);
+    if (n < t->machine->n_uarts)
+        add_named(t, name);
 }
 
 /* One statement of the boot arguments; true: it was an option. */
@@ -42,6 +56,8 @@ static bool take_option(struct tiny *t, char *statement)
         return t->quiet = true;
     if (tiny_equal(word, "events=off"))
         return t->no_events = true;
+    if (tiny_equal(word, "uart=polled"))
+        return t->polled = true;
     if (tiny_equal(word, "disconnected=drop"))
         return t->xen.drops = true;
     for (size_t i = 0; i < sizeof console - 1; i++)
@@ -82,6 +98,8 @@ static void find_consoles(struct tiny *t)
         take_option(t, statement);
     if (t->n_consoles == 0)
         add_named(t, t->has_xen ? "hvc0" : t->has_console_io ? "console_io" : "e9");
+    if (t->n_consoles == 0)
+        add_uart(t, t->machine->first_uart);
 }
 
 static void print_banner(struct tiny *t)
@@ -213,6 +231,14 @@ static void serve_all(struct tiny *t)
     }
 }
 
+static bool can_be_typed_at(const struct tiny *t)
+{
+    for (uint32_t i = 0; i < t->n_consoles; i++)
+        if (t->consoles[i].hvc != t->machine->debug)
+            return true;
+    return false;
+}
+
 void tiny_main(struct tiny *t, const struct tiny_machine *machine)
 {
     t->machine = machine;
@@ -222,12 +248,13 @@ void tiny_main(struct tiny *t, const struct tiny_machine *machine)
     find_consoles(t);
     if (machine->hypervisor && !t->no_events)
         tiny_events_begin(t);
+    tiny_uarts_listen(t);
     if (t->n_consoles == 0)
         machine->halt(SHUTDOWN_crash);
     if (!t->quiet)
         print_banner(t);
     run_arguments(t);
-    if (!machine->hypervisor) /* nothing could ever be typed */
+    if (!can_be_typed_at(t))
         machine->halt(SHUTDOWN_poweroff);
     for (uint32_t i = 0; i < t->n_consoles; i++) {
         prompt(&t->consoles[i]);

@@ -7,8 +7,11 @@
  *     console=hvc0; quiet; spew 1000000; poweroff
  *
  *     console=NAME   hvc0 (the PV ring, by hypercall while disconnected), console_io, e9 (the debug port; pvh only).
- *                    May be given several times. Without it: hvc0 if the domain has it, else console_io; e9 where
- *                    there is no hypervisor to call.
+ *                    uart, uart0..3 (a UART as the machine counts them), ttyS0.., ttyAMA0.. (as Linux does), 16550,
+ *                    pl011, sbsa (the first of its kind). May be given several times; what is not there adds nothing.
+ *                    Without it: hvc0 if the domain has it, else console_io; where there is no hypervisor to call e9, or
+ *                    the machine's own choice of a UART.
+ *     uart=polled    UARTs do not interrupt for input
  *     quiet          no line at boot; prompt and words are as ever
  *     disconnected=drop
  *                    hvc0 throws output away while its flag says DISCONNECTED, as Linux does since 7.1
@@ -21,7 +24,8 @@
  *     sum N          "sum N 0xHHHHHHHH": zlib's CRC-32 of the next N bytes, taken as they come, without echo
  *     slow N [MS]    N lines "slow I", I from 0, one each MS milliseconds (100)
  *     time           "time S.NNNNNNNNN", system time in seconds; "time unknown" if the hypervisor does not tell
- *     consoles       one line a console: name, way, port, bytes dropped, violations of the ring
+ *     consoles       one line a console: name, way, port, bytes dropped, violations of the ring; then one a UART in use: name,
+ *                    kind, "by interrupt" or "polled", depth, interrupts, breaks, overruns, errors, dropped
  *     selftest       "ok WHAT" or "FAILED WHAT" a line, then "selftest: N ok, M failed"
  *     storm N        "storm N" after N events without work (rule R8)
  *     scribble N     "scribble N" after N impossible indices and flags in its own ring page, each with an event; what
@@ -58,11 +62,19 @@
 #include "print.h"
 #include "spew.h"
 #include "tiny_cpus.h"
+#include "uart.h"
 #include "xen_console.h"
 
 #define TINY_LINE_BYTES  256u
 #define TINY_INPUT_BYTES 512u
 #define TINY_CONSOLES    4u
+#define TINY_UARTS       4u
+
+struct tiny_uart_place { /* where a UART may be */
+    const struct uart_chip *chip;
+    struct uart_io io;
+    uint32_t irq; /* as the machine numbers them */
+};
 
 struct tiny_machine { /* what the platform's entry found out; all of it stays for good */
     const struct platform *platform;
@@ -72,6 +84,9 @@ struct tiny_machine { /* what the platform's entry found out; all of it stays fo
     struct hvc *debug; /* a console that needs no hypercall, or NULL */
     bool hypervisor;   /* there is one to call */
     const struct tiny_cpu_ops *cpu_ops;
+    const struct tiny_uart_place *uarts; /* n_uarts of them; each is looked at only when something names it */
+    uint32_t n_uarts, first_uart;        /* at most TINY_UARTS; the console where there is no other, or n_uarts */
+    bool (*uart_interrupts)(struct uart *u, uint32_t irq); /* call uart_interrupt from now on; false: it cannot */
     void (*halt)(uint32_t reason); /* end the machine where SCHEDOP_shutdown did not; does not return */
 };
 
@@ -90,6 +105,8 @@ struct tiny { /* for the platform's entry to place: it is large */
     struct console_io console_io;
     bool has_xen, has_console_io, quiet;
     bool no_events, has_events; /* asked for, there */
+    bool polled;                /* UARTs have no interrupts: asked for */
+    bool has_uart[TINY_UARTS];
     uint32_t n_consoles;
     uint32_t n_cpus; /* that run */
     uint32_t n_parked, let_go;
@@ -98,6 +115,7 @@ struct tiny { /* for the platform's entry to place: it is large */
     struct tiny_cpu cpus[TINY_CPUS];
     struct tiny_console consoles[TINY_CONSOLES];
     struct spew spew;
+    struct uart uarts[TINY_UARTS];
 };
 
 /* *tiny is all zero. Runs until the machine ends: returns only when machine->halt does. */
@@ -146,6 +164,16 @@ bool tiny_run_status(struct tiny_console *c, char *rest);
 bool tiny_run_vcpu_info(struct tiny_console *c, char *rest);
 bool tiny_run_shared_info(struct tiny_console *c, char *rest);
 bool tiny_run_vcpus(struct tiny_console *c, char *rest);
+/*
+ * tiny_uart.c: the UART of that name, set up if it is not yet; NULL: there is none. uartN is the machine's N-th, uart its
+ * first; ttySN and ttyAMAN as Linux has them; a chip's name is the first of its kind.
+ */
+struct uart *tiny_uart_named(struct tiny *t, const char *name);
+/* The UART that this console is, or NULL. */
+struct uart *tiny_uart_of(const struct tiny *t, const struct hvc *hvc);
+/* Interrupts for those that are set up; once vCPU 0 waits as it ever will. */
+void tiny_uarts_listen(struct tiny *t);
+void tiny_print_uart(struct print *p, const struct uart *u);
 /* tiny_stress.c */
 bool tiny_run_events(struct tiny_console *c, char *rest);
 

@@ -149,6 +149,8 @@ static void print_console(struct print *p, const struct tiny *t, const struct hv
 {
     bool xen = hvc == &t->xen.hvc;
 
+    if (tiny_uart_of(t, hvc) != NULL)
+        return; /* with the others */
     print_text(p, hvc->name);
     print_text(p, xen ? xen_console_connected(&t->xen) ? " ring connected" : " ring disconnected" : " direct");
     print_text(p, ", port ");
@@ -165,6 +167,9 @@ static bool run_consoles(struct tiny_console *c, char *rest)
     (void)rest;
     for (uint32_t i = 0; i < c->tiny->n_consoles; i++)
         print_console(&c->out, c->tiny, c->tiny->consoles[i].hvc);
+    for (uint32_t i = 0; i < TINY_UARTS; i++)
+        if (c->tiny->has_uart[i])
+            tiny_print_uart(&c->out, &c->tiny->uarts[i]);
     return true;
 }
 

@@ -6,7 +6,9 @@
 #define APIC          UINT64_C(0xfee00000)
 #define APIC_EOI      0xb0u
 #define APIC_SPURIOUS 0xf0u
+#define APIC_LINT0    0x350u
 #define APIC_ENABLE   0x100u
+#define APIC_EXTINT   0x700u
 #define N_VECTORS     256u
 #define FEATURES_LEAF 4u
 
@@ -19,6 +21,7 @@ _Alignas(STACK_BYTES) union stack pvh_stacks[TINY_CPUS]; /* vCPU 0's is the firs
 static struct pvh_cpu cpus[TINY_CPUS];
 static struct mode_gate gates[N_VECTORS]; /* all others absent: a fault ends in a triple fault */
 static bool vector_of_each, vector_of_all;
+static bool roused; /* by an interrupt that is no upcall; touched on vCPU 0 alone */
 
 struct pvh_cpu *pvh_cpu_of(uint32_t vcpu) { return &cpus[vcpu]; }
 
@@ -32,6 +35,26 @@ void pvh_cpus_init(uint32_t xen_base)
         vector_of_each = (x86_cpuid(xen_base + FEATURES_LEAF).a & XEN_HVM_CPUID_UPCALL_VECTOR) != 0;
     for (uint32_t i = 0; i < TINY_CPUS; i++)
         pvh_stacks[i].cpu = &cpus[i];
+}
+
+void pvh_take_vector(uint32_t vector, void (*entry)(void))
+{
+    gates[vector] = mode_gate((uintptr_t)entry);
+    x86_load_gates(gates, sizeof gates);
+}
+
+void pvh_apic_on(void)
+{
+    apic_write(APIC_SPURIOUS, APIC_ENABLE | SPURIOUS_VECTOR);
+    apic_write(APIC_LINT0, APIC_EXTINT);
+}
+
+void pvh_rouse(void) { roused = true; }
+
+void pvh_sleep(void)
+{
+    if (!__atomic_exchange_n(&roused, false, __ATOMIC_RELAXED))
+        x86_halt_until_interrupt();
 }
 
 /* ---- Upcalls by interrupt. ---- */
@@ -50,11 +73,14 @@ static void interrupts_on(void *ctx)
 
 static void halt_until_interrupt(void *ctx, const uint32_t *ports, uint32_t n)
 {
-    (void)ctx, (void)ports, (void)n;
-    x86_halt_until_interrupt();
+    (void)ports, (void)n;
+    if (ctx == &cpus[0]) /* the only one with other interrupts than upcalls */
+        pvh_sleep();
+    else
+        x86_halt_until_interrupt();
 }
 
-static const struct events_way by_interrupt = {"interrupt", interrupts_off, interrupts_on, halt_until_interrupt};
+static const struct events_way by_interrupt = {"interrupt", interrupts_off, interrupts_on, halt_until_interrupt, true};
 
 void pvh_upcall(struct pvh_cpu *cpu)
 {

@@ -22,6 +22,13 @@ struct pvh_cpu {
 extern const struct tiny_cpu_ops pvh_cpu_ops;
 /* Before all: xen_base is the first of Xen's CPUID leaves, or 0 if the hypercall page is all that is known. */
 void pvh_cpus_init(uint32_t xen_base);
+/* Interrupts of this vCPU come to entry, with the others. */
+void pvh_take_vector(uint32_t vector, void (*entry)(void));
+/* This vCPU's local APIC is on and hands on what the interrupt controllers of old say. */
+void pvh_apic_on(void);
+/* The sleep of a way by interrupt, with interrupts off; after pvh_rouse, since the last sleep, none. */
+void pvh_sleep(void);
+void pvh_rouse(void);
 /* The context of platform functions of a vCPU. */
 struct pvh_cpu *pvh_cpu_of(uint32_t vcpu);
 
@@ -29,8 +36,10 @@ struct pvh_cpu *pvh_cpu_of(uint32_t vcpu);
 void pvh_secondary_entry(void);
 void pvh_upcall_entry(void);
 void pvh_spurious_entry(void);
+void pvh_uart_entry(void);
 extern uint8_t pvh_page_tables[];
-/* Called by entry.S. */
+/* Called by entry.S. pvh_uart_interrupt: uarts.c. */
+void pvh_uart_interrupt(struct pvh_cpu *cpu);
 void pvh_upcall(struct pvh_cpu *cpu);
 _Noreturn void pvh_secondary_main(struct pvh_cpu *cpu);
 

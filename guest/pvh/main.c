@@ -3,6 +3,7 @@
 #include "debug_port.h"
 #include "mode.h"
 #include "start_info.h"
+#include "uarts.h"
 #include "x86.h"
 #include <string.h>
 
@@ -103,11 +104,16 @@ void pvh_main(uint32_t start_info)
                                           .cmdline = info.cmdline,
                                           .debug = &debug_port.hvc,
                                           .cpu_ops = &pvh_cpu_ops,
+                                          .uarts = pvh_uart_places,
+                                          .n_uarts = PVH_UARTS,
+                                          .first_uart = PVH_UARTS,
+                                          .uart_interrupts = pvh_uart_interrupts,
                                           .halt = halt};
     uint32_t xen_base = find_xen();
 
     platform.ctx = pvh_cpu_of(0);
     machine.hypervisor = set_up_hypercalls(xen_base);
+    platform.wait = machine.hypervisor ? NULL : pvh_wait;
     pvh_cpus_init(xen_base);
     debug_port_init(&debug_port, &platform);
     start_info_read(&info, &platform, start_info);

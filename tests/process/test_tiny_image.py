@@ -5,12 +5,12 @@ import re
 import struct
 import sys
 
-GUEST = {'console_io.c', 'events.c', 'hvc.c', 'shared_page.c', 'xen_console.c', 'print.c', 'start_info.c', 'string.c', 'tiny.c',
+GUEST = {'console_io.c', 'events.c', 'hvc.c', 'ns16550.c', 'pl011.c', 'shared_page.c', 'uart.c', 'xen_console.c', 'print.c', 'start_info.c', 'string.c', 'tiny.c',
          'tiny_cpus.c', 'tiny_events.c', 'tiny_fault.c', 'tiny_hostile.c', 'tiny_selftest.c', 'tiny_selftest_events.c',
-         'tiny_stress.c', 'tiny_words.c', 'main.c', 'ring.c', 'xencons.c'}
+         'tiny_stress.c', 'tiny_uart.c', 'tiny_words.c', 'main.c', 'ring.c', 'xencons.c'}
 ENGINES = {'tiny-process': GUEST | {'process_entry.S.o', 'sandbox.c', 'start.c', 'threads.c'},
-           'tiny-pvh': GUEST | {'pvh_x86_64_entry.S.o', 'cpus.c', 'debug_port.c'},
-           'tiny-pvh32': GUEST | {'pvh_x86_32_entry.S.o', 'cpus.c', 'debug_port.c', 'divide.c'}}
+           'tiny-pvh': GUEST | {'pvh_x86_64_entry.S.o', 'cpus.c', 'debug_port.c', 'uarts.c'},
+           'tiny-pvh32': GUEST | {'pvh_x86_32_entry.S.o', 'cpus.c', 'debug_port.c', 'divide.c', 'uarts.c'}}
 PT_DYNAMIC, PT_INTERP = 2, 3
 SHT_SYMTAB, SHT_DYNAMIC = 2, 6
 DT_NEEDED = 1

@@ -55,8 +55,9 @@ pvh_secondary_entry:
  * What C may change is saved; the stack is aligned anew, for an interrupt finds it anyhow. The way back is not by iret: where
  * KVM has to emulate code without paging it knows none.
  */
-    .globl pvh_upcall_entry
-pvh_upcall_entry:
+    .macro interrupt entry, function
+    .globl \entry
+\entry:
     pushl %eax
     pushl %ecx
     pushl %edx
@@ -68,12 +69,16 @@ pvh_upcall_entry:
     andl $-16, %esp
     subl $12, %esp
     pushl (%eax)
-    call pvh_upcall
+    call \function
     movl %ebp, %esp
     popl %ebp
     popl %edx
     popl %ecx
     popl %eax
+    jmp pvh_spurious_entry
+    .endm
+    interrupt pvh_uart_entry, pvh_uart_interrupt
+    interrupt pvh_upcall_entry, pvh_upcall
     .globl pvh_spurious_entry
 pvh_spurious_entry:
     pushl 8(%esp)

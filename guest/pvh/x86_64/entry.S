@@ -69,8 +69,9 @@ pvh_secondary_entry:
     ud2
 
 /* What C may change is saved. The frame is 5 words, 9 more make it 112 bytes: the stack is aligned for the call. */
-    .globl pvh_upcall_entry
-pvh_upcall_entry:
+    .macro interrupt entry, function
+    .globl \entry
+\entry:
     pushq %rax
     pushq %rcx
     pushq %rdx
@@ -84,7 +85,7 @@ pvh_upcall_entry:
     movq %rsp, %rax
     andq $-STACK_BYTES, %rax
     movq (%rax), %rdi
-    call pvh_upcall
+    call \function
     popq %r11
     popq %r10
     popq %r9
@@ -94,6 +95,10 @@ pvh_upcall_entry:
     popq %rdx
     popq %rcx
     popq %rax
+    jmp pvh_spurious_entry
+    .endm
+    interrupt pvh_uart_entry, pvh_uart_interrupt
+    interrupt pvh_upcall_entry, pvh_upcall
     .globl pvh_spurious_entry
 pvh_spurious_entry:
     iretq

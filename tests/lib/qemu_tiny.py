@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""tiny on a machine of QEMU's, with its UART on our standard streams."""
+import os
+import re
+import select
+import subprocess
+import time
+
+PROMPT = b'tiny> '
+HANG_S = 60
+
+
+class Tiny:
+    def __init__(self, argv):
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        self.seen = b''
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+    def _more(self):
+        ready, _, _ = select.select([self.process.stdout], [], [], HANG_S)
+        assert ready, f'silent after {self.seen[-300:]!r}'
+        data = os.read(self.process.stdout.fileno(), 65536)
+        self.seen += data
+        return data
+
+    def until(self, pattern):
+        """What came up to and with the first match of pattern; it is gone from `seen` then."""
+        end = time.monotonic() + HANG_S
+        while (found := re.search(pattern, self.seen)) is None:
+            assert self._more() and time.monotonic() < end, f'no {pattern!r} in {self.seen[-300:]!r}'
+        out, self.seen = self.seen[:found.end()], self.seen[found.end():]
+        return out
+
+    def send(self, data):
+        while data:
+            data = data[os.write(self.process.stdin.fileno(), data):]
+
+    def run(self, line):
+        """A word at the prompt: what it printed."""
+        self.send(line.encode() + b'\r')
+        self.until(re.escape(line.encode()) + b'\r\n')
+        out = self.until(re.escape(PROMPT))
+        return out[:-len(PROMPT)]
+
+    def status(self):
+        while self._more():
+            pass
+        return self.process.wait(timeout=HANG_S)
+
+
+def x86(kernel, cmdline, machine='pc'):
+    """console=uart is a 16550 at 0x3f8; the exit status is isa-debug-exit's: 2 * reason + 1."""
+    return Tiny(['qemu-system-x86_64', '-M', machine, '-accel', 'tcg', '-m', '64', '-kernel', guest(kernel), '-append', cmdline,
+                 '-display', 'none', '-nodefaults', '-no-reboot', '-serial', 'stdio',
+                 '-device', 'isa-debug-exit,iobase=0x501,iosize=4'])
+
+
+def guest(name):
+    return os.path.join(os.environ['VCONS_BUILD'], 'guest', name)
