@@ -146,7 +146,7 @@ static int64_t shut_down(struct vc_events *e, void *ctx, uint64_t arg)
         return -XEN_EFAULT;
     if (s.reason == SHUTDOWN_suspend)
         return -XEN_EOPNOTSUPP; /* nobody could wake it again */
-    if (s.reason > SHUTDOWN_crash)
+    if (s.reason > SHUTDOWN_soft_reset)
         s.reason = SHUTDOWN_crash;
     e->env->shutdown(ctx, s.reason);
     return 0;

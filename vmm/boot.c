@@ -10,16 +10,14 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <vcons/wire/pvh.h>
 
-#define MAP_ENTRIES_MAX 6u
-#define PC_LOW_END      UINT64_C(0xa0000) /* a PC's first 640 KiB */
-#define PC_AREA_GPA     UINT64_C(0xc0000)
+#define PC_LOW_END  UINT64_C(0xa0000) /* a PC's first 640 KiB */
+#define PC_AREA_GPA UINT64_C(0xc0000)
 
 struct boot_area {
     struct hvm_start_info start_info;
     struct hvm_modlist_entry module;
-    struct hvm_memmap_table_entry memmap[MAP_ENTRIES_MAX];
+    struct hvm_memmap_table_entry memmap[BOOT_MAP_MAX];
     char cmdline[BOOT_CMDLINE_MAX + 1];
 };
 _Static_assert(sizeof(struct boot_area) <= BOOT_AREA_BYTES, "boot.h");
@@ -60,28 +58,29 @@ close_fd:
     return result;
 }
 
-static void add_range(struct boot_area *area, uint64_t begin, uint64_t end, uint32_t type)
+static struct hvm_memmap_table_entry range(uint64_t begin, uint64_t end, uint32_t type)
 {
-    area->memmap[area->start_info.memmap_entries++] =
-        (struct hvm_memmap_table_entry){.addr = begin, .size = end - begin, .type = type};
+    return (struct hvm_memmap_table_entry){.addr = begin, .size = end - begin, .type = type};
 }
 
-static void fill_map(struct boot_area *area, const struct guest_memory *m)
+uint32_t boot_map(const struct guest_memory *m, struct hvm_memmap_table_entry map[BOOT_MAP_MAX])
 {
     const uint32_t ram = XEN_HVM_MEMMAP_TYPE_RAM, reserved = XEN_HVM_MEMMAP_TYPE_RESERVED;
+    uint32_t n = 0;
 
     if (!m->special_apart) {
-        add_range(area, 0, area_gpa(m), ram);
-        add_range(area, area_gpa(m), m->bytes, reserved);
-        return;
+        map[n++] = range(0, area_gpa(m), ram);
+        map[n++] = range(area_gpa(m), m->bytes, reserved);
+        return n;
     }
-    add_range(area, 0, PC_LOW_END, ram);
-    add_range(area, PC_AREA_GPA, PC_AREA_GPA + BOOT_AREA_BYTES, reserved);
-    add_range(area, BOOT_PC_ACPI_GPA, BOOT_PC_ACPI_GPA + BOOT_PC_ACPI_BYTES, XEN_HVM_MEMMAP_TYPE_ACPI);
-    add_range(area, BOOT_PC_KERNEL_GPA, m->low_bytes, ram);
-    add_range(area, m->special_gpa, m->special_gpa + MEMORY_SPECIAL_PAGES * 4096, reserved);
+    map[n++] = range(0, PC_LOW_END, ram);
+    map[n++] = range(PC_AREA_GPA, PC_AREA_GPA + BOOT_AREA_BYTES, reserved);
+    map[n++] = range(BOOT_PC_ACPI_GPA, BOOT_PC_ACPI_GPA + BOOT_PC_ACPI_BYTES, XEN_HVM_MEMMAP_TYPE_ACPI);
+    map[n++] = range(BOOT_PC_KERNEL_GPA, m->low_bytes, ram);
+    map[n++] = range(m->special_gpa, m->special_gpa + MEMORY_SPECIAL_PAGES * 4096, reserved);
     if (m->bytes > m->low_bytes)
-        add_range(area, MEMORY_HIGH, MEMORY_HIGH + (m->bytes - m->low_bytes), ram);
+        map[n++] = range(MEMORY_HIGH, MEMORY_HIGH + (m->bytes - m->low_bytes), ram);
+    return n;
 }
 
 static void fill_area(struct boot_area *area, const struct guest_memory *m, const char *cmdline)
@@ -99,7 +98,7 @@ static void fill_area(struct boot_area *area, const struct guest_memory *m, cons
         .rsdp_paddr = m->special_apart ? BOOT_PC_ACPI_GPA : 0,
         .memmap_paddr = at + offsetof(struct boot_area, memmap),
     };
-    fill_map(area, m);
+    area->start_info.memmap_entries = boot_map(m, area->memmap);
 }
 
 int boot_write(struct guest_memory *m, const char *cmdline, const char *ramdisk, uint64_t kernel_end,

@@ -23,7 +23,9 @@
 #ifndef VCONS_VMM_BOOT_H
 #define VCONS_VMM_BOOT_H
 #include "memory.h"
+#include <vcons/wire/pvh.h>
 
+#define BOOT_MAP_MAX       6u /* ranges of a memory map */
 #define BOOT_AREA_BYTES    65536u
 #define BOOT_CMDLINE_MAX   4095u
 #define BOOT_PC_KERNEL_GPA UINT64_C(0x100000) /* a kernel's lowest address in the PC layout */
@@ -33,6 +35,8 @@
 /* Where the console page lies, and that of XenStore. */
 static inline uint64_t boot_console_gpa(const struct guest_memory *m) { return m->special_gpa + 4 * UINT64_C(4096); }
 static inline uint64_t boot_store_gpa(const struct guest_memory *m) { return m->special_gpa + 5 * UINT64_C(4096); }
+/* The memory map, as hvm_start_info has it. How many ranges there are. */
+uint32_t boot_map(const struct guest_memory *m, struct hvm_memmap_table_entry map[BOOT_MAP_MAX]);
 /*
  * Write the boot area, and read the file ramdisk into RAM (NULL: none). kernel_end: the ramdisk goes above it. *start_info
  * is its guest physical address.

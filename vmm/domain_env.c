@@ -136,16 +136,18 @@ static void yield(void *ctx)
 
 /* ---- What happens to the domain. ---- */
 
+/* A soft reset would keep its memory for the kernel that it has loaded there (kexec). */
 static void shut_down(void *ctx, uint32_t reason)
 {
     struct domain *d = ((struct domain_vcpu *)ctx)->domain;
 
-    if (reason == SHUTDOWN_poweroff)
-        domain_end(d, REQUEST_POWEROFF);
-    else if (reason == SHUTDOWN_reboot)
-        domain_end(d, REQUEST_REBOOT);
-    else
-        domain_crashed(d, "the guest says so");
+    switch (reason) {
+    case SHUTDOWN_poweroff: domain_end(d, REQUEST_POWEROFF); return;
+    case SHUTDOWN_reboot: domain_end(d, REQUEST_REBOOT); return;
+    case SHUTDOWN_watchdog: domain_crashed(d, "its watchdog fired"); return;
+    case SHUTDOWN_soft_reset: domain_crashed(d, "it wants a soft reset, which there is not"); return;
+    default: domain_crashed(d, "the guest says so"); return;
+    }
 }
 
 static void sent(void *ctx, void *door)

@@ -73,6 +73,28 @@ bool grant_pages_used(struct grant_pages *g)
     return used;
 }
 
+bool grant_pages_grow(struct grant_pages *g, uint32_t n)
+{
+    bool has;
+
+    if (n > GRANTS_FRAMES_MAX)
+        return false;
+    pthread_mutex_lock(&g->lock);
+    has = n == 0 || grow(g, n - 1) == 0;
+    pthread_mutex_unlock(&g->lock);
+    return has;
+}
+
+uint64_t grant_pages_gfn(struct grant_pages *g, uint32_t i)
+{
+    uint64_t gpa;
+
+    pthread_mutex_lock(&g->lock);
+    gpa = i < g->n ? g->frames[i].gpa : ENGINE_NOWHERE;
+    pthread_mutex_unlock(&g->lock);
+    return gpa == ENGINE_NOWHERE ? UINT64_MAX : gpa / PAGE;
+}
+
 uint32_t grant_pages_frames(struct grant_pages *g)
 {
     uint32_t n;

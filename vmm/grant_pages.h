@@ -39,6 +39,10 @@ int grant_pages_reset(struct grant_pages *g, const struct guest_memory *memory, 
 int64_t grant_pages_place(struct grant_pages *g, uint64_t idx, uint64_t gfn);
 /* Whether the guest has placed any of it. */
 bool grant_pages_used(struct grant_pages *g);
+/* The table has n frames at least, if it may. */
+bool grant_pages_grow(struct grant_pages *g, uint32_t n);
+/* Where the guest has frame i; UINT64_MAX: nowhere. */
+uint64_t grant_pages_gfn(struct grant_pages *g, uint32_t i);
 /* How many frames the table has. */
 uint32_t grant_pages_frames(struct grant_pages *g);
 /* The page that the guest has at gfn, outside of its RAM; NULL: none of ours. */

@@ -71,7 +71,7 @@ struct vc_events_env {                                               /* what is 
      */
     enum vc_wait (*wait)(void *ctx, const uint32_t *word, uint32_t value, uint64_t deadline_ns);
     void (*yield)(void *ctx);
-    /* SHUTDOWN_poweroff, _reboot or _crash; unknown reasons are a crash */
+    /* SHUTDOWN_*, but _suspend, which the guest is refused; unknown reasons are a crash */
     void (*shutdown)(void *ctx, uint32_t reason);
     /*
      * Optional: the ports of another domain, which stay until peer_done; NULL: no such domain. A domain that goes away

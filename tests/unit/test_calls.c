@@ -26,6 +26,7 @@ static struct recorded {
     void *mapped_page;
     int map_result;
     bool holes; /* translate: odd pages are not there */
+    bool low;   /* translate: one to one, for pointers of 32 bits */
 } seen;
 
 static int initialise(void *engine, uint32_t vcpu, const struct vcpu_hvm_context *context)
@@ -78,7 +79,7 @@ static bool translate(void *engine, uint32_t vcpu, uint64_t gva, bool write, uin
     (void)engine, (void)vcpu, (void)write;
     if (seen.holes && (gva / XEN_PAGE_BYTES & 1) != 0)
         return false;
-    *gpa = gva - BASE;
+    *gpa = seen.low ? gva : gva - BASE;
     return true;
 }
 
@@ -167,6 +168,7 @@ static void pointers_outside_are_faults(void **state)
         {"features", XEN_xen_version, XENVER_get_features, 0, false},
         {"guest handle", XEN_xen_version, XENVER_guest_handle, 0, false},
         {"add to physmap", XEN_memory_op, XENMEM_add_to_physmap, 0, false},
+        {"memory map", XEN_memory_op, XENMEM_memory_map, 0, false},
         {"set param", XEN_hvm_op, HVMOP_set_param, 0, false},
         {"get param", XEN_hvm_op, HVMOP_get_param, 0, false},
         {"upcall vector", XEN_hvm_op, HVMOP_set_evtchn_upcall_vector, 0, false},
@@ -229,7 +231,7 @@ static void plain_answers(void **state)
         {"page size with a pointer", XEN_xen_version, XENVER_pagesize, ARG, 0, -XEN_EINVAL},
         {"no such version", XEN_xen_version, 77, ARG, 0, -XEN_ENOSYS},
         {"upper half of a command is not looked at", XEN_xen_version, 1ull << 32, 0, 0, 0x40011},
-        {"memory map", XEN_memory_op, XENMEM_memory_map, ARG, 0, -XEN_ENOSYS},
+        {"the machine's memory map", XEN_memory_op, 10, ARG, 0, -XEN_ENOSYS},
         {"reservation", XEN_memory_op, XENMEM_current_reservation, ARG, 0, -XEN_ENOSYS},
         {"page tables die", XEN_hvm_op, HVMOP_pagetable_dying, ARG, 0, -XEN_ENOSYS},
         {"page tables die nowhere", XEN_hvm_op, HVMOP_pagetable_dying, 0, 0, -XEN_ENOSYS},
@@ -249,7 +251,7 @@ static void plain_answers(void **state)
         {"vm_assist of another kind", XEN_vm_assist, VMASST_CMD_enable, 2, 0, -XEN_EINVAL},
         {"set_timer_op, none", XEN_set_timer_op, 0, 0, 0, 0},
         {"map a grant", XEN_grant_table_op, GNTTABOP_map_grant_ref, ARG, 1, -XEN_ENOSYS},
-        {"set up a table", XEN_grant_table_op, GNTTABOP_setup_table, ARG, 1, -XEN_ENOSYS},
+        {"set up two tables", XEN_grant_table_op, GNTTABOP_setup_table, ARG, 2, -XEN_EINVAL},
         {"no query", XEN_grant_table_op, GNTTABOP_query_size, ARG, 0, -XEN_EINVAL},
         {"two queries", XEN_grant_table_op, GNTTABOP_query_size, ARG, 2, -XEN_EINVAL},
         {"FIFO events", XEN_event_channel_op, EVTCHNOP_init_control, ARG, 0, -XEN_ENOSYS},
@@ -442,6 +444,146 @@ static void grants_move_with_their_content(void **state)
     assert_int_equal(grant_pages_frames(&r->domain.grants), 4);
 }
 
+/* shared_info lies on a frame of the grant table outside RAM, and the frame goes elsewhere: nothing is written to it any more,
+ * neither there nor where it is then. */
+static void events_leave_a_frame_that_moved(void **state)
+{
+    struct rig *r = *state;
+    struct evtchn_bind_ipi *bind = at(r, ARG);
+    struct shared_info_x86_64 *info;
+    uint32_t port;
+    size_t nonzero = 0;
+
+    assert_int_equal(place(r, XEN_DOMID_SELF, XENMAPSPACE_grant_table, 1, OUTSIDE), 0);
+    info = seen.mapped_page;
+    assert_int_equal(place(r, XEN_DOMID_SELF, XENMAPSPACE_shared_info, 0, OUTSIDE), 0);
+    *bind = (struct evtchn_bind_ipi){.vcpu = 0};
+    assert_int_equal(call(r, XEN_event_channel_op, EVTCHNOP_bind_ipi, ARG, 0), 0);
+    port = bind->port;
+    *(struct evtchn_send *)at(r, ARG) = (struct evtchn_send){.port = port};
+    assert_int_equal(call(r, XEN_event_channel_op, EVTCHNOP_send, ARG, 0), 0);
+    assert_int_equal(info->evtchn_pending[0], UINT64_C(1) << port);
+
+    assert_int_equal(place(r, XEN_DOMID_SELF, XENMAPSPACE_grant_table, 1, OUTSIDE + 1), 0);
+    assert_ptr_equal(seen.mapped_page, info); /* the same page, elsewhere: full of grants from now on */
+    memset(info, 0, sizeof *info);
+    *(struct evtchn_send *)at(r, ARG) = (struct evtchn_send){.port = port};
+    assert_int_equal(call(r, XEN_event_channel_op, EVTCHNOP_send, ARG, 0), 0);
+    vc_shared_info_wallclock(&r->domain.shared, 7, 7);
+    for (size_t i = 0; i < XEN_PAGE_BYTES; i++)
+        nonzero += ((const uint8_t *)info)[i] != 0;
+    assert_int_equal(nonzero, 0);
+
+    /* A move that fails half-way has taken it away, too. */
+    assert_int_equal(place(r, XEN_DOMID_SELF, XENMAPSPACE_shared_info, 0, OUTSIDE + 1), 0);
+    seen.map_result = -XEN_ENOSPC;
+    assert_int_equal(place(r, XEN_DOMID_SELF, XENMAPSPACE_grant_table, 1, OUTSIDE), -XEN_ENOSPC);
+    memset(info, 0, sizeof *info);
+    *(struct evtchn_send *)at(r, ARG) = (struct evtchn_send){.port = port};
+    assert_int_equal(call(r, XEN_event_channel_op, EVTCHNOP_send, ARG, 0), 0);
+    assert_int_equal(info->evtchn_pending[0], 0);
+}
+
+static void tables_are_listed_as_by_xen(void **state)
+{
+    static const struct {
+        const char *name;
+        uint16_t dom;
+        uint32_t nr_frames;
+        uint64_t list;
+        int16_t status;
+    } rows[] = {{"its own", XEN_DOMID_SELF, 2, ARG + 64, GNTST_okay},
+                {"by number", 5, 0, 0, GNTST_okay},
+                {"no such domain", 99, 1, ARG + 64, GNTST_bad_domain},
+                {"the hypervisor", 0, 1, ARG + 64, GNTST_permission_denied},
+                {"too many", XEN_DOMID_SELF, GRANTS_FRAMES_MAX + 1, ARG + 64, GNTST_general_error},
+                {"far too many", XEN_DOMID_SELF, UINT32_MAX, ARG + 64, GNTST_general_error},
+                {"a list that is nowhere", XEN_DOMID_SELF, 1, NOWHERE, GNTST_bad_virt_addr}};
+    struct rig *r = *state;
+    struct gnttab_setup_table *table = at(r, ARG);
+    struct compat_gnttab_setup_table *compat = at(r, ARG);
+    const uint64_t *list = at(r, ARG + 64);
+
+    assert_int_equal(place(r, XEN_DOMID_SELF, XENMAPSPACE_grant_table, 0, 0x30), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        *table = (struct gnttab_setup_table){
+            .dom = rows[i].dom, .nr_frames = rows[i].nr_frames, .status = 77, .frame_list = rows[i].list};
+        assert_int_equal(call(r, XEN_grant_table_op, GNTTABOP_setup_table, ARG, 1), 0);
+        if (table->status != rows[i].status)
+            fail_msg("%s: status %d", rows[i].name, table->status);
+    }
+    assert_true(list[0] == 0x30 && list[1] == UINT64_MAX); /* the second one has no place yet */
+    assert_int_equal(grant_pages_frames(&r->domain.grants), 2);
+    *compat = (struct compat_gnttab_setup_table){
+        .dom = XEN_DOMID_SELF, .nr_frames = 2, .status = 77, .frame_list = (uint32_t)(ARG - BASE) + 64};
+    seen.low = true;
+    assert_int_equal(domain_hypercall_compat(&r->domain, 0, XEN_grant_table_op,
+                                             (const uint64_t[6]){GNTTABOP_setup_table, ARG - BASE, 1}),
+                     0);
+    assert_int_equal(compat->status, GNTST_okay);
+    assert_int_equal(list[0], 0xffffffff00000030);
+}
+
+static uint64_t e820_end(const struct xen_e820_entry *e)
+{
+    return (e->addr_low | (uint64_t)e->addr_high << 32) + (e->size_low | (uint64_t)e->size_high << 32);
+}
+
+/* The one of hvm_start_info: all of RAM but for what the builder keeps at its end. */
+static void memory_map_is_the_boot_map(void **state)
+{
+    struct rig *r = *state;
+    struct xen_memory_map *map = at(r, ARG);
+    struct compat_memory_map *compat = at(r, ARG);
+    struct xen_e820_entry *entries = at(r, ARG + 64);
+
+    *map = (struct xen_memory_map){.nr_entries = 128, .buffer = ARG + 64};
+    assert_int_equal(call(r, XEN_memory_op, XENMEM_memory_map, ARG, 0), 0);
+    assert_int_equal(map->nr_entries, 2);
+    assert_true(entries[0].type == 1 && entries[0].addr_low == 0 && entries[1].type == 2);
+    assert_int_equal(e820_end(&entries[0]), entries[1].addr_low);
+    assert_int_equal(e820_end(&entries[1]), RAM);
+    assert_in_range(entries[1].addr_low, RAM - 0x20000, RAM - 0x9000);
+
+    memset(entries, 0xee, 2 * sizeof *entries);
+    *map = (struct xen_memory_map){.nr_entries = 1, .buffer = ARG + 64}; /* room for one */
+    assert_int_equal(call(r, XEN_memory_op, XENMEM_memory_map, ARG, 0), 0);
+    assert_true(map->nr_entries == 1 && entries[0].type == 1 && entries[1].type == 0xeeeeeeee);
+    *map = (struct xen_memory_map){.nr_entries = 2, .buffer = NOWHERE};
+    assert_int_equal(call(r, XEN_memory_op, XENMEM_memory_map, ARG, 0), -XEN_EFAULT);
+    *compat = (struct compat_memory_map){.nr_entries = 2, .buffer = (uint32_t)(ARG - BASE) + 64};
+    seen.low = true;
+    assert_int_equal(
+        domain_hypercall_compat(&r->domain, 0, XEN_memory_op, (const uint64_t[6]){XENMEM_memory_map, ARG - BASE}), 0);
+    assert_true(compat->nr_entries == 2 && entries[1].type == 2);
+}
+
+static void shutdowns_have_their_reasons(void **state)
+{
+    static const struct {
+        uint32_t reason;
+        enum domain_request request;
+        const char *why;
+    } rows[] = {{SHUTDOWN_poweroff, REQUEST_POWEROFF, ""},      {SHUTDOWN_reboot, REQUEST_REBOOT, ""},
+                {SHUTDOWN_suspend, REQUEST_NONE, ""},           {SHUTDOWN_crash, REQUEST_CRASH, "the guest says so"},
+                {SHUTDOWN_watchdog, REQUEST_CRASH, "watchdog"}, {SHUTDOWN_soft_reset, REQUEST_CRASH, "soft reset"},
+                {6, REQUEST_CRASH, "the guest says so"}};
+    struct rig *r = *state;
+    struct domain *d = &r->domain;
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        atomic_store(&d->request, REQUEST_NONE);
+        atomic_store(&d->stopping, false);
+        d->why[0] = '\0';
+        *(uint32_t *)at(r, ARG) = rows[i].reason;
+        assert_int_equal(call(r, XEN_sched_op, SCHEDOP_shutdown, ARG, 0),
+                         rows[i].request == REQUEST_NONE ? -XEN_EOPNOTSUPP : 0);
+        if (domain_stopping(d) != (rows[i].request != REQUEST_NONE) ||
+            atomic_load(&d->request) != (int)rows[i].request || strstr(d->why, rows[i].why) == NULL)
+            fail_msg("reason %u: request %d, \"%s\"", rows[i].reason, atomic_load(&d->request), d->why);
+    }
+}
+
 static void versions_of_grants(void **state)
 {
     static const struct {
@@ -603,6 +745,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(vcpus_come_and_go, make, unmake),
         cmocka_unit_test_setup_teardown(places_that_are_none, make, unmake),
         cmocka_unit_test_setup_teardown(grants_move_with_their_content, make, unmake),
+        cmocka_unit_test_setup_teardown(events_leave_a_frame_that_moved, make, unmake),
+        cmocka_unit_test_setup_teardown(tables_are_listed_as_by_xen, make, unmake),
+        cmocka_unit_test_setup_teardown(memory_map_is_the_boot_map, make, unmake),
+        cmocka_unit_test_setup_teardown(shutdowns_have_their_reasons, make, unmake),
         cmocka_unit_test_setup_teardown(versions_of_grants, make, unmake),
         cmocka_unit_test_setup_teardown(compat_layouts, make, unmake),
         cmocka_unit_test_setup_teardown(timers_fire_their_vcpus_virq, make, unmake),

@@ -696,9 +696,14 @@ static const struct {
     int64_t result;
     uint32_t told;
 } ends[] = {
-    {SHUTDOWN_poweroff, 0, SHUTDOWN_poweroff}, {SHUTDOWN_reboot, 0, SHUTDOWN_reboot},
-    {SHUTDOWN_crash, 0, SHUTDOWN_crash},       {SHUTDOWN_suspend, -XEN_EOPNOTSUPP, UINT32_MAX},
-    {SHUTDOWN_watchdog, 0, SHUTDOWN_crash},    {UINT32_MAX, 0, SHUTDOWN_crash},
+    {SHUTDOWN_poweroff, 0, SHUTDOWN_poweroff},
+    {SHUTDOWN_reboot, 0, SHUTDOWN_reboot},
+    {SHUTDOWN_crash, 0, SHUTDOWN_crash},
+    {SHUTDOWN_suspend, -XEN_EOPNOTSUPP, UINT32_MAX},
+    {SHUTDOWN_watchdog, 0, SHUTDOWN_watchdog},
+    {SHUTDOWN_soft_reset, 0, SHUTDOWN_soft_reset},
+    {6, 0, SHUTDOWN_crash},
+    {UINT32_MAX, 0, SHUTDOWN_crash},
 };
 static void shutdowns(void **state)
 {

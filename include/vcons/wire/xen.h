@@ -399,6 +399,7 @@ enum {
     GNTST_general_error = -1,
     GNTST_bad_domain = -2,
     GNTST_bad_gntref = -3,
+    GNTST_bad_virt_addr = -5,
     GNTST_permission_denied = -8
 };
 enum { GTF_invalid = 0, GTF_permit_access = 1, GTF_type_mask = 3, GTF_readonly = 4, GTF_reading = 8, GTF_writing = 16 };
@@ -415,6 +416,14 @@ struct gnttab_setup_table {
     int16_t status; /* out, GNTST_* */
     uint16_t pad2[3];
     uint64_t frame_list; /* guest address of nr_frames u64 */
+};
+struct compat_gnttab_setup_table {
+    uint16_t dom;
+    uint16_t pad;
+    uint32_t nr_frames;
+    int16_t status;
+    uint16_t pad2;
+    uint32_t frame_list; /* of nr_frames u32 */
 };
 struct gnttab_query_size {
     uint16_t dom;
@@ -537,6 +546,7 @@ _Static_assert(sizeof(struct compat_add_to_physmap) == 16, "xen/public/memory.h"
 _Static_assert(sizeof(struct xen_memory_map) == 16, "xen/public/memory.h");
 _Static_assert(sizeof(struct xen_e820_entry) == 20, "xen/public/arch-x86/hvm/start_info.h");
 _Static_assert(sizeof(struct gnttab_setup_table) == 24, "xen/public/grant_table.h");
+_Static_assert(sizeof(struct compat_gnttab_setup_table) == 16, "xen/public/grant_table.h");
 _Static_assert(sizeof(struct gnttab_query_size) == 16, "xen/public/grant_table.h");
 _Static_assert(offsetof(struct gnttab_query_size, status) == 12, "xen/public/grant_table.h");
 _Static_assert(sizeof(struct grant_entry_v1) == 8, "xen/public/grant_table.h");
