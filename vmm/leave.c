@@ -5,6 +5,8 @@
 #include "vmm.h"
 
 #define QUIT_LOOK_MS 500 /* domains that still stop after so long may be held */
+#define UNATTENDED_MS                                                                                                  \
+    30000 /* hold = forever ends so long after we were told to end, if nobody is there to take it or to say so */
 
 static bool all_delivered(struct vmm *vmm)
 {
@@ -57,11 +59,37 @@ static bool any_saving(const struct vmm *vmm)
     return false;
 }
 
+/* What the service has not taken stays behind. */
+static void leave_without(struct vmm *vmm)
+{
+    vmm->leave_deadline_ms = 0;
+    for (size_t i = 0; i < vmm->n_domains; i++)
+        domain_give_up(vmm->domains[i]);
+}
+
+/* No service, and no terminal at which somebody could press q. */
+static bool is_unattended(struct vmm *vmm)
+{
+    uint64_t now = vmm_now_ms();
+
+    if (!vmm->quitting || vmm->terminal.has_keys || vmm->link.phase != LINK_DOWN) {
+        vmm->unattended_since_ms = 0;
+        return false;
+    }
+    if (vmm->unattended_since_ms == 0)
+        vmm->unattended_since_ms = now;
+    return now - vmm->unattended_since_ms >= UNATTENDED_MS;
+}
+
 /* While domains stop, with `leaving` false, and after that. */
 static void leave_look(uv_timer_t *timer)
 {
     struct vmm *vmm = timer->data;
 
+    if (is_unattended(vmm) && vmm->leave_deadline_ms != 0) {
+        vmm_print(vmm, "no console service came to take what is left, and nobody can be asked: leaving without");
+        leave_without(vmm);
+    }
     if (!vmm->leaving) {
         if (any_held(vmm))
             say_we_wait(vmm);
@@ -70,17 +98,9 @@ static void leave_look(uv_timer_t *timer)
     }
 }
 
-/* Asked again by somebody who was told what we wait for: what the service has not taken stays behind. */
-static void leave_without(struct vmm *vmm)
-{
-    vmm->leave_deadline_ms = 0;
-    for (size_t i = 0; i < vmm->n_domains; i++)
-        domain_give_up(vmm->domains[i]);
-}
-
 void vmm_quit(struct vmm *vmm)
 {
-    if (vmm->said_we_wait)
+    if (vmm->said_we_wait) /* asked again by somebody who was told what we wait for */
         leave_without(vmm);
     vmm->quitting = true;
     if (!vmm->leaving)

@@ -123,6 +123,7 @@ static int run(struct vmm *vmm, const struct arguments *a)
     struct problem problem;
     int status = -1;
 
+    vmm->detached = a->detached;
     if (a->detached)
         vmm->config.on_terminal = false;
     if (open_trace(vmm, a->trace, &problem) != 0) {

@@ -117,10 +117,8 @@ static int init_console(struct vmm *vmm, struct problem *problem)
 
 static void say(struct vmm *vmm, char what)
 {
-    if (vmm->run_fd >= 0 && write(vmm->run_fd, &what, 1) < 0) {
-        close(vmm->run_fd); /* nobody waits for it any more */
-        vmm->run_fd = -1;
-    }
+    if (vmm->run_fd >= 0 && write(vmm->run_fd, &what, 1) < 0)
+        return; /* nobody waits for it any more */
 }
 
 void vmm_notify(struct vmm *vmm) { uv_async_send(&vmm->wake); }
@@ -145,8 +143,41 @@ struct domain *vmm_domain(struct vmm *vmm, const char *name)
 
 void vmm_no_keys(struct vmm *vmm) { link_focus(&vmm->link, 0); }
 
+static void unwatch_run(struct vmm *vmm)
+{
+    if (vmm->watches_run)
+        uv_close((uv_handle_t *)&vmm->run, NULL);
+    vmm->watches_run = false;
+}
+
+/*
+ * `vcons run` was killed. Who sits at our terminal sees what they see after a hang-up: the guests go on, and `attach` comes
+ * back. Without one there was a script, which meant them to end with it.
+ */
+static void run_is_gone(uv_poll_t *poll, int status, int events)
+{
+    struct vmm *vmm = poll->data;
+
+    (void)status, (void)events; /* nobody reads: EPOLLERR, which libuv hands over as an error */
+    unwatch_run(vmm);
+    if (vmm->terminal.raw)
+        vmm_detach(vmm);
+    else
+        vmm_quit(vmm);
+}
+
+static void watch_run(struct vmm *vmm)
+{
+    if (vmm->run_fd < 0 || vmm->detached || uv_poll_init(&vmm->loop, &vmm->run, vmm->run_fd) != 0)
+        return;
+    vmm->run.data = vmm;
+    vmm->watches_run = true;
+    uv_poll_start(&vmm->run, UV_DISCONNECT, run_is_gone);
+}
+
 void vmm_detach(struct vmm *vmm)
 {
+    unwatch_run(vmm); /* it leaves */
     vmm_print(vmm, "domains go on; `vcons attach %s` comes back", vmm->config.name);
     terminal_drain(&vmm->terminal, 200);
     terminal_close(&vmm->terminal);
@@ -289,6 +320,7 @@ int vmm_run(struct vmm *vmm, struct problem *problem)
     start_domains(vmm);
     vmm->started = true;
     say(vmm, 's');
+    watch_run(vmm);
     vmm_domain_off(vmm); /* none may have started */
     uv_run(&vmm->loop, UV_RUN_DEFAULT);
     return exit_status(vmm);
@@ -306,6 +338,7 @@ void vmm_finish(struct vmm *vmm)
     /* What vmm_init made first is there after each of its failures. */
     for (size_t i = 0; i < sizeof vmm->signals / sizeof vmm->signals[0]; i++)
         uv_close((uv_handle_t *)&vmm->signals[i], NULL);
+    unwatch_run(vmm);
     uv_close((uv_handle_t *)&vmm->leave, NULL);
     uv_close((uv_handle_t *)&vmm->wake, NULL);
     while (uv_run(&vmm->loop, UV_RUN_NOWAIT) != 0)

@@ -44,12 +44,16 @@ struct vmm {
 
     atomic_bool show; /* any thread: there is output for the terminal */
     bool started;
+    bool detached;     /* started in the background: whoever did has left */
     bool quitting;     /* all are to stop, and none starts again */
     bool leaving;      /* none runs; what the service has not yet taken may hold us for a little */
     bool said_we_wait; /* for the service; who asks to quit now will not */
     uv_timer_t leave;
     uint64_t leave_deadline_ms; /* 0: wait no more */
-    int run_fd;                 /* VCONS_RUN_FD, or -1 */
+    uint64_t unattended_since_ms;
+    int run_fd;    /* VCONS_RUN_FD, or -1 */
+    uv_poll_t run; /* whether somebody reads that, where that is `vcons run` in front */
+    bool watches_run;
     struct guest_clock clock;
     int trace_fd;        /* --trace hypercalls; -1: nobody asked */
     int lock_fd;         /* held while the name is ours */

@@ -158,6 +158,26 @@ def parent_of(pid):
         return int(f.read().rsplit(")", 1)[1].split()[1])
 
 
+def killed(place):
+    """A run that is killed: guests of a script end with it; those that somebody sits before go on."""
+    p = place.start([program("vcons"), "run", config(place, "script", ("k", ""))], stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL)
+    vmm = vcons_vmm_pid(place)
+    assert b"d1 = k" in p.stdout.readline(), "it is not in front"
+    p.kill()
+    wait_for(lambda: not alive(vmm), "the hypervisor to end with its run")
+    with Screen(place) as screen:
+        screen.command(f"vcons run {config(place, 'front', ('f', ''))}")
+        screen.wait("tiny>")
+        vmm = vcons_vmm_pid(place)
+        os.kill(parent_of(vmm), signal.SIGKILL)
+        screen.wait("`vcons attach front` comes back")
+        vcons(place, "send", "f", "echo still here")
+        wait_for(lambda: "still here\n" in vcons(place, "log", "f")[0].replace("echo still here", ""), "the guest")
+        vcons(place, "stop", "--all")
+        wait_for(lambda: not alive(vmm), "the hypervisor to end")
+
+
 def private(place):
     """Leaves nothing but, after a failure, its logs."""
     _, err = vcons(place, "run", "--private", config(place, "p1", ("g", 'cmdline = "poweroff"')))
@@ -179,6 +199,7 @@ with Place() as place:
     try:
         detached(place)
         terminal(place)
+        killed(place)
         private(place)
     finally:
         subprocess.run([program("vcons"), "stop", "--all"], env=place.env, stderr=subprocess.DEVNULL, timeout=60)

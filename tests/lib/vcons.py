@@ -3,6 +3,7 @@
 
 Every process is ended by its pid; every wait is for a condition and has an end (WAIT_S).
 """
+import ctypes
 import fcntl
 import json
 import mmap
@@ -14,6 +15,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 BUILD = os.environ.get("VCONS_BUILD", os.path.join(os.path.dirname(__file__), "../../build"))
@@ -76,6 +78,15 @@ def switches(pid):
     return total
 
 
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent():
+    """A test that is killed leaves nothing behind."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class Place:
     """A fresh directory with the run, state and log directories of one test; gone at the end."""
 
@@ -99,6 +110,8 @@ class Place:
 
     def start(self, argv, **kw):
         kw.setdefault("stdin", subprocess.DEVNULL)
+        if threading.current_thread() is threading.main_thread():  # the kernel means the thread, not the process
+            kw.setdefault("preexec_fn", die_with_parent)
         p = subprocess.Popen(argv, env=dict(self.env, **kw.pop("extra_env", {})), **kw)
         self.processes.append(p)
         return p
