@@ -14,6 +14,7 @@ struct uart_rig {
     uint32_t room;                /* bytes that the line takes */
     char out[512];                /* what it took since OUT looked */
     uint32_t n_out, breaks, asks; /* since BREAKS, ASKED looked */
+    uint32_t timers;              /* requests since TIMERS looked */
     uint64_t timer;               /* as asked for last */
     bool irq;
     int wrong; /* env was told what it knew already */
@@ -39,7 +40,11 @@ static void rig_irq(void *ctx, bool level)
     g->wrong += level == g->irq;
     g->irq = level;
 }
-static void rig_timer(void *ctx, uint64_t ns) { ((struct uart_rig *)ctx)->timer = ns; }
+static void rig_timer(void *ctx, uint64_t ns)
+{
+    ((struct uart_rig *)ctx)->timer = ns;
+    ((struct uart_rig *)ctx)->timers++;
+}
 static void rig_input_room(void *ctx) { ((struct uart_rig *)ctx)->asks++; }
 static void rig_break(void *ctx) { ((struct uart_rig *)ctx)->breaks++; }
 static const struct vc_uart_env rig_env = {rig_out, rig_irq, rig_timer, rig_input_room, rig_break};
@@ -75,91 +80,40 @@ enum uart_op {
     ROOMY,
     BROKE,
     AGAIN,
-    FLOOD
+    FLOOD,
+    DRAIN,
+    TIMES,
 };
 struct uart_step {
     enum uart_op op;
     uint32_t offset, width, value;
     const char *text;
 };
-#define W(o, v)                                                                                                        \
-    {                                                                                                                  \
-        WRITE, o, 0, v, NULL                                                                                           \
-    } /* write v in the usual width */
-#define WN(o, w, v)                                                                                                    \
-    {                                                                                                                  \
-        WRITE, o, w, v, NULL                                                                                           \
-    } /* … w bytes wide */
-#define R(o, v)                                                                                                        \
-    {                                                                                                                  \
-        READ, o, 0, v, NULL                                                                                            \
-    } /* read: v is there */
-#define RN(o, w, v)                                                                                                    \
-    {                                                                                                                  \
-        READ, o, w, v, NULL                                                                                            \
-    } /* … */
-#define NO(o, w)                                                                                                       \
-    {                                                                                                                  \
-        REFUSED, o, w, 0, NULL                                                                                         \
-    } /* read and write refused */
-#define IN(text, taken)                                                                                                \
-    {                                                                                                                  \
-        INPUT, 0, 0, taken, text                                                                                       \
-    } /* so many of text are taken */
-#define BRK(fits)                                                                                                      \
-    {                                                                                                                  \
-        BROKEN, 0, 0, fits, NULL                                                                                       \
-    } /* a break from the other end, and whether it fits */
-#define LOSS()                                                                                                         \
-    {                                                                                                                  \
-        LOST, 0, 0, 0, NULL                                                                                            \
-    } /* an overrun */
-#define MODEM(v)                                                                                                       \
-    {                                                                                                                  \
-        WIRES, 0, 0, v, NULL                                                                                           \
-    } /* the wires from outside */
-#define LET(n)                                                                                                         \
-    {                                                                                                                  \
-        TAKES, 0, 0, n, NULL                                                                                           \
-    } /* the line takes n bytes from now on; nobody is told */
-#define ROOM(n)                                                                                                        \
-    {                                                                                                                  \
-        TAKES, 1, 0, n, NULL                                                                                           \
-    } /* … and the UART is told */
-#define OUT(text)                                                                                                      \
-    {                                                                                                                  \
-        OUTPUT, 0, 0, 0, text                                                                                          \
-    } /* what the line took since the last OUT */
-#define IRQ(v)                                                                                                         \
-    {                                                                                                                  \
-        LINE, 0, 0, v, NULL                                                                                            \
-    } /* the interrupt line is at v */
-#define TIMER(ns)                                                                                                      \
-    {                                                                                                                  \
-        TIME, 0, 0, ns, NULL                                                                                           \
-    } /* the newest request; 0: none */
-#define FIRE()                                                                                                         \
-    {                                                                                                                  \
-        FIRED, 0, 0, 0, NULL                                                                                           \
-    } /* its time has passed */
-#define ASKED(n)                                                                                                       \
-    {                                                                                                                  \
-        ROOMY, 0, 0, n, NULL                                                                                           \
-    } /* calls of input_room since the last ASKED */
-#define BREAKS(n)                                                                                                      \
-    {                                                                                                                  \
-        BROKE, 0, 0, n, NULL                                                                                           \
-    } /* breaks that the guest sent since the last BREAKS */
-#define RESET()                                                                                                        \
-    {                                                                                                                  \
-        AGAIN, 0, 0, 0, NULL                                                                                           \
-    }
-#define SEND(o, n)                                                                                                     \
-    {                                                                                                                  \
-        FLOOD, o, 0, n, NULL                                                                                           \
-    } /* write n bytes 'x' */
+/* clang-format off */
+#define W(o, v)         {WRITE, o, 0, v, NULL}     /* write v in the usual width */
+#define WN(o, w, v)     {WRITE, o, w, v, NULL}     /* … w bytes wide */
+#define R(o, v)         {READ, o, 0, v, NULL}      /* read: v is there */
+#define RN(o, w, v)     {READ, o, w, v, NULL}      /* … */
+#define NO(o, w)        {REFUSED, o, w, 0, NULL}   /* read and write refused */
+#define IN(text, taken) {INPUT, 0, 0, taken, text} /* so many of text are taken */
+#define BRK(fits)       {BROKEN, 0, 0, fits, NULL} /* a break from the other end, and whether it fits */
+#define LOSS()          {LOST, 0, 0, 0, NULL}      /* an overrun */
+#define MODEM(v)        {WIRES, 0, 0, v, NULL}     /* the wires from outside */
+#define LET(n)          {TAKES, 0, 0, n, NULL}     /* the line takes n bytes from now on; nobody is told */
+#define ROOM(n)         {TAKES, 1, 0, n, NULL}     /* … and the UART is told */
+#define OUT(text)       {OUTPUT, 0, 0, 0, text}    /* what the line took since the last OUT */
+#define IRQ(v)          {LINE, 0, 0, v, NULL}      /* the interrupt line is at v */
+#define TIMER(ns)       {TIME, 0, 0, ns, NULL}     /* the newest request, 0: none is pending */
+#define FIRE()          {FIRED, 0, 0, 0, NULL}     /* its time has passed */
+#define ASKED(n)        {ROOMY, 0, 0, n, NULL}     /* calls of input_room since the last ASKED */
+#define BREAKS(n)       {BROKE, 0, 0, n, NULL}     /* breaks that the guest sent since the last BREAKS */
+#define RESET()         {AGAIN, 0, 0, 0, NULL}
+#define SEND(o, n)      {FLOOD, o, 0, n, NULL}     /* write n bytes 'x' */
+#define TAKE(o, n)      {DRAIN, o, 0, n, NULL}     /* n bytes read, whatever they are */
+#define TIMERS(n)       {TIMES, 0, 0, n, NULL}     /* requests since the last TIMERS, taken back ones too */
+/* clang-format on */
 
-#define UART_STEPS 24
+#define UART_STEPS 32
 struct uart_row {
     const char *name;
     struct uart_step steps[UART_STEPS];
@@ -202,7 +156,10 @@ static uint64_t uart_step_sees(struct uart_rig *g, const struct uart_verbs *v, c
         return same ? 0 : UINT64_MAX;
     case LINE: return g->irq;
     case TIME: return g->timer;
-    case FIRED: v->timer(g->uart); return 0;
+    case FIRED:
+        g->timer = 0;
+        v->timer(g->uart);
+        return 0;
     case ROOMY: return uart_counted(&g->asks);
     case BROKE: return uart_counted(&g->breaks);
     case AGAIN: v->reset(g->uart); return 0;
@@ -210,6 +167,11 @@ static uint64_t uart_step_sees(struct uart_rig *g, const struct uart_verbs *v, c
         for (uint32_t i = 0; i < s->value; i++)
             v->write(g->uart, s->offset, width, 'x');
         return s->value;
+    case DRAIN:
+        for (uint32_t i = 0; i < s->value; i++)
+            v->read(g->uart, s->offset, width, &value);
+        return s->value;
+    case TIMES: return uart_counted(&g->timers);
     default: return UINT64_MAX;
     }
 }
