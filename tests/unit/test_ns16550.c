@@ -3,23 +3,7 @@
 #include "unit.h"
 #include <setjmp.h>
 
-#include <stdlib.h>
-#include <vcons/ns16550.h>
-#include <vcons/save.h>
-
-#include "uart_rig.h"
-
-static bool read_it(void *u, uint64_t o, uint32_t w, uint32_t *v) { return vc_16550_read(u, o, w, v); }
-static bool write_it(void *u, uint64_t o, uint32_t w, uint32_t v) { return vc_16550_write(u, o, w, v); }
-static uint32_t input_it(void *u, const uint8_t *bytes, uint32_t n) { return vc_16550_input(u, bytes, n); }
-static bool break_it(void *u) { return vc_16550_break(u); }
-static void overrun_it(void *u) { vc_16550_overrun(u); }
-static void modem_it(void *u, uint32_t lines) { vc_16550_modem(u, lines); }
-static void room_it(void *u) { vc_16550_output_room(u); }
-static void timer_it(void *u) { vc_16550_timer(u); }
-static void reset_it(void *u) { vc_16550_reset(u); }
-static const struct uart_verbs verbs = {1,          read_it,  write_it, input_it, break_it,
-                                        overrun_it, modem_it, room_it,  timer_it, reset_it};
+#include "uart_verbs.h"
 
 /* LCR, FCR and IER by their own names; FCR is written where IIR is read. */
 #define FCR      UART_IIR
@@ -30,12 +14,10 @@ static const struct uart_row rows[] = {
      {R(UART_IER, 0), R(UART_IIR, 1), R(UART_LCR, 0), R(UART_MCR, 0), R(UART_LSR, 0x60), R(UART_MSR, 0xb0),
       R(UART_SCR, 0), R(UART_DATA, 0), DLAB(1), R(UART_DATA, 12), R(UART_IER, 0), IRQ(0), TIMER(0)}},
     {"reset again: as at first, and the line is low",
-     {W(FCR, 0x81),       W(UART_IER, 0xf), DLAB(1),        W(UART_DATA, 3), W(UART_SCR, 3),
-      W(UART_MCR, 0xf),   LOSS(),           DLAB(0),        IN("ab", 2),     LET(0),
-      SEND(UART_DATA, 3), IRQ(1),           RESET(),        IRQ(0),          TIMER(0),
-      R(UART_IER, 0),     R(UART_IIR, 1),   R(UART_LCR, 0), R(UART_MCR, 0),  R(UART_LSR, 0x60),
-      R(UART_MSR, 0xb0),  R(UART_SCR, 0),   ROOM(9),        OUT(""),         DLAB(1),
-      R(UART_DATA, 12)}},
+     DO(W(FCR, 0x81), W(UART_IER, 0xf), DLAB(1), W(UART_DATA, 3), W(UART_SCR, 3), W(UART_MCR, 0xf), LOSS(), DLAB(0),
+        IN("ab", 2), LET(0), SEND(UART_DATA, 3), IRQ(1), RESET(), IRQ(0), TIMER(0), R(UART_IER, 0), R(UART_IIR, 1),
+        R(UART_LCR, 0), R(UART_MCR, 0), R(UART_LSR, 0x60), R(UART_MSR, 0xb0), R(UART_SCR, 0), ROOM(9), OUT(""), DLAB(1),
+        R(UART_DATA, 12))},
     {"reset: the wires from outside stay", {MODEM(UART_MSR_RI), RESET(), R(UART_MSR, 0x40)}},
 
     /* Registers: 8.0 and table II. */
@@ -177,27 +159,10 @@ static const struct uart_row rows[] = {
 
     /* IIR. */
     {"priorities: line status, data, time-out, THRE, modem; each is cleared in its own way",
-     {W(FCR, 0x41),
-      W(UART_IER, 0xf),
-      MODEM(0),
-      IN("abcd", 4),
-      FIRE(),
-      LOSS(),
-      R(UART_IIR, 0xc6),
-      R(UART_IIR, 0xc6),
-      R(UART_LSR, 0x63),
-      R(UART_IIR, 0xc4),
-      TAKE(UART_DATA, 1),
-      IN("e", 1),
-      TAKE(UART_DATA, 1),
-      FIRE(),
-      R(UART_IIR, 0xcc),
-      TAKE(UART_DATA, 3),
-      R(UART_IIR, 0xc2),
-      R(UART_IIR, 0xc0),
-      R(UART_MSR, 0x0b),
-      R(UART_IIR, 0xc1),
-      IRQ(0)}},
+     DO(W(FCR, 0x41), W(UART_IER, 0xf), MODEM(0), IN("abcd", 4), FIRE(), LOSS(), R(UART_IIR, 0xc6), R(UART_IIR, 0xc6),
+        R(UART_LSR, 0x63), R(UART_IIR, 0xc4), TAKE(UART_DATA, 1), IN("e", 1), TAKE(UART_DATA, 1), FIRE(),
+        R(UART_IIR, 0xcc), TAKE(UART_DATA, 3), R(UART_IIR, 0xc2), R(UART_IIR, 0xc0), R(UART_MSR, 0x0b),
+        R(UART_IIR, 0xc1), IRQ(0))},
     {"THRE is not told while another source is",
      {W(UART_IER, 3), IN("a", 1), R(UART_IIR, 4), R(UART_IIR, 4), R(UART_DATA, 'a'), R(UART_IIR, 2), R(UART_IIR, 1)}},
     {"nothing enabled, no interrupt",
@@ -209,33 +174,15 @@ static const struct uart_row rows[] = {
 
     /* Drivers, whole. */
     {"Linux looks for the 16550A",
-     {W(UART_IER, 0),    R(UART_IER, 0), W(UART_IER, 0x0f), R(UART_IER, 0x0f), W(UART_IER, 0), W(UART_MCR, 0x1a),
-      R(UART_MSR, 0x92), W(UART_MCR, 0), W(UART_LCR, 0xbf), W(UART_IIR, 0),    W(UART_LCR, 0), W(FCR, 1),
-      R(UART_IIR, 0xc1), W(FCR, 0x21),   R(UART_IIR, 0xc1), W(UART_LCR, 0x80), W(FCR, 0x21),   R(UART_IIR, 0xc1),
-      W(FCR, 1),         W(UART_LCR, 0), W(UART_IER, 0x40), R(UART_IER, 0),    OUT("")}},
+     DO(W(UART_IER, 0), R(UART_IER, 0), W(UART_IER, 0x0f), R(UART_IER, 0x0f), W(UART_IER, 0), W(UART_MCR, 0x1a),
+        R(UART_MSR, 0x92), W(UART_MCR, 0), W(UART_LCR, 0xbf), W(UART_IIR, 0), W(UART_LCR, 0), W(FCR, 1),
+        R(UART_IIR, 0xc1), W(FCR, 0x21), R(UART_IIR, 0xc1), W(UART_LCR, 0x80), W(FCR, 0x21), R(UART_IIR, 0xc1),
+        W(FCR, 1), W(UART_LCR, 0), W(UART_IER, 0x40), R(UART_IER, 0), OUT(""))},
     {"Linux opens it and sends by interrupt, 16 at a time",
-     {W(FCR, 1),
-      W(FCR, 7),
-      W(FCR, 0),
-      R(UART_LSR, 0x60),
-      R(UART_DATA, 0),
-      R(UART_IIR, 1),
-      R(UART_MSR, 0xb0),
-      W(FCR, 0x81),
-      W(UART_LCR, 0x13),
-      W(UART_MCR, 0x0b),
-      W(UART_IER, 5),
-      W(UART_IER, 7),
-      IRQ(1),
-      R(UART_IIR, 0xc2),
-      R(UART_LSR, 0x60),
-      SEND(UART_DATA, 16),
-      IRQ(1),
-      R(UART_IIR, 0xc2),
-      W(UART_IER, 5),
-      IRQ(0),
-      R(UART_IIR, 0xc1),
-      OUT("xxxxxxxxxxxxxxxx")}},
+     DO(W(FCR, 1), W(FCR, 7), W(FCR, 0), R(UART_LSR, 0x60), R(UART_DATA, 0), R(UART_IIR, 1), R(UART_MSR, 0xb0),
+        W(FCR, 0x81), W(UART_LCR, 0x13), W(UART_MCR, 0x0b), W(UART_IER, 5), W(UART_IER, 7), IRQ(1), R(UART_IIR, 0xc2),
+        R(UART_LSR, 0x60), SEND(UART_DATA, 16), IRQ(1), R(UART_IIR, 0xc2), W(UART_IER, 5), IRQ(0), R(UART_IIR, 0xc1),
+        OUT("xxxxxxxxxxxxxxxx"))},
     {"earlyprintk: no FIFO, no interrupt, the divisor, THRE before each byte",
      {W(UART_LCR, 3), W(UART_IER, 0), W(FCR, 0), W(UART_MCR, 3), DLAB(1), W(UART_DATA, 1), W(UART_IER, 0), DLAB(0),
       R(UART_LSR, 0x60), W(UART_DATA, '\r'), R(UART_LSR, 0x60), W(UART_DATA, '\n'), OUT("\r\n")}},
@@ -301,7 +248,7 @@ static void test_rows(void **state)
         struct uart_rig g = {.uart = &u, .room = UINT32_MAX};
 
         vc_16550_init(&u, &rig_env, &g);
-        uart_run_row(&g, &verbs, &rows[i]);
+        uart_run_row(&g, &ns16550_verbs, &rows[i]);
     }
 }
 

@@ -3,23 +3,7 @@
 #include "unit.h"
 #include <setjmp.h>
 
-#include <stdlib.h>
-#include <vcons/pl011.h>
-#include <vcons/save.h>
-
-#include "uart_rig.h"
-
-static bool read_it(void *u, uint64_t o, uint32_t w, uint32_t *v) { return vc_pl011_read(u, o, w, v); }
-static bool write_it(void *u, uint64_t o, uint32_t w, uint32_t v) { return vc_pl011_write(u, o, w, v); }
-static uint32_t input_it(void *u, const uint8_t *bytes, uint32_t n) { return vc_pl011_input(u, bytes, n); }
-static bool break_it(void *u) { return vc_pl011_break(u); }
-static void overrun_it(void *u) { vc_pl011_overrun(u); }
-static void modem_it(void *u, uint32_t lines) { vc_pl011_modem(u, lines); }
-static void room_it(void *u) { vc_pl011_output_room(u); }
-static void timer_it(void *u) { vc_pl011_timer(u); }
-static void reset_it(void *u) { vc_pl011_reset(u); }
-static const struct uart_verbs verbs = {4,          read_it,  write_it, input_it, break_it,
-                                        overrun_it, modem_it, room_it,  timer_it, reset_it};
+#include "uart_verbs.h"
 
 /* What drivers write to switch it on: 8 data bits with or without FIFOs, both directions. */
 #define ON   W(UARTCR, 0x301)
@@ -31,36 +15,11 @@ static const struct uart_row rows[] = {
      {R(UARTCR, 0x300), R(UARTLCR_H, 0), R(UARTIFLS, 0x12), R(UARTIMSC, 0), R(UARTRIS, 0), R(UARTMIS, 0),
       R(UARTIBRD, 0), R(UARTFBRD, 0), R(UARTILPR, 0), R(UARTDMACR, 0), R(UARTRSR, 0), R(UARTFR, 0x97), IRQ(0),
       TIMER(0)}},
-    {"reset again: as at first, and the line is low", {FIFO,
-                                                       W(UARTCR, 0xff07),
-                                                       W(UARTIFLS, 0),
-                                                       W(UARTIMSC, 0x7ff),
-                                                       W(UARTIBRD, 3),
-                                                       W(UARTFBRD, 3),
-                                                       W(UARTILPR, 3),
-                                                       LOSS(),
-                                                       IN("ab", 2),
-                                                       LET(0),
-                                                       SEND(UARTDR, 3),
-                                                       IRQ(1),
-                                                       RESET(),
-                                                       IRQ(0),
-                                                       TIMER(0),
-                                                       R(UARTCR, 0x300),
-                                                       R(UARTLCR_H, 0),
-                                                       R(UARTIFLS, 0x12),
-                                                       R(UARTIMSC, 0),
-                                                       R(UARTIBRD, 0),
-                                                       R(UARTFBRD, 0),
-                                                       R(UARTILPR, 0),
-                                                       R(UARTRSR, 0),
-                                                       R(UARTRIS, 0),
-                                                       R(UARTFR, 0x97),
-                                                       ROOM(9),
-                                                       OUT(""),
-                                                       ON,
-                                                       IN("c", 1),
-                                                       R(UARTDR, 'c')}},
+    {"reset again: as at first, and the line is low",
+     DO(FIFO, W(UARTCR, 0xff07), W(UARTIFLS, 0), W(UARTIMSC, 0x7ff), W(UARTIBRD, 3), W(UARTFBRD, 3), W(UARTILPR, 3),
+        LOSS(), IN("ab", 2), LET(0), SEND(UARTDR, 3), IRQ(1), RESET(), IRQ(0), TIMER(0), R(UARTCR, 0x300),
+        R(UARTLCR_H, 0), R(UARTIFLS, 0x12), R(UARTIMSC, 0), R(UARTIBRD, 0), R(UARTFBRD, 0), R(UARTILPR, 0),
+        R(UARTRSR, 0), R(UARTRIS, 0), R(UARTFR, 0x97), ROOM(9), OUT(""), ON, IN("c", 1), R(UARTDR, 'c'))},
     {"reset: the wires from outside stay", {MODEM(UARTFR_RI), RESET(), R(UARTFR, 0x190), R(UARTRIS, 0)}},
     {"ids: part 011, Arm, r1p5; 3.3.16",
      {R(0xfe0, 0x11), R(0xfe4, 0x10), R(0xfe8, 0x34), R(0xfec, 0), R(0xff0, 0x0d), R(0xff4, 0xf0), R(0xff8, 0x05),
@@ -214,10 +173,9 @@ static const struct uart_row rows[] = {
 
     /* Modem: 2.8.3, 2.5. */
     {"each change of a wire is an interrupt of its own",
-     {W(UARTIMSC, 0xf), MODEM(0x6),   R(UARTRIS, 2),  R(UARTFR, 0x96),  IRQ(1),        W(UARTICR, 2),
-      IRQ(0),           MODEM(0x4),   R(UARTRIS, 8),  W(UARTICR, 8),    MODEM(0),      R(UARTRIS, 4),
-      W(UARTICR, 4),    MODEM(0x100), R(UARTRIS, 1),  R(UARTFR, 0x190), W(UARTICR, 1), MODEM(0x107),
-      R(UARTRIS, 0xe),  MODEM(0x107), R(UARTRIS, 0xe)}},
+     DO(W(UARTIMSC, 0xf), MODEM(0x6), R(UARTRIS, 2), R(UARTFR, 0x96), IRQ(1), W(UARTICR, 2), IRQ(0), MODEM(0x4),
+        R(UARTRIS, 8), W(UARTICR, 8), MODEM(0), R(UARTRIS, 4), W(UARTICR, 4), MODEM(0x100), R(UARTRIS, 1),
+        R(UARTFR, 0x190), W(UARTICR, 1), MODEM(0x107), R(UARTRIS, 0xe), MODEM(0x107), R(UARTRIS, 0xe))},
     {"there are four wires", {MODEM(0xffffffff), R(UARTFR, 0x197)}},
     {"CTSEN: no CTS, no byte leaves",
      {W(UARTCR, 0x8301), W(UARTDR, 'a'), OUT("a"), MODEM(0), W(UARTDR, 'b'), OUT(""), R(UARTFR, 0x30), MODEM(1),
@@ -230,36 +188,11 @@ static const struct uart_row rows[] = {
 
     /* Drivers, whole. */
     {"Linux: probe, first burst, interrupt for the rest, all read by its interrupt handler",
-     {W(UARTICR, 0x7f0),
-      R(UARTIMSC, 0),
-      W(UARTIMSC, 0x50),
-      W(UARTIFLS, 0x12),
-      W(UARTLCR_H, 0x70),
-      W(UARTCR, 0x301),
-      W(UARTICR, 0x50),
-      R(UARTFR, 0x97),
-      W(UARTDR, '1'),
-      W(UARTDR, '2'),
-      LET(0),
-      W(UARTIMSC, 0x70),
-      IRQ(1),
-      R(UARTRIS, 0x20),
-      W(UARTICR, 0),
-      SEND(UARTDR, 16),
-      IRQ(1),
-      SEND(UARTDR, 16),
-      IRQ(0),
-      ROOM(99),
-      IRQ(1),
-      OUT("12xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
-      W(UARTIMSC, 0x50),
-      IRQ(0),
-      IN("r", 1),
-      FIRE(),
-      IRQ(1),
-      R(UARTRIS, 0x60),
-      R(UARTDR, 'r'),
-      IRQ(0)}},
+     DO(W(UARTICR, 0x7f0), R(UARTIMSC, 0), W(UARTIMSC, 0x50), W(UARTIFLS, 0x12), W(UARTLCR_H, 0x70), W(UARTCR, 0x301),
+        W(UARTICR, 0x50), R(UARTFR, 0x97), W(UARTDR, '1'), W(UARTDR, '2'), LET(0), W(UARTIMSC, 0x70), IRQ(1),
+        R(UARTRIS, 0x20), W(UARTICR, 0), SEND(UARTDR, 16), IRQ(1), SEND(UARTDR, 16), IRQ(0), ROOM(99), IRQ(1),
+        OUT("12xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"), W(UARTIMSC, 0x50), IRQ(0), IN("r", 1), FIRE(), IRQ(1),
+        R(UARTRIS, 0x60), R(UARTDR, 'r'), IRQ(0))},
     {"FreeBSD: 24 bytes without a look, an interrupt after each batch",
      {W(UARTCR, 0), W(UARTLCR_H, 0x70), W(UARTIFLS, 0x19), W(UARTCR, 0x301), W(UARTIMSC, 0x70), W(UARTICR, 0x7ff),
       SEND(UARTDR, 24), IRQ(1), W(UARTIMSC, 0x50), IRQ(0), LET(0), SEND(UARTDR, 24), W(UARTIMSC, 0x70), IRQ(0),
@@ -299,7 +232,7 @@ static void run_rows(enum vc_pl011_type type, const struct uart_row *some, size_
         struct uart_rig g = {.uart = &u, .room = UINT32_MAX};
 
         vc_pl011_init(&u, type, &rig_env, &g);
-        uart_run_row(&g, &verbs, &some[i]);
+        uart_run_row(&g, &pl011_verbs, &some[i]);
     }
 }
 

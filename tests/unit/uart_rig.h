@@ -111,6 +111,7 @@ struct uart_step {
 #define SEND(o, n)      {FLOOD, o, 0, n, NULL}     /* write n bytes 'x' */
 #define TAKE(o, n)      {DRAIN, o, 0, n, NULL}     /* n bytes read, whatever they are */
 #define TIMERS(n)       {TIMES, 0, 0, n, NULL}     /* requests since the last TIMERS, taken back ones too */
+#define DO(...)         {__VA_ARGS__}              /* for the formatter: many steps stay together */
 /* clang-format on */
 
 #define UART_STEPS 32
