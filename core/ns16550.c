@@ -397,7 +397,7 @@ bool vc_16550_break(struct vc_16550 *u)
 void vc_16550_overrun(struct vc_16550 *u)
 {
     u->errors |= UART_LSR_OE;
-    set_level(u);
+    vc_16550_settle(u);
 }
 
 void vc_16550_modem(struct vc_16550 *u, uint32_t lines)

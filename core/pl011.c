@@ -55,11 +55,19 @@ static uint32_t raw(const struct vc_pl011 *u)
     return u->latched | (rx_level(&u->rx) >= rx_trigger(u) ? UARTINT_RX : 0);
 }
 
-/* A character arrives. An overrun leaves the FIFO as it is, and is known at once: 3.3.2. */
+/* 3.3.2: an overrun is known at once; 3.3.1: the next byte that fits carries it. */
+static void lose(struct vc_pl011 *u)
+{
+    u->overrun = true;
+    u->rsr |= UARTDR_OE >> 8;
+    u->latched |= UARTINT_OE;
+}
+
+/* A character arrives. An overrun leaves the FIFO as it is. */
 static void receive(struct vc_pl011 *u, uint32_t entry)
 {
     if (rx_level(&u->rx) >= depth(u)) {
-        vc_pl011_overrun(u);
+        lose(u);
         return;
     }
     rx_push(&u->rx, entry | (u->overrun ? UARTDR_OE : 0));
@@ -383,10 +391,8 @@ bool vc_pl011_break(struct vc_pl011 *u)
 
 void vc_pl011_overrun(struct vc_pl011 *u)
 {
-    u->overrun = true;
-    u->rsr |= UARTDR_OE >> 8;
-    u->latched |= UARTINT_OE;
-    set_level(u);
+    lose(u);
+    vc_pl011_settle(u);
 }
 
 void vc_pl011_modem(struct vc_pl011 *u, uint32_t lines)

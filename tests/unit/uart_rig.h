@@ -120,7 +120,7 @@ struct uart_row {
     struct uart_step steps[UART_STEPS];
 };
 
-static uint32_t uart_counted(uint32_t *n)
+static inline uint32_t uart_counted(uint32_t *n)
 {
     uint32_t was = *n;
 
@@ -129,7 +129,7 @@ static uint32_t uart_counted(uint32_t *n)
 }
 
 /* What a step saw, to be compared with its value; out of range: it was refused, or the text differs. */
-static uint64_t uart_step_sees(struct uart_rig *g, const struct uart_verbs *v, const struct uart_step *s)
+static inline uint64_t uart_step_sees(struct uart_rig *g, const struct uart_verbs *v, const struct uart_step *s)
 {
     uint32_t width = s->width != 0 ? s->width : v->width, value = 0xdead;
     size_t length = s->text != NULL ? strlen(s->text) : 0;
@@ -177,7 +177,7 @@ static uint64_t uart_step_sees(struct uart_rig *g, const struct uart_verbs *v, c
     }
 }
 
-static void uart_run_row(struct uart_rig *g, const struct uart_verbs *v, const struct uart_row *row)
+static inline void uart_run_row(struct uart_rig *g, const struct uart_verbs *v, const struct uart_row *row)
 {
     for (int i = 0; i < UART_STEPS && row->steps[i].op != END; i++) {
         const struct uart_step *s = &row->steps[i];
