@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "save.h"
 #include "save_config.h"
+#include "save_memory.h"
 #include "save_private.h"
 #include "vmm.h"
 #include <errno.h>
@@ -36,57 +37,6 @@ struct save {
 
 /* ---- The thread: the file. ---- */
 
-static bool is_zero(const uint8_t *page)
-{
-    static const uint8_t zero[4096];
-
-    return memcmp(page, zero, sizeof zero) == 0;
-}
-
-/* [from, to) of the memfd, as it lies at base; gpa is that of base. Runs of pages that are not zero. */
-static void write_pages(struct save_out *out, const uint8_t *base, uint64_t gpa, uint64_t from, uint64_t to)
-{
-    while (from < to && out->error == 0) {
-        uint64_t end = from, at;
-        uint8_t head[8];
-        struct vc_writer w;
-
-        while (end < to && end - from < SAVE_RAM_BYTES && !is_zero(base + end))
-            end += 4096;
-        at = gpa + from;
-        vc_writer_init(&w, head, sizeof head);
-        vc_write_u64(&w, at);
-        if (end > from)
-            save_out_record(out, SAVE_RAM, head, sizeof head, base + from, end - from);
-        from = end > from ? end : end + 4096;
-    }
-}
-
-/* One stretch of guest memory, without touching what was never there: a hole that is read would become a page. */
-static void write_stretch(struct save_out *out, const struct guest_memory *m, uint64_t gpa, uint64_t bytes)
-{
-    const uint8_t *base = memory_at(m, gpa, bytes);
-    off_t begin = base - m->base, end = begin + (off_t)bytes, data = begin;
-
-    while (data < end && (data = lseek(m->fd, data, SEEK_DATA)) >= 0 && data < end) {
-        off_t hole = lseek(m->fd, data, SEEK_HOLE);
-
-        if (hole < 0 || hole > end)
-            hole = end;
-        write_pages(out, base, gpa, (uint64_t)(data - begin), (uint64_t)(hole - begin));
-        data = hole;
-    }
-}
-
-static void write_memory(struct save_out *out, const struct guest_memory *m)
-{
-    write_stretch(out, m, 0, m->low_bytes);
-    if (m->special_apart)
-        write_stretch(out, m, m->special_gpa, MEMORY_SPECIAL_PAGES * 4096);
-    if (m->bytes > m->low_bytes)
-        write_stretch(out, m, MEMORY_HIGH, m->bytes - m->low_bytes);
-}
-
 static void *write_file(void *save)
 {
     struct save *s = save;
@@ -98,7 +48,7 @@ static void *write_file(void *save)
     save_out_record(&out, SAVE_CONFIG, s->config, s->config_bytes, NULL, 0);
     save_out_record(&out, SAVE_STATE, s->state, s->state_bytes, NULL, 0);
     save_out_record(&out, SAVE_ENGINE, s->engine, s->engine_bytes, NULL, 0);
-    write_memory(&out, &s->domain->memory);
+    save_memory(&out, &s->domain->memory);
     if (s->error == 0)
         s->error = save_out_end(&out);
     atomic_store(&s->written, true);

@@ -25,10 +25,12 @@ static void put(struct save_out *out, const void *bytes, size_t n)
     while (out->error == 0 && n > 0) {
         ssize_t done = pwrite(out->fd, from, n, (off_t)out->at);
 
-        if (done < 0 && errno != EINTR)
-            out->error = -errno;
-        if (done <= 0)
+        if (done < 0 && errno == EINTR)
             continue;
+        if (done <= 0) { /* 0: it takes none of what it is given, and never will */
+            out->error = done < 0 ? -errno : -EIO;
+            return;
+        }
         from += done;
         out->at += (uint64_t)done;
         n -= (size_t)done;

@@ -3,5 +3,5 @@
 import save_scenario as s
 import vcons
 
-if not s.play((s.spews, s.typed, s.once), 'kvm', 30000 if not vcons.LONG else 400000):
+if not s.play((s.spews, s.typed, s.once), 'kvm', 60 if not vcons.LONG else 200):
     vcons.skip('KVM cannot be used here')

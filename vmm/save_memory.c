@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include "save_memory.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <vcons/save.h>
+
+#define PAGE 4096u
+
+struct copier {
+    struct save_out *out;
+    uint8_t *buffer; /* of SAVE_RAM_BYTES */
+    uint64_t gpa;    /* of its first page */
+    uint64_t n;      /* bytes in it */
+};
+
+static bool is_zero(const uint8_t *page)
+{
+    static const uint8_t zero[PAGE];
+
+    return memcmp(page, zero, sizeof zero) == 0;
+}
+
+static void flush(struct copier *c)
+{
+    uint8_t head[8];
+    struct vc_writer w;
+
+    if (c->n == 0)
+        return;
+    vc_writer_init(&w, head, sizeof head);
+    vc_write_u64(&w, c->gpa);
+    save_out_record(c->out, SAVE_RAM, head, sizeof head, c->buffer, c->n);
+    c->n = 0;
+}
+
+/* Zero or not is asked of the copy: the guest's own page may be written meanwhile. */
+static void take_page(struct copier *c, const uint8_t *page, uint64_t gpa)
+{
+    if (c->n == SAVE_RAM_BYTES || (c->n > 0 && c->gpa + c->n != gpa))
+        flush(c);
+    memcpy(c->buffer + c->n, page, PAGE);
+    if (is_zero(c->buffer + c->n))
+        return;
+    if (c->n == 0)
+        c->gpa = gpa;
+    c->n += PAGE;
+}
+
+/* One stretch of guest memory, without touching what was never there: a hole that is read would become a page. */
+static void take_stretch(struct copier *c, const struct guest_memory *m, uint64_t gpa, uint64_t bytes)
+{
+    const uint8_t *base = memory_at(m, gpa, bytes);
+    off_t begin = base - m->base, end = begin + (off_t)bytes, data = begin;
+
+    while (c->out->error == 0 && data < end && (data = lseek(m->fd, data, SEEK_DATA)) >= 0 && data < end) {
+        off_t hole = lseek(m->fd, data, SEEK_HOLE);
+
+        if (hole < 0 || hole > end)
+            hole = end;
+        for (; data < hole; data += PAGE)
+            take_page(c, base + (data - begin), gpa + (uint64_t)(data - begin));
+    }
+    flush(c);
+}
+
+void save_memory(struct save_out *out, const struct guest_memory *m)
+{
+    struct copier c = {.out = out, .buffer = malloc(SAVE_RAM_BYTES)};
+
+    if (c.buffer == NULL) {
+        out->error = out->error == 0 ? -ENOMEM : out->error;
+        return;
+    }
+    take_stretch(&c, m, 0, m->low_bytes);
+    if (m->special_apart)
+        take_stretch(&c, m, m->special_gpa, MEMORY_SPECIAL_PAGES * PAGE);
+    if (m->bytes > m->low_bytes)
+        take_stretch(&c, m, MEMORY_HIGH, m->bytes - m->low_bytes);
+    free(c.buffer);
+}
