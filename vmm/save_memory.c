@@ -73,8 +73,10 @@ void save_memory(struct save_out *out, const struct guest_memory *m)
         out->error = out->error == 0 ? -ENOMEM : out->error;
         return;
     }
-    take_stretch(&c, m, 0, m->low_bytes);
-    if (m->special_apart)
+    if (m->special_apart && m->special_gpa < m->ram_gpa)
+        take_stretch(&c, m, m->special_gpa, MEMORY_SPECIAL_PAGES * PAGE);
+    take_stretch(&c, m, m->ram_gpa, m->low_bytes);
+    if (m->special_apart && m->special_gpa > m->ram_gpa)
         take_stretch(&c, m, m->special_gpa, MEMORY_SPECIAL_PAGES * PAGE);
     if (m->bytes > m->low_bytes)
         take_stretch(&c, m, MEMORY_HIGH, m->bytes - m->low_bytes);

@@ -108,7 +108,7 @@ def go_on(place, file):
     """As `vcons restore`; back when the guest runs."""
     ours, its = os.pipe()
     with os.fdopen(ours, 'rb') as started:
-        vmm = place.start([vcons.program('vcons-vmm'), '--restore', file], extra_env={'VCONS_RUN_FD': str(its)}, pass_fds=[its],
+        vmm = place.start([vcons.program('vcons-vmm'), '--detached', '--restore', file], extra_env={'VCONS_RUN_FD': str(its)}, pass_fds=[its],
                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         os.close(its)
         assert started.read(1) == b's', vmm.stderr.read()
