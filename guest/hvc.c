@@ -34,18 +34,20 @@ void hvc_idle(struct hvc *const *hvcs, size_t n)
     const struct platform *platform = hvcs[0]->platform;
     uint32_t ports[2 * HVC_CONSOLES], n_ports = 0;
     bool all_tell = true;
-    uint64_t now;
+    uint64_t now, idle_ns = HVC_IDLE_WAIT_NS;
 
     for (size_t i = 0; i < n && i < HVC_CONSOLES; i++) {
         uint32_t more = hvcs[i]->driver->input_ports(hvcs[i], ports + n_ports);
 
         n_ports += more == HVC_BY_INTERRUPT ? 0 : more;
         all_tell = all_tell && more > 0;
+        if (more == 0 && hvcs[i]->idle_ns != 0 && hvcs[i]->idle_ns < idle_ns)
+            idle_ns = hvcs[i]->idle_ns;
     }
     if (all_tell && platform_wait(platform, ports, n_ports, 0) >= 0)
         return;
     now = hypercall_time(platform);
-    if (now == 0 || platform_wait(platform, ports, n_ports, now + HVC_IDLE_WAIT_NS) < 0)
+    if (now == 0 || platform_wait(platform, ports, n_ports, now + idle_ns) < 0)
         hypercall_yield(platform);
 }
 

@@ -36,6 +36,7 @@ struct hvc {
     const struct platform *platform;
     char name[HVC_NAME_BYTES]; /* hvc0, con_io: for people */
     uint32_t port;             /* the event channel that tells of room; 0: none */
+    uint32_t idle_ns;          /* no event tells of input: looked at again at least so often; 0: HVC_IDLE_WAIT_NS */
     uint64_t dropped;          /* bytes that no way out would take */
 };
 

@@ -2,11 +2,11 @@
 #include "pl011.h"
 #include "uart.h"
 
-#define DEPTH_R1P4 16u /* up to this revision; 32 from r1p5 on (device ABI 1.1) */
-#define DEPTH      32u
+#define DEPTH_R1P4    16u /* up to this revision; 32 from r1p5 on (device ABI 1.1) */
+#define DEPTH         32u
 #define REVISION_R1P5 3u
-#define WIDTH      2u /* of a PL011's registers; the SBSA's are to be read 32 bits wide (device ABI 1.4) */
-#define SBSA_WIDTH 4u
+#define WIDTH         2u /* of a PL011's registers; the SBSA's are to be read 32 bits wide (device ABI 1.4) */
+#define SBSA_WIDTH    4u
 
 /* Part 0x011 by Arm, and a PrimeCell at all; the revision into *revision. */
 static bool is_pl011(struct uart *u, uint32_t *revision)

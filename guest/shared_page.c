@@ -25,6 +25,17 @@ const struct shared_layout shared_layout_32 = {
     .time = offsetof(struct vcpu_info_x86_32, time),
 };
 
+const struct shared_layout shared_layout_arm64 = {
+    .word_bits = 64,
+    .n_ports = 64 * 64,
+    .pending = offsetof(struct shared_info_arm64, evtchn_pending),
+    .mask = offsetof(struct shared_info_arm64, evtchn_mask),
+    .n_infos = 1,
+    .info_bytes = sizeof(struct vcpu_info_arm64),
+    .selector = offsetof(struct vcpu_info_arm64, evtchn_pending_sel),
+    .time = offsetof(struct vcpu_info_arm64, time),
+};
+
 static uint64_t gpa_of(const struct platform *p, const void *at) { return p->gpa(p->ctx, at); }
 
 int64_t shared_page_map(const struct platform *p, const void *page)

@@ -24,12 +24,16 @@ struct shared_layout {  /* offsets and sizes in bytes */
     uint32_t info_bytes;     /* of each; upcall_pending is its first byte */
     uint32_t selector, time; /* in a vcpu_info */
 };
-extern const struct shared_layout shared_layout_64, shared_layout_32;
+extern const struct shared_layout shared_layout_64, shared_layout_32, shared_layout_arm64;
 
 /* The layout of the mode this very code was compiled for. */
 static inline const struct shared_layout *shared_layout_own(void)
 {
+#ifdef __aarch64__
+    return &shared_layout_arm64;
+#else
     return sizeof(void *) == 8 ? &shared_layout_64 : &shared_layout_32;
+#endif
 }
 
 /* Have the hypervisor's shared_info appear in this page of ours; again: it moves there, with all that it holds. 0 or -XEN_E. */

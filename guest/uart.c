@@ -96,7 +96,7 @@ static const struct hvc_driver uart_driver = {put, get, input_ports};
 bool uart_begin(struct uart *u, const struct uart_chip *chip, const struct uart_io *io, const struct platform *platform,
                 const char *name)
 {
-    *u = (struct uart){.hvc = {.driver = &uart_driver, .platform = platform},
+    *u = (struct uart){.hvc = {.driver = &uart_driver, .platform = platform, .idle_ns = UART_IDLE_NS},
                        .chip = chip,
                        .io = *io,
                        .patience_ns = UART_PATIENCE_NS,
@@ -126,7 +126,8 @@ static bool take_all(struct uart *u)
 {
     uint32_t prod = u->in_prod, looks = UART_INPUT_BYTES;
 
-    while (prod - vc_load_acquire(&u->in_cons) < UART_INPUT_BYTES && take(u, &u->input[prod % UART_INPUT_BYTES], &looks))
+    while (prod - vc_load_acquire(&u->in_cons) < UART_INPUT_BYTES &&
+           take(u, &u->input[prod % UART_INPUT_BYTES], &looks))
         prod++;
     vc_store_release(&u->in_prod, prod); /* pairs with get: the bytes are there */
     if (prod - vc_load_acquire(&u->in_cons) == UART_INPUT_BYTES || looks == 0)

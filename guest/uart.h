@@ -14,10 +14,11 @@
 #define GUEST_UART_H
 #include "hvc.h"
 
-#define UART_INPUT_BYTES    1024u                  /* received and not read yet, with interrupts; a power of two */
-#define UART_PATIENCE_NS    UINT64_C(60000000000)  /* a service that is restarted is back by then */
-#define UART_PATIENCE_LOOKS (UINT32_C(1) << 26)    /* where there is no clock */
-#define UART_IDLE_MAX       1000u                  /* interrupts in a row for nothing */
+#define UART_INPUT_BYTES    1024u                 /* received and not read yet, with interrupts; a power of two */
+#define UART_PATIENCE_NS    UINT64_C(60000000000) /* a service that is restarted is back by then */
+#define UART_PATIENCE_LOOKS (UINT32_C(1) << 26)   /* where there is no clock */
+#define UART_IDLE_NS        10000000u             /* looked at so often where it cannot end a sleep */
+#define UART_IDLE_MAX       1000u                 /* interrupts in a row for nothing */
 
 /* How the registers of one UART are reached; width is in bytes. */
 struct uart_io {
@@ -42,7 +43,7 @@ struct uart_chip { /* what differs; none of these waits */
     /* Interrupts for what is received. */
     void (*listen)(struct uart *u, bool on);
 };
-extern const struct uart_chip uart_16550; /* ns16550.c */
+extern const struct uart_chip uart_16550;            /* ns16550.c */
 extern const struct uart_chip uart_pl011, uart_sbsa; /* pl011.c */
 
 struct uart { /* for the caller to place, not to write */

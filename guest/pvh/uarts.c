@@ -3,7 +3,7 @@
 #include "cpus.h"
 #include "x86.h"
 
-enum { PIC_1 = 0x20, PIC_2 = 0xa0, PIC_CASCADE = 2 };         /* command; the mask is beside it */
+enum { PIC_1 = 0x20, PIC_2 = 0xa0, PIC_CASCADE = 2 }; /* command; the mask is beside it */
 enum { ICW1_INIT = 0x11, ICW4_8086_AUTO_EOI = 3, ALL_OFF = 0xff };
 
 #define PASSES_MAX 8u

@@ -64,5 +64,12 @@ def x86(kernel, cmdline, machine='pc'):
                  '-device', 'isa-debug-exit,iobase=0x501,iosize=4'])
 
 
+def arm64(cmdline, machine='virt', *more):
+    """The UART of `virt` is a PL011; poweroff, reboot and crash are all status 0."""
+    return Tiny(['qemu-system-aarch64', '-M', machine, '-cpu', 'cortex-a72', '-accel', 'tcg,thread=single', '-m', '64', '-kernel',
+                 guest('tiny-arm64'), '-append', cmdline, '-display', 'none', '-nodefaults', '-no-reboot', '-serial', 'stdio',
+                 *more])
+
+
 def guest(name):
     return os.path.join(os.environ['VCONS_BUILD'], 'guest', name)

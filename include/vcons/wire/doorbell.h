@@ -17,7 +17,7 @@
  *
  * Calls have Xen's numbers (wire/xen.h) and VC_CALL_TIME's (wire/callpage.h); results are Xen's. Addresses among the
  * arguments and within what they point at are guest physical ones: the guest maps its RAM, and the console's page, one to
- * one and cacheable. Frames are of 4 KiB. Layouts are Xen's for arm64.
+ * one and cacheable; no device lies within the same 2 MiB as that page. Frames are of 4 KiB. Layouts are Xen's for arm64.
  *
  * vCPUs start by PSCI CPU_ON, as on any arm64 machine, and not by VCPUOP_initialise; VCPUOP_is_up tells how many there
  * are. No interrupt tells of upcalls: as in wire/callpage.h the guest looks at upcall_pending of its vcpu_info after

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine.h"
+#include "arm64.h"
+#include "pages.h"
+
+#define NS_IN_S        UINT64_C(1000000000)
+#define EVENT_STREAM   0xf4u /* CNTKCTL_EL1: an event each 2^16 counts */
+#define PSCI_CPU_ON    UINT64_C(0xc4000003)
+#define PSCI_OFF       UINT64_C(0x84000008)
+#define PSCI_RESET     UINT64_C(0x84000009)
+#define CNTKCTL_EL1    "cntkctl_el1"
+
+union stack {
+    struct arm64_cpu *cpu; /* entry.S finds it there */
+    uint8_t bytes[STACK_BYTES];
+};
+extern union stack arm64_stacks[];
+_Alignas(STACK_BYTES) union stack arm64_stacks[TINY_CPUS]; /* vCPU 0's is the first */
+
+static struct arm64_cpu cpus[TINY_CPUS];
+static const struct tree *tree;
+static bool has_doorbell;
+
+struct arm64_cpu *arm64_cpu_of(uint32_t vcpu) { return &cpus[vcpu]; }
+
+bool arm64_machine_begin(const struct tree *t)
+{
+    tree = t;
+    ARM64_WRITE(CNTKCTL_EL1, EVENT_STREAM);
+    has_doorbell = t->doorbell != 0 && mmio_read32(t->doorbell + VC_DOORBELL_MAGIC) == VC_DOORBELL_MAGIC_VALUE &&
+                   mmio_read32(t->doorbell + VC_DOORBELL_VERSION) == VC_DOORBELL_VERSION_1;
+    for (uint32_t i = 0; i < TINY_CPUS; i++)
+        arm64_stacks[i].cpu = &cpus[i];
+    return has_doorbell;
+}
+
+/* ---- Calls. ---- */
+
+static uint64_t counted_ns(void)
+{
+    uint64_t hz = ARM64_READ("cntfrq_el0") & UINT32_MAX, count;
+
+    if (hz == 0)
+        return 0; /* whoever started this machine has not said how fast it counts */
+    __asm__ volatile("isb" : : : "memory");
+    count = ARM64_READ("cntvct_el0");
+    return count / hz * NS_IN_S + count % hz * NS_IN_S / hz;
+}
+
+static int64_t ring(struct arm64_cpu *c, uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
+{
+    c->call = (struct vc_doorbell_call){.nr = nr, .args = {a0, a1, a2}, .result = -XEN_ENOSYS};
+    arm64_barrier(); /* the block, before the device is told of it */
+    mmio_write64(tree->doorbell + VC_DOORBELL_CALL, guest_address(&c->call));
+    arm64_barrier();
+    return *(volatile int64_t *)&c->call.result;
+}
+
+static void poll_until(uint64_t until_ns)
+{
+    do
+        arm64_wait_for_event();
+    while (until_ns != 0 && counted_ns() < until_ns);
+}
+
+/* What a kernel needs of a hypervisor that it has not: time, and to let it pass. */
+static int64_t by_oneself(uint64_t nr, uint64_t a0, uint64_t a1)
+{
+    if (nr == XEN_sched_op && a0 == SCHEDOP_poll && ((const struct sched_poll *)(uintptr_t)a1)->nr_ports == 0) {
+        poll_until(((const struct sched_poll *)(uintptr_t)a1)->timeout);
+        return 0;
+    }
+    if (nr == XEN_sched_op && a0 == SCHEDOP_yield)
+        __asm__ volatile("yield");
+    return -XEN_ENOSYS;
+}
+
+int64_t arm64_hypercall(void *ctx, uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
+{
+    struct arm64_cpu *c = ctx;
+    int64_t result = has_doorbell ? ring(c, nr, a0, a1, a2) : by_oneself(nr, a0, a1);
+
+    if (nr == VC_CALL_TIME && result < 0 && counted_ns() != 0)
+        result = (int64_t)counted_ns();
+    if (c->has_upcalls)
+        events_look(&c->cpu->events); /* nothing interrupts for them (wire/doorbell.h) */
+    return result;
+}
+
+/* ---- vCPUs. ---- */
+
+static int64_t psci(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3)
+{
+    return tree->psci == TREE_PSCI_SMC ? arm64_smc(function, a1, a2, a3) : arm64_hvc(function, a1, a2, a3);
+}
+
+void arm64_halt(uint32_t reason)
+{
+    if (tree->psci != TREE_NO_PSCI)
+        psci(reason == SHUTDOWN_reboot ? PSCI_RESET : PSCI_OFF, 0, 0, 0);
+    arm64_interrupts_off();
+    for (;;)
+        arm64_wait_for_interrupt();
+}
+
+static void prepare(struct tiny_cpu *cpu)
+{
+    cpus[cpu->id].cpu = cpu;
+    cpu->platform = cpu->tiny->cpus[0].platform;
+    cpu->platform.ctx = &cpus[cpu->id];
+    cpu->platform.wait_ctx = &cpu->events;
+}
+
+_Noreturn void arm64_secondary_main(struct arm64_cpu *cpu) { tiny_cpu_main(cpu->cpu); }
+
+static int64_t start(struct tiny_cpu *cpu)
+{
+    if (cpu->id >= tree->n_cpus || tree->psci == TREE_NO_PSCI)
+        return -XEN_ENOENT;
+    return psci(PSCI_CPU_ON, tree->cpus[cpu->id], guest_address((const void *)(uintptr_t)arm64_secondary_entry),
+                guest_address(&arm64_stacks[cpu->id + 1])) == 0
+               ? 0
+               : -XEN_EINVAL;
+}
+
+static void upcalls_by_looking(struct tiny_cpu *cpu)
+{
+    cpus[cpu->id].has_upcalls = true;
+    events_cpu_way(&cpu->events, &events_by_block, &cpu->events);
+}
+
+const struct tiny_cpu_ops arm64_cpu_ops = {prepare, start, upcalls_by_looking};

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * machine.h: an arm64 machine as the platform of tiny: hypercalls by the doorbell page, the counter, PSCI, vCPUs.
+ *
+ * Spec:  wire/doorbell.h; Arm DEN 0022 (PSCI) 5.1; Arm ARM D11 (generic timer).
+ * Owner: one struct arm64_cpu and one stack for each vCPU, here and for good.
+ * Lock:  as tiny_cpus.h says.
+ */
+#ifndef GUEST_ARM64_MACHINE_H
+#define GUEST_ARM64_MACHINE_H
+#include "boot.h"
+#include "tiny.h"
+#include "tree.h"
+#include <vcons/wire/doorbell.h>
+
+struct arm64_cpu { /* context of the platform functions of a vCPU */
+    _Alignas(sizeof(struct vc_doorbell_call)) struct vc_doorbell_call call;
+    struct tiny_cpu *cpu;
+    bool has_upcalls;
+};
+struct arm64_cpu *arm64_cpu_of(uint32_t vcpu);
+extern const struct tiny_cpu_ops arm64_cpu_ops;
+
+/* Before all. True: there is a hypervisor to call. */
+bool arm64_machine_begin(const struct tree *t);
+int64_t arm64_hypercall(void *ctx, uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2);
+/* PSCI; does not return. */
+void arm64_halt(uint32_t reason);
+
+/* uarts.c: the tree's, as tiny has them; their interrupts, and the wait that they end. */
+extern struct tiny_uart_place arm64_uart_places[TREE_UARTS];
+void arm64_uarts_begin(const struct tree *t);
+bool arm64_uart_interrupts(struct uart *u, uint32_t irq);
+void arm64_wait(void *ctx, const uint32_t *ports, uint32_t n, uint64_t until_ns);
+
+/* Called by entry.S. */
+void arm64_main(void);
+void arm64_interrupt(void);
+void arm64_fault(uint64_t esr, uint64_t elr, uint64_t far, uint64_t vector);
+_Noreturn void arm64_secondary_main(struct arm64_cpu *cpu);
+/* entry.S */
+void arm64_secondary_entry(void);
+extern const char arm64_image[];
+
+#endif
