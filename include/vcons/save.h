@@ -124,7 +124,8 @@ int vc_pvcons_restore(struct vc_pvcons *c, struct vc_section *s, struct xencons_
  * UARTDMACR, UARTRSR, the divisor in force, UARTRIS without RX, the wires from outside, 1 if the next byte carries OE,
  * n received, m unsent; then n entries u32 as UARTDR reads them, m bytes.
  * Coalesced writes are drained before. Into a UART of that type that was just initialised; env->irq and env->timer hear of what
- * differs from reset. Call vc_pl011_output_room when its line is there: unsent bytes wait for it.
+ * differs from reset. Call vc_pl011_output_room when its line is there: unsent bytes wait for it; and
+ * offer input anew: that it was refused before is not saved.
  * VC_EINVAL too: another type, a bit that cannot be, more bytes than the FIFOs hold.
  */
 void vc_pl011_save(const struct vc_pl011 *u, struct vc_writer *w);
