@@ -115,6 +115,7 @@ static int take_consoles(cfg_t *cfg, cfg_t *domain, struct domain_config *d)
     for (unsigned i = 0; i < n; i++)
         if (take_console(cfg, cfg_getnsec(domain, "console", i), &d->consoles[i]) != 0)
             return -1;
+    d->consoles_named = n > 0;
     d->n_consoles = n > 0 ? n : 1; /* the default one */
     return 0;
 }

@@ -31,7 +31,7 @@
 #define CONFIG_XEN_VERSION ((4u << 16) | 17u) /* the one most guests have met */
 
 enum config_action { ACTION_DESTROY, ACTION_RESTART, ACTION_PRESERVE };
-enum config_door { DOOR_XEN, DOOR_CONSOLE_IO, DOOR_COMMAND };
+enum config_door { DOOR_XEN, DOOR_CONSOLE_IO, DOOR_COMMAND, DOOR_PL011, DOOR_SBSA };
 enum config_connected { CONNECTED_ALWAYS, CONNECTED_SERVICE }; /* design §3.1 */
 
 struct config_console {
@@ -58,6 +58,7 @@ struct domain_config {
     enum config_action on_poweroff, on_reboot, on_crash;
     struct config_console consoles[CONFIG_CONSOLES_MAX]; /* in the file's order: the first is the domain's first */
     uint32_t n_consoles;                                 /* at least 1; at most one of them has DOOR_CONSOLE_IO */
+    bool consoles_named;                                 /* false: it is the default one */
     uint8_t uuid[16]; /* given, or made from hypervisor and domain name: stable over runs */
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "config_value.h"
+#include "door_uart.h"
 #include "engine.h"
 #include "host/name.h"
 #include "save.h"
@@ -138,8 +139,10 @@ static unsigned n_consoles_of(const struct domain_config *d, enum config_door do
 
 static int fits_consoles(struct domain_config *d, struct problem *problem)
 {
-    unsigned n_console_io = n_consoles_of(d, DOOR_CONSOLE_IO);
+    unsigned n_console_io = n_consoles_of(d, DOOR_CONSOLE_IO), n_xen = n_consoles_of(d, DOOR_XEN);
 
+    if (d->command != NULL && n_console_io + n_xen < d->n_consoles)
+        return problem_set(problem, -1, "a command has no UART: expected a console without type");
     if (d->command != NULL && n_console_io > 0)
         return problem_set(problem, -1, "a command makes no hypercalls: expected a console without type");
     if (d->command != NULL && d->n_consoles > 1)
@@ -150,9 +153,8 @@ static int fits_consoles(struct domain_config *d, struct problem *problem)
             problem, -1,
             "%u consoles of type console_io: expected at most one, a domain writes one stream by hypercalls",
             n_console_io);
-    if (d->n_consoles - n_console_io > CONFIG_CONSOLES_MAX - 1)
-        return problem_set(problem, -1, "%u consoles of type xen: expected at most %u", d->n_consoles - n_console_io,
-                           CONFIG_CONSOLES_MAX - 1);
+    if (n_xen > CONFIG_CONSOLES_MAX - 1)
+        return problem_set(problem, -1, "%u consoles of type xen: expected at most %u", n_xen, CONFIG_CONSOLES_MAX - 1);
     return 0;
 }
 
@@ -192,6 +194,25 @@ static void derive_uuid(uint8_t uuid[16], const char *hypervisor, const char *do
     uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
 }
 
+/* The engine is known now: what it has to have, and what a domain has that names no console. */
+static int fits_uarts(struct domain_config *d, struct problem *problem)
+{
+    const struct engine_ops *engine = engine_find(d->engine);
+    struct engine_uart place;
+    uint32_t n = 0;
+
+    if (!d->consoles_named && engine->uart_by_default)
+        d->consoles[0] = (struct config_console){.name = "uart", .door = DOOR_PL011};
+    for (uint32_t i = 0; i < d->n_consoles; i++) {
+        enum config_door door = d->consoles[i].door;
+
+        if (door_is_uart(door) && (engine->uart == NULL || !engine->uart((int)door, n++, &place)))
+            return problem_set(problem, -1, "console \"%s\": engine %s has no such UART here, or not so many",
+                               d->consoles[i].name, d->engine);
+    }
+    return 0;
+}
+
 int config_domain_complete(struct vmm_config *config, struct domain_config *d, const struct vmm_config_options *options,
                            struct problem *problem)
 {
@@ -204,7 +225,7 @@ int config_domain_complete(struct vmm_config *config, struct domain_config *d, c
         return problem_set(problem, -1, "no memory");
     if (d->ramdisk != NULL && strchr(d->ramdisk, '/') == NULL)
         return problem_set(problem, -1, "ramdisk \"%s\": expected a path, which has a '/'", d->ramdisk);
-    if (choose_engine(config, d, options->engine, problem) != 0)
+    if (choose_engine(config, d, options->engine, problem) != 0 || fits_uarts(d, problem) != 0)
         return -1;
     if (strcmp(d->engine, "command") == 0)
         d->consoles[0].door = DOOR_COMMAND;

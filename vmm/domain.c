@@ -184,6 +184,8 @@ void domain_crashed(struct domain *d, const char *why, ...)
     domain_end(d, REQUEST_CRASH);
 }
 
+void domain_rebooted(struct domain *d) { domain_end(d, REQUEST_REBOOT); }
+
 void domain_exited(struct domain *d, int status)
 {
     if (status == 0)

@@ -22,13 +22,13 @@ static void show(void *ctx, const uint8_t *bytes, uint32_t n)
         vc_focus_write(&door->domain->vmm->focus, &door->domain->focus, bytes, n);
 }
 
-static void ask_for_a_look(struct door *door)
+void door_ask_for_a_look(struct door *door)
 {
     atomic_store(&door->look, true);
     vmm_notify(door->domain->vmm);
 }
 
-static void held(void *ctx) { ask_for_a_look(ctx); }
+static void held(void *ctx) { door_ask_for_a_look(ctx); }
 
 static const struct console_env door_console_env = {.now_ms = now_ms, .taken = show, .held = held};
 
@@ -40,9 +40,8 @@ static uint32_t pv_out(void *ctx, const uint8_t *bytes, uint32_t n)
 }
 
 /* Viewers first, then the terminal: decisions, "Terminal". */
-static uint32_t pv_in(void *ctx, uint8_t *bytes, uint32_t n)
+uint32_t door_get(struct door *door, uint8_t *bytes, uint32_t n)
 {
-    struct door *door = ctx;
     uint32_t got = door_kept(door, bytes, n);
 
     if (got == 0)
@@ -52,6 +51,8 @@ static uint32_t pv_in(void *ctx, uint8_t *bytes, uint32_t n)
         return got;
     return vc_focus_read(&door->domain->vmm->focus, &door->domain->focus, bytes, n);
 }
+
+static uint32_t pv_in(void *ctx, uint8_t *bytes, uint32_t n) { return door_get(ctx, bytes, n); }
 
 /* Ports of further consoles are the guest's: their backend binds them before it opens the door. A restored domain's port is
  * there already, for this door and no other. */
@@ -112,12 +113,14 @@ bool door_serve(struct door *door)
 {
     if (door->frozen)
         return true; /* what is left is saved where it is */
+    if (door_is_uart(door->config->door))
+        return uart_serve(door);
 
     enum vc_pvcons_served served = door->config->door == DOOR_XEN ? vc_pvcons_serve(&door->pvcons) : VC_PVCONS_DONE;
 
     if (served == VC_PVCONS_RETRY && !door->retry) {
         door->retry = true;
-        ask_for_a_look(door);
+        door_ask_for_a_look(door);
     }
     return served != VC_PVCONS_HELD;
 }
@@ -128,7 +131,7 @@ uint32_t door_read(struct door *door, void *bytes, uint32_t n)
 
     console_lock(&door->console);
     /* What lies in the ring was typed before. */
-    got = door->config->door == DOOR_XEN && vc_pvcons_unread(&door->pvcons) ? 0 : pv_in(door, bytes, n);
+    got = door->config->door == DOOR_XEN && vc_pvcons_unread(&door->pvcons) ? 0 : door_get(door, bytes, n);
     console_unlock(&door->console);
     return got;
 }
@@ -156,6 +159,8 @@ static void take_line_events(struct door *door)
     while (console_event(&door->console, &event))
         if (event.kind == VC_LINE_RESIZE && d->ops->resize != NULL && d->state == DOMAIN_RUNNING)
             d->ops->resize(d->engine, (unsigned)(event.value >> 16 & 0xffff), (unsigned)(event.value & 0xffff));
+        else if (event.kind == VC_LINE_BREAK && door_is_uart(door->config->door))
+            uart_break(door);
 }
 
 /* What the loop has seen of the line and the service should know. */
@@ -188,6 +193,8 @@ void door_work(void *ctx)
     console_lock(&door->console);
     console_move(&door->console);
     door->retry = false;
+    if (door->uart.open)
+        uart_tick(door);
     door_serve(door);
     take_line_events(door);
     vc_source_arm_bytes(&door->console.source);
@@ -195,6 +202,8 @@ void door_work(void *ctx)
     deadline = console_deadline(&door->console);
     if (door->retry && vmm_now_ms() + VC_PVCONS_RETRY_MS < deadline)
         deadline = vmm_now_ms() + VC_PVCONS_RETRY_MS;
+    if (door->uart.open && uart_deadline(door) < deadline)
+        deadline = uart_deadline(door);
     console_unlock(&door->console);
     if (d->state == DOMAIN_RUNNING && (input || d->ops->stream))
         door_input(door);
@@ -252,6 +261,8 @@ int door_open(struct door *door, struct problem *problem)
     door_drop_kept(door);
     if (door->is_primary)
         result = open_ring(door, problem);
+    if (door_is_uart(door->config->door))
+        uart_open(door);
     console_unlock(&door->console);
     return result;
 }
@@ -261,6 +272,7 @@ void door_close(struct door *door, bool for_good)
     console_lock(&door->console);
     if (door->config->door == DOOR_XEN)
         vc_pvcons_detach(&door->pvcons, for_good && !door->frozen);
+    uart_close(door);
     door->retry = door->frozen = false;
     console_unlock(&door->console);
 }
@@ -275,7 +287,7 @@ bool door_attach(struct door *door, void *page)
         vc_pvcons_connect(&door->pvcons);
     console_unlock(&door->console);
     if (attached)
-        ask_for_a_look(door); /* what was typed before, and output that found no room */
+        door_ask_for_a_look(door); /* what was typed before, and output that found no room */
     return attached;
 }
 

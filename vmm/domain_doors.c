@@ -5,6 +5,7 @@
 int doors_init(struct domain *d, struct problem *problem)
 {
     bool has_primary = false;
+    uint32_t n_uarts = 0;
 
     d->io_door = &d->doors[0];
     for (uint32_t i = 0; i < d->config->n_consoles; i++) {
@@ -17,6 +18,8 @@ int doors_init(struct domain *d, struct problem *problem)
         has_primary |= door->is_primary;
         if (door->config->door == DOOR_CONSOLE_IO)
             d->io_door = door;
+        if (door_is_uart(door->config->door))
+            uart_place(door, n_uarts++);
         d->n_doors = i + 1;
         if (door_init(door, problem) != 0)
             return -1;

@@ -4,6 +4,7 @@
 #define VCONS_VMM_DOMAIN_PRIVATE_H
 #include "domain.h"
 #include "domain_store.h"
+#include "door_uart.h"
 #include "grant_pages.h"
 #include "pump.h"
 #include <pthread.h>
@@ -55,6 +56,7 @@ struct door { /* one console of a domain: its line, and what the guest writes to
     struct console console;
     struct vc_pvcons pvcons; /* DOOR_XEN */
     uint32_t port;           /* of the PV console, while bound */
+    struct door_uart uart;   /* DOOR_PL011, DOOR_SBSA */
     bool retry;              /* the PV ring is broken: serve it again in a second */
     bool linked;             /* a service has the line now */
     bool frozen;             /* nothing moves: it is being saved (save.h) */
@@ -186,6 +188,10 @@ void doors_look(struct domain *d);
 
 /* [locked] Move everything between guest and line that can move. False: output waits in the door. */
 bool door_serve(struct door *door);
+/* [locked] Up to n typed bytes, whoever asks: viewers' first, then those of the terminal. */
+uint32_t door_get(struct door *door, uint8_t *bytes, uint32_t n);
+/* The loop is to look at this door soon. Any thread. */
+void door_ask_for_a_look(struct door *door);
 /* Up to n typed bytes for CONSOLEIO_read, or for a program. */
 uint32_t door_read(struct door *door, void *bytes, uint32_t n);
 

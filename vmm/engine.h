@@ -62,6 +62,16 @@ struct engine_events {
     int (*timer)(void *engine, uint32_t vcpu, uint64_t deadline_ns);
 };
 
+/* Where a guest finds a device: in memory that is none, or among x86's I/O ports. */
+enum engine_space { ENGINE_MEMORY, ENGINE_PORTS };
+
+struct engine_uart {
+    enum engine_space space;
+    uint64_t address;
+    uint32_t bytes; /* from address on; 0: no UART */
+    uint32_t line;  /* its interrupt, for irq_line */
+};
+
 struct engine_ops {
     const char *name; /* the word of the configuration, and of ADD on the link */
     bool stream;      /* its guest has one byte stream and makes no hypercalls: the stream functions below */
@@ -149,6 +159,18 @@ struct engine_ops {
     int (*placed)(void *engine, enum engine_area area, uint32_t vcpu, uint64_t gpa);
     /* The guest's mode, which decides the layout of shared_info, was latched. As `placed`. NULL: core has it. */
     void (*latched)(void *engine, bool long_mode);
+
+    /*
+     * ---- Devices of the domain's: UARTs. Accesses of the guest's come to domain_access. NULL: none. ----
+     *
+     * Where number n, from 0, of a domain's UARTs of all types is, this one being of that type (enum config_door). False: it
+     * has no such type, or not so many. Any thread, also before create.
+     */
+    bool (*uart)(int type, uint32_t n, struct engine_uart *place);
+    /* The interrupt line of a device has changed to level. Any thread, under the device's lock; never waits. */
+    void (*irq_line)(void *engine, uint32_t line, bool level);
+    bool uart_by_default; /* a domain that names no console has one of type pl011: its guests know no other */
+
     /*
      * ---- Save and restore (save.h): all three, or NULL: its domains cannot be saved. Loop thread. ----
      *
@@ -194,6 +216,13 @@ void domain_mode(struct domain *d, bool long_mode);
 void domain_debug_port(struct domain *d, uint8_t byte);
 
 /*
+ * The guest accesses address, width bytes of 1, 2, 4 or 8: *value is what it writes, or becomes what it reads, zero-extended.
+ * False: there is no device, and *value is as it was. Does not wait for a person or the service: a full line is a full UART.
+ */
+bool domain_access(struct domain *d, enum engine_space space, uint64_t address, uint32_t width, uint64_t *value,
+                   bool write);
+
+/*
  * Where all that a vCPU is can be read: between two exits, or with a call that is not yet served. Sleeps there while the domain
  * has to stand still. False: it stops. Cheap: two atomic loads.
  */
@@ -210,6 +239,8 @@ bool domain_stopping(const struct domain *d);
  * "signal 11"). The first call of a run counts. Afterwards domain_stopping() is true and kick has been called.
  */
 __attribute__((format(printf, 2, 3))) void domain_crashed(struct domain *d, const char *why, ...);
+/* The guest asked for a reboot by means of its machine. */
+void domain_rebooted(struct domain *d);
 /* stream engines: the program ended by itself. status 0: as a poweroff; else as a crash with that exit status
  * or 128 + signal. */
 void domain_exited(struct domain *d, int status);

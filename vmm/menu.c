@@ -42,8 +42,11 @@ void menu_domains(struct vmm *vmm)
 
 static void one_console(struct vmm *vmm, struct domain *d, uint32_t number)
 {
-    static const char *const doors[] = {
-        [DOOR_XEN] = "xen", [DOOR_CONSOLE_IO] = "console_io", [DOOR_COMMAND] = "command"};
+    static const char *const doors[] = {[DOOR_XEN] = "xen",
+                                        [DOOR_CONSOLE_IO] = "console_io",
+                                        [DOOR_COMMAND] = "command",
+                                        [DOOR_PL011] = "pl011",
+                                        [DOOR_SBSA] = "sbsa"};
     static const char *const flows[] = {
         [CONSOLE_FLOWS] = "flows", [CONSOLE_HELD] = "held: its line is full", [CONSOLE_TAILS] = "its line is full"};
 
