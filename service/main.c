@@ -47,7 +47,7 @@ static const char *const syscalls[] = {
     "timerfd_settime",
     /* clients and hypervisors */
     "accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "getsockopt", "socket", "bind", "listen", "connect",
-    "fchmod", "chmod", "fcntl", "fstatfs", "kill",
+    "fchmod", "fchmodat", "chmod", "fcntl", "fstatfs", "kill",
     /* logs, raw sockets */
     "openat", "mkdir", "mkdirat", "unlink", "unlinkat", "renameat", "renameat2", "symlinkat", "ftruncate", "fallocate",
     "sysinfo", /* glibc's qsort, for the names of more than a hundred segments */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "probe.h"
 #include "machine.h"
-#include "x86_64/cpu.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,10 +9,6 @@
 
 #define PROBE_BYTES   4096u
 #define PROBE_LIMIT_S 2 /* it takes a millisecond; a KVM that is only slow must pass */
-
-static const uint8_t program[] = {0xb0, 0x56, /* mov $0x56, %al */
-                                  0xe6, 0xe9, /* out %al, $0xe9 */
-                                  0xf4};      /* hlt */
 
 /* Kicks this thread out of KVM_RUN when the time is over: a KVM that never comes back must not hang us. */
 static int arm(timer_t *timer)
@@ -29,15 +24,13 @@ static int arm(timer_t *timer)
 
 static int judge(int error, const struct kvm_run *run, struct problem *why)
 {
-    const uint8_t *data = (const uint8_t *)run + run->io.data_offset;
-
     if (error == -EINTR)
         return problem_set(why, -1, "KVM does not come back from three instructions");
     if (error != 0)
         return problem_set(why, -1, "KVM runs nothing: %s", strerror(-error));
-    if (run->exit_reason != KVM_EXIT_IO)
+    if (run->exit_reason != probe_arch.exit_reason)
         return problem_set(why, -1, "KVM leaves three plain instructions with exit %u", run->exit_reason);
-    if (run->io.direction != KVM_EXIT_IO_OUT || run->io.port != 0xe9 || run->io.size != 1 || *data != 0x56)
+    if (!probe_arch.is_right(run))
         return problem_set(why, -1, "KVM runs three plain instructions wrongly");
     return 0;
 }
@@ -57,27 +50,17 @@ static int run_program(struct kvm_cpu *cpu, struct problem *why)
 static int run_machine(int kvm, void *memory, struct problem *why)
 {
     struct kvm_machine machine;
-    struct kvm_cpu cpu;
+    struct kvm_cpu cpu = {.fd = -1};
     int result = kvm_machine_init(&machine, kvm, why);
 
     if (result != 0)
         return result;
-    result = kvm_machine_map(&machine, 0, memory, PROBE_BYTES, why);
+    result = kvm_machine_map(&machine, probe_arch.gpa, memory, PROBE_BYTES, why);
     if (result == 0)
-        result = cpu_prepare_machine(&machine, why);
-    if (result != 0)
-        goto finish_machine;
-    result = kvm_cpu_init(&cpu, &machine, 0, why);
-    if (result != 0)
-        goto finish_machine;
-    result =
-        cpu_identify(&cpu, &machine, &(struct cpu_identity){.n_vcpus = 1, .domid = 1, .xen_version = 4u << 16}, why);
-    if (result == 0)
-        result = cpu_enter_at(&cpu, 0, 0, why);
+        result = probe_arch.make_cpu(&cpu, &machine, why);
     if (result == 0)
         result = run_program(&cpu, why);
     kvm_cpu_finish(&cpu);
-finish_machine:
     kvm_machine_finish(&machine);
     return result;
 }
@@ -96,7 +79,7 @@ bool kvm_probe(struct problem *why)
         result = problem_set(why, -1, "out of memory");
         goto close_kvm;
     }
-    memcpy(memory, program, sizeof program);
+    memcpy(memory, probe_arch.program, probe_arch.program_bytes);
     result = run_machine(kvm, memory, why);
     munmap(memory, PROBE_BYTES);
 close_kvm:

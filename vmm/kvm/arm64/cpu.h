@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cpu.h: the registers of an arm64 vCPU as the boot protocol wants them.
+ *
+ * Spec:  Linux Documentation/virt/kvm/api.rst, KVM_ARM_VCPU_INIT and KVM_SET_ONE_REG; Documentation/arm64/booting.rst.
+ * Owner: the caller's structs.
+ * Lock:  the vCPU's thread, or nobody runs it.
+ */
+#ifndef VMM_KVM_ARM64_CPU_H
+#define VMM_KVM_ARM64_CPU_H
+#include "../machine.h"
+
+/* The state after a reset; off: it waits for PSCI's CPU_ON. KVM serves PSCI by itself. -1: problem. */
+int arm64_cpu_reset(struct kvm_cpu *c, const struct kvm_machine *m, bool off, struct problem *problem);
+/* pc, and x0; MMU off, EL1, interrupts masked: as after the reset. */
+int arm64_cpu_enter_at(struct kvm_cpu *c, uint64_t pc, uint64_t x0, struct problem *problem);
+/* Where it is, for messages; 0: KVM does not tell. */
+uint64_t arm64_cpu_instruction(const struct kvm_cpu *c);
+
+#endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/* The engine `kvm` on arm64: one machine of KVM's for each run, with KVM's GICv3, timers and PSCI; UARTs are the domain's. */
+#include "engine.h"
+#include "../probe.h"
+#include "cpu.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int check(const struct domain_config *config, struct problem *problem)
+{
+    if (config->vcpus > ARM64_VCPUS_MAX)
+        return problem_set(problem, -1, "vcpus = %u: expected at most %u on arm64", config->vcpus, ARM64_VCPUS_MAX);
+    return arm64_kernel_check(config->kernel, problem);
+}
+
+/* ---- A machine in the state before its first instruction. ---- */
+
+static bool uart(int type, uint32_t n, struct engine_uart *place)
+{
+    if ((type != DOOR_PL011 && type != DOOR_SBSA) || n >= ARM64_UARTS_MAX)
+        return false;
+    *place = (struct engine_uart){.space = ENGINE_MEMORY,
+                                  .address = ARM64_UART_GPA + n * ARM64_UART_STRIDE,
+                                  .bytes = ARM64_UART_BYTES,
+                                  .line = ARM64_UART_SPI + n};
+    return true;
+}
+
+static void find_uarts(struct arm64_engine *e)
+{
+    for (uint32_t i = 0; i < e->config->n_consoles; i++) {
+        enum config_door door = e->config->consoles[i].door;
+        struct engine_uart place;
+
+        if (!uart((int)door, e->n_uarts, &place))
+            continue;
+        e->uarts[e->n_uarts++] =
+            (struct device_tree_uart){.gpa = place.address, .spi = place.line, .sbsa = door == DOOR_SBSA};
+    }
+}
+
+static int place_memory(struct arm64_engine *e, struct problem *problem)
+{
+    const struct guest_memory *m = e->memory;
+
+    if (kvm_machine_map(&e->machine, m->ram_gpa, m->base, m->bytes, problem) != 0)
+        return -1;
+    return kvm_machine_map(&e->machine, m->special_gpa, m->base + m->bytes, MEMORY_SPECIAL_PAGES * 4096, problem);
+}
+
+static int make_vcpu(struct arm64_engine *e, uint32_t id, struct problem *problem)
+{
+    struct arm64_vcpu *v = &e->vcpus[id];
+
+    v->engine = e;
+    if (kvm_cpu_init(&v->cpu, &e->machine, id, problem) != 0)
+        return -1;
+    return arm64_cpu_reset(&v->cpu, &e->machine, id != 0, problem);
+}
+
+static int make_machine(struct arm64_engine *e, struct problem *problem)
+{
+    struct device_tree_machine described = {.uarts = e->uarts, .n_uarts = e->n_uarts};
+    struct arm64_entry entry;
+
+    if (arm64_kernel_place(&e->kernel, e->memory, e->config, &described, &entry, problem) != 0 ||
+        kvm_machine_init(&e->machine, e->kvm, problem) != 0 || place_memory(e, problem) != 0)
+        return -1;
+    for (uint32_t i = 0; i < e->n_vcpus; i++)
+        if (make_vcpu(e, i, problem) != 0)
+            return -1;
+    if (gic_make(&e->gic, &e->machine, problem) != 0)
+        return -1;
+    return arm64_cpu_enter_at(&e->vcpus[0].cpu, entry.pc, entry.device_tree, problem);
+}
+
+/* At reset and destroy, not in stop: a late kick still finds the run area. */
+static void drop_machine(struct arm64_engine *e)
+{
+    for (uint32_t i = 0; i < e->n_vcpus; i++)
+        kvm_cpu_finish(&e->vcpus[i].cpu);
+    gic_finish(&e->gic);
+    kvm_machine_finish(&e->machine);
+}
+
+static void destroy(void *engine)
+{
+    struct arm64_engine *e = engine;
+
+    drop_machine(e);
+    if (e->kvm >= 0)
+        close(e->kvm);
+    arm64_kernel_finish(&e->kernel);
+    memory_destroy(e->memory);
+    kvm_threads_finish(&e->threads);
+    free(e);
+}
+
+static struct arm64_engine *allocate(struct domain *d, const struct domain_config *config, struct guest_memory *memory)
+{
+    struct arm64_engine *e = calloc(1, sizeof *e);
+
+    if (e == NULL)
+        return NULL;
+    *e = (struct arm64_engine){.domain = d,
+                               .config = config,
+                               .memory = memory,
+                               .kvm = -1,
+                               .gic = -1,
+                               .machine.vm = -1,
+                               .n_vcpus = config->vcpus};
+    for (uint32_t i = 0; i < e->n_vcpus; i++)
+        e->vcpus[i].cpu.fd = -1;
+    kvm_threads_init(&e->threads);
+    find_uarts(e);
+    return e;
+}
+
+static void *create(struct domain *d, const struct domain_config *config, struct guest_memory *memory,
+                    struct problem *problem)
+{
+    struct arm64_engine *e = allocate(d, config, memory);
+
+    if (e == NULL) {
+        problem_set(problem, -1, "out of memory");
+        return NULL;
+    }
+    kvm_kick_prepare();
+    e->kvm = kvm_open(problem);
+    if (e->kvm < 0 || arm64_kernel_read(&e->kernel, config->kernel, problem) != 0 ||
+        memory_create_board(memory, config->memory_bytes, ARM64_RAM_GPA, ARM64_SPECIAL_GPA, problem) != 0 ||
+        make_machine(e, problem) != 0) {
+        destroy(e);
+        return NULL;
+    }
+    return e;
+}
+
+/* ---- A run. ---- */
+
+static void run(struct arm64_vcpu *v)
+{
+    struct domain *d = v->engine->domain;
+    int error = kvm_cpu_run(&v->cpu);
+
+    if (error == 0)
+        arm64_exit_serve(v);
+    else if (error == -ENOSYS) /* api.rst, KVM_CAP_ARM_NISV_TO_USER */
+        domain_crashed(d, "an access to a device that KVM does not decode, at 0x%llx",
+                       (unsigned long long)arm64_cpu_instruction(&v->cpu));
+    else if (error != -EINTR && error != -EAGAIN)
+        domain_crashed(d, "KVM: %s", strerror(-error));
+    domain_vcpu_exit(d, v->cpu.id);
+}
+
+static void *vcpu_main(void *vcpu)
+{
+    struct arm64_vcpu *v = vcpu;
+    struct arm64_engine *e = v->engine;
+
+    if (!kvm_threads_enter(&e->threads))
+        return NULL;
+    kvm_cpu_own(&v->cpu, true);
+    while (!domain_stopping(e->domain)) /* looked at after every kick: kvm_cpu_run took note of it before */
+        run(v);
+    kvm_cpu_own(&v->cpu, false);
+    if (kvm_threads_leave(&e->threads))
+        domain_ended(e->domain);
+    return NULL;
+}
+
+static struct kvm_thread thread_of(void *engine, uint32_t i)
+{
+    struct arm64_vcpu *v = &((struct arm64_engine *)engine)->vcpus[i];
+
+    return (struct kvm_thread){.id = &v->thread, .main = vcpu_main, .arg = v};
+}
+
+static int start(void *engine, struct problem *problem)
+{
+    struct arm64_engine *e = engine;
+    int error = kvm_threads_start(&e->threads, e->n_vcpus, thread_of, e, domain_name(e->domain));
+
+    return error == 0 ? 0 : problem_set(problem, -1, "no thread for a vCPU: %s", strerror(error));
+}
+
+static void kick(void *engine)
+{
+    struct arm64_engine *e = engine;
+
+    for (uint32_t i = 0; i < e->n_vcpus; i++)
+        kvm_cpu_kick(&e->vcpus[i].cpu);
+}
+
+static void stop(void *engine)
+{
+    struct arm64_engine *e = engine;
+
+    for (uint32_t i = 0; i < e->n_vcpus; i++)
+        pthread_join(e->vcpus[i].thread, NULL);
+}
+
+static int reset(void *engine, struct problem *problem)
+{
+    struct arm64_engine *e = engine;
+
+    drop_machine(e);
+    if (memory_clear(e->memory) != 0)
+        return problem_set(problem, -1, "the domain's memory cannot be cleared: %s", strerror(errno));
+    return make_machine(e, problem);
+}
+
+static void irq_line(void *engine, uint32_t line, bool level)
+{
+    gic_line(&((struct arm64_engine *)engine)->machine, line, level);
+}
+
+const struct engine_ops engine_kvm = {.name = "kvm",
+                                      .usable = kvm_probe,
+                                      .check = check,
+                                      .create = create,
+                                      .start = start,
+                                      .kick = kick,
+                                      .stop = stop,
+                                      .reset = reset,
+                                      .destroy = destroy,
+                                      .uart = uart,
+                                      .irq_line = irq_line,
+                                      .uart_by_default = true};
+
+static bool xen_usable(struct problem *why)
+{
+    problem_set(why, -1, "KVM knows Xen's calls on x86_64 only");
+    return false;
+}
+
+static int xen_check(const struct domain_config *config, struct problem *problem)
+{
+    (void)config;
+    return xen_usable(problem) ? 0 : -1;
+}
+
+const struct engine_ops engine_kvm_xen = {.name = "kvm-xen", .usable = xen_usable, .check = xen_check};
