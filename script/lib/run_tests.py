@@ -5,8 +5,8 @@
 A test's Meson suites say where it runs: 'tsan' under the thread sanitizer, 'plain' without any, 'fuzz' with libFuzzer,
 all others under the address and undefined-behaviour sanitizers.
 
-Tests of the suites 'lab-x86' and 'xen' need the lab (tests/lab/README.md), which is set up when one of them is run. Those that
-are cases of one of its machines share a boot of it.
+Tests of the suites 'lab-x86', 'lab-arm64' and 'xen' need the lab (tests/lab/README.md), which is set up when one of them is
+run. Those that are cases of one of its machines share a boot of it.
 """
 import argparse
 import json
@@ -21,7 +21,11 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(TOP, 'build')
 BOOTSTRAP = os.path.join(TOP, 'script', 'bootstrap')
 LAB = os.path.join(TOP, 'tests', 'lab')
-LAB_SETUPS = {'lab-x86': ['setup', 'x86_64'], 'xen': ['xen-setup', 'x86_64']}  # by suite, in tests/lab
+LAB_SETUPS = {  # by suite, in tests/lab
+    'lab-x86': [['setup', 'x86_64']],
+    'lab-arm64': [['setup', 'arm64'], ['build-arm64']],
+    'xen': [['xen-setup', 'x86_64']],
+}
 FLAVOURS = {
     'plain': [],
     'asan': ['-Db_sanitize=address,undefined', '-Db_lundef=false', '-Dbuildtype=debug', '-Doptimization=1'],
@@ -98,18 +102,22 @@ def run(flavour, tests, env):
 def prepare_lab(tests):
     """Set up what these tests need of the lab; returns why that failed, by the name of each test that needs it."""
     unready = {}
-    for suite, words in LAB_SETUPS.items():
+    for suite, steps in LAB_SETUPS.items():
         needing = [test['name'] for test in tests if suite in suites_of(test)]
         if not needing:
             continue
         why = 'script/bootstrap lab failed'
         if subprocess.run([BOOTSTRAP, 'lab']).returncode == 0:  # it may ask
-            done = subprocess.run([os.path.join(LAB, words[0])] + words[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                  text=True)
-            why = done.stdout if done.returncode != 0 else None
+            why = next(filter(None, (prepare(words) for words in steps)), None)
         if why:
             unready.update(dict.fromkeys(needing, why))
     return unready
+
+
+def prepare(words):
+    """One step; returns None, or what it said when it failed."""
+    done = subprocess.run([os.path.join(LAB, words[0])] + words[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return done.stdout[-4000:] or 'no reason given' if done.returncode != 0 else None
 
 
 def machine_of(test):
@@ -194,8 +202,8 @@ def report(flavour, result, count):
 
 def main():
     parser = argparse.ArgumentParser(prog='script/test', description='Build vcons and run its tests.', epilog=
-                                     'Suites: unit, service, client, process, kvm, models, fuzz, lab-x86 (stock kernels on real KVM, in an emulated '
-                                     'machine), xen (a real Xen, emulated).')
+                                     'Suites: unit, service, client, process, kvm, models, fuzz, lab-x86 and lab-arm64 (stock kernels on real '
+                                     'KVM, in an emulated machine), xen (a real Xen, emulated).')
     parser.add_argument('--list', action='store_true', help='list the tests, run nothing')
     parser.add_argument('--long', action='store_true', help='the long figures of each stress')
     parser.add_argument('selection', nargs='*', metavar='SUITE[/WORD]', help='a suite, or its tests with that word')

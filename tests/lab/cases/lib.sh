@@ -55,7 +55,7 @@ SAY_ALL='dmesg -n 1; dmesg >/d; echo D-"BEGIN"; cat /d; echo D-"END"\r'
 # said_all LOG - a guest's log from byte 0 has every line of the guest's own dmesg, which it holds too, and none else. What the
 # guest said between the two commands of SAY_ALL is missing from what it printed.
 said_all() {
-    head -n 1 "$1" | grep -q '^\[    0\.000000\] Linux version' || fail "the log begins with: $(head -n 1 "$1")"
+    head -n 1 "$1" | grep -qE '^\[    0\.000000\] (Booting Linux on|Linux version)' || fail "the log begins with: $(head -n 1 "$1")"
     tr -d '\r' <"$1" | awk '
         /^D-BEGIN$/ { inside = 1; next }
         /^D-END$/ { exit }
