@@ -17,6 +17,7 @@ import time
 
 import doors
 import events
+import uarts
 
 SOURCE = os.environ["VCONS_SOURCE"]
 CORE = sorted(os.path.basename(f) for f in glob.glob(os.path.join(SOURCE, "core", "*.c")))
@@ -176,7 +177,7 @@ def main(words):
     failures = 0
     work = tempfile.mkdtemp(prefix="vcons-mutants-")
     try:
-        for mutant in MUTANTS + doors.MUTANTS + events.MUTANTS:
+        for mutant in MUTANTS + doors.MUTANTS + events.MUTANTS + uarts.MUTANTS:
             if words and not any(w in mutant[0] for w in words):
                 continue
             began = time.monotonic()
