@@ -40,3 +40,11 @@ def ring(rounds):
             yield Row(f"W3 ring: {size}-byte writes, {place}", "MB/s", values(a), values(b), 0.85, True,
                       {"limit": "ring without checks", "cpu_ratio": round(cpu, 3),
                        "kicks_per_kib": statistics.median(r["kicks_per_kib"] for r in a)})
+
+
+def uart(rounds):
+    for way, what, limit in (("pl011", "PL011", "plain"), ("16550", "16550A", "plain"), ("batch", "PL011, coalesced", "plain"),
+                             ("line", "PL011, vconsd's line", "seq")):
+        a, b = in_turn(rounds, lambda: program("uart_vcons", way), lambda: program("uart_limit", limit))
+        yield Row(f"uart: register write to line, {what}", "ns", values(a), values(b), 4.0, False,
+                  {"limit": "byte's store and index's update" + (", one to sleep on" if limit == "seq" else "")})

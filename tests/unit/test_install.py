@@ -14,6 +14,7 @@ EXPECTED = {
     "event_channels": "port 1\nupcall of vCPU 0\nthe guest sent to the console\nupcall of vCPU 0\n"
                       "pending 0x2, selector 0x1\n",
     "pv_console": "Hello, hypervisor.\nYou typed: hello guest\nconnected: 0, events: 4\n",
+    "uart": "Hello, hypervisor.\nYou typed: hello guest\ninterrupts: 1\n",
     "console_io": "*** Serial input to DOM1 (type 'CTRL-a' three times to switch input)\n"
                   "login: \n(d2) a line from behind\n"
                   "[guest 1 read 5 bytes, guest 2 read 0]\n"
