@@ -116,8 +116,11 @@ static const struct uart_row rows[] = {
     {"FCR: what was cleared is sent as far as the interrupt goes",
      {W(FCR, 1), W(UART_IER, 2), R(UART_IIR, 0xc2), LET(0), SEND(UART_DATA, 2), IRQ(0), W(FCR, 5), IRQ(1)}},
     {"FCR: without bit 0 nothing else counts", {W(FCR, 1), W(FCR, 0xc6), R(UART_IIR, 1), IN("ab", 1)}},
+    {"FCR: off written again, the byte stays",
+     {IN("a", 1), LET(0), W(UART_DATA, 'x'), W(FCR, 6), R(UART_DATA, 'a'), ROOM(9), OUT("x")}},
     {"FCR: written again, the FIFOs stay",
-     {W(FCR, 1), IN("ab", 2), W(FCR, 0xc9), R(UART_DATA, 'a'), R(UART_DATA, 'b')}},
+     {W(FCR, 1), IN("ab", 2), LET(0), SEND(UART_DATA, 2), W(FCR, 0xc9), R(UART_DATA, 'a'), R(UART_DATA, 'b'), ROOM(9),
+      OUT("xx")}},
 
     /* Line status: 8.3. */
     {"OE: known at once, until LSR is read",

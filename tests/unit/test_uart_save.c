@@ -229,6 +229,7 @@ static const struct {
     {"SBSA: switched off", SBSA, 1, 0x300},
     {"SBSA: loopback", SBSA, 1, 0x381},
     {"SBSA: character mode", SBSA, 2, 0x60},
+    {"SBSA: a break", SBSA, 2, 0x71},
     {"SBSA: IBRD", SBSA, 3, 1},
     {"SBSA: FBRD", SBSA, 4, 1},
     {"SBSA: another trigger", SBSA, 5, 0},
@@ -295,6 +296,34 @@ static void test_refused(void **state)
     }
 }
 
+/* The same of UARTs that are not busy. */
+static void test_refused_idle(void **state)
+{
+    static const struct {
+        const char *name;
+        enum kind kind;
+        struct uart_row before;
+        uint32_t at, value;
+    } idle[] = {
+        {"PL011: a time-out of nothing", FULL, {"", {LET(0)}}, 11, UARTINT_RT},
+        {"16550: a time-out of nothing", PC, {"", {W(UART_IIR, 1)}}, 9, 3},
+        {"16550: a time-out in character mode", PC, {"", {IN("a", 1)}}, 9, 2},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ROWS(idle); i++) {
+        uint8_t bytes[BYTES_MAX];
+        struct any a;
+        size_t n;
+
+        any_init(&a, idle[i].kind);
+        uart_run_row(&a.rig, a.verbs, &idle[i].before);
+        n = any_save(&a, idle[i].kind, bytes, sizeof bytes);
+        memcpy(bytes + HEAD + 4 * idle[i].at, &idle[i].value, 4);
+        must_refuse(idle[i].name, idle[i].kind, bytes, n);
+    }
+}
+
 /* Another tag, another version, cut off anywhere, something left over: whatever the kind. */
 static void test_refused_frames(void **state)
 {
@@ -334,8 +363,8 @@ static void test_no_room(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),           cmocka_unit_test(test_layout),  cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_refused_frames), cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_rows),           cmocka_unit_test(test_layout),       cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_refused_frames), cmocka_unit_test(test_refused_idle), cmocka_unit_test(test_no_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
