@@ -315,23 +315,30 @@ static int64_t place_here(struct vc_shared_info *s, uint64_t gfn, bool *upcalls)
     return 0;
 }
 
+/* [events] The page that is left is nobody's from before it is copied: an unmask waits, and finds the new one. */
+static int64_t place_there(struct vc_shared_info *s, uint64_t gfn)
+{
+    int64_t result;
+
+    block_all(s);
+    result = s->env->place_shared(s->domain, gfn, shared_abi(s));
+    if (result != 0)
+        return result;
+    vc_store_seq(&s->placed, 1);
+    s->gfn = gfn;
+    return 0;
+}
+
 int64_t vc_shared_info_place(struct vc_shared_info *s, uint64_t gfn)
 {
     bool upcalls[VC_VCPUS_MAX] = {false};
     unsigned long saved;
-    int64_t result = 0;
+    int64_t result;
 
     if (gfn > UINT64_MAX / PAGE - 1)
         return -XEN_EINVAL;
-    if (s->env->place_shared != NULL)
-        result = s->env->place_shared(s->domain, gfn, shared_abi(s));
     saved = domain_lock(s);
-    if (s->env->place_shared == NULL) {
-        result = place_here(s, gfn, upcalls);
-    } else if (result == 0) {
-        vc_store_seq(&s->placed, 1);
-        s->gfn = gfn;
-    }
+    result = s->env->place_shared != NULL ? place_there(s, gfn) : place_here(s, gfn, upcalls);
     domain_unlock(s, saved);
     for (uint32_t i = 0; i < s->n_vcpus; i++)
         if (upcalls[i])

@@ -176,10 +176,20 @@ static void take_all(struct vc_shared_info *s, struct vc_reader r)
     }
 }
 
+static bool tell_page(struct vc_shared_info *s)
+{
+    unsigned long saved = domain_lock(s);
+    bool taken =
+        s->env->place_shared == NULL || s->placed == 0 || s->env->place_shared(s->domain, s->gfn, shared_abi(s)) == 0;
+
+    domain_unlock(s, saved);
+    return taken;
+}
+
 /* Who else keeps places. False: it refuses. No lock. */
 static bool tell(struct vc_shared_info *s)
 {
-    if (s->env->place_shared != NULL && s->placed != 0 && s->env->place_shared(s->domain, s->gfn, shared_abi(s)) != 0)
+    if (!tell_page(s))
         return false;
     for (uint32_t i = 0; i < s->n_vcpus; i++) {
         if (s->env->place_info != NULL && s->vcpus[i].registered &&

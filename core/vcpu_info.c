@@ -97,8 +97,10 @@ static int64_t delegate(struct vc_shared_info *s, uint32_t vcpu, uint64_t gpa)
     int64_t result = s->env->place_info(s->domain, vcpu, gpa);
     unsigned long saved = domain_lock(s);
 
-    if (result != 0)
+    if (result != 0) {
+        vc_shared_block(s, &s->vcpus[vcpu]);
         s->vcpus[vcpu].registered = false;
+    }
     domain_unlock(s, saved);
     return result;
 }
@@ -115,6 +117,7 @@ int64_t vc_shared_info_register(struct vc_shared_info *s, uint32_t self, uint32_
     saved = domain_lock(s);
     result = check(s, self, vcpu, gfn, offset);
     if (result == 0 && delegated) { /* claimed here, so that of two who try one is refused */
+        vc_shared_block(s, &s->vcpus[vcpu]);
         s->vcpus[vcpu].registered = true;
         s->vcpus[vcpu].gpa = gpa;
     } else if (result == 0) {

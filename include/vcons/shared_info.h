@@ -63,8 +63,9 @@ struct vc_shared_info_env {
     void (*moved)(void *domain, uint32_t vcpu, uint64_t gpa);
     /*
      * Optional, both or none, for delegated delivery: somebody else (KVM) writes the pages. Core then checks arguments and
-     * remembers places, but maps, copies and marks nothing: place_shared is told of shared_info (and all default places
-     * with it), place_info of a registration. They run under no lock of ours, in the thread of the hypercall, and return 0 or what the guest gets.
+     * remembers places, but copies and marks nothing: place_shared is told of shared_info (and all default places with
+     * it), under the event lock: it may not call back; place_info of a registration, under no lock of ours. Both run in the
+     * thread of the hypercall, and return 0 or what the guest gets.
      */
     int64_t (*place_shared)(void *domain, uint64_t gfn, enum vc_abi abi);
     int64_t (*place_info)(void *domain, uint32_t vcpu, uint64_t gpa);

@@ -689,6 +689,50 @@ static void delegated_delivery(void **state)
     assert_int_equal(s->evtchn_pending[0], 0); /* the next of that number begins without */
 }
 
+static int64_t moved_by_others(void *domain, uint64_t gfn, enum vc_abi abi)
+{
+    struct rig_domain *d = domain;
+
+    (void)abi;
+    door_under(LOCK_EVENT);
+    memcpy(rig_page(d, gfn), rig_page(d, 1), 4096);
+    return 0;
+}
+static int64_t info_by_others(void *domain, uint32_t vcpu, uint64_t gpa)
+{
+    (void)domain, (void)vcpu, (void)gpa;
+    door_may_sleep();
+    return 0;
+}
+
+/* What is left to core where somebody else delivers goes where that one is now, though it was in the old page before. */
+static void delegated_pages_move(void **state)
+{
+    static const struct vc_shared_info_env shared = {RIG_SHARED_ENV, .place_shared = moved_by_others,
+                                                     .place_info = info_by_others};
+    static const struct vc_events_env delegating = {RIG_EVENTS_ENV, .deliver = rig_deliver};
+    struct rig_domain *d = rig_one(&(struct rig_shape){.shared_env = &shared, .events_env = &delegating});
+    struct shared_info_x86_64 *from = rig_page(d, 1), *to = rig_page(d, 2);
+    uint32_t port;
+
+    (void)state;
+    vc_shared_info_place(&d->shared, 1);
+    rig_ipi(d, 1, &port);
+    from->evtchn_mask[0] = from->evtchn_pending[0] = UINT64_C(1) << port;
+    rig_port_op(d, EVTCHNOP_unmask, port);
+    assert_int_equal(d->n_delivered, 1);
+    from->evtchn_mask[0] = from->evtchn_pending[0] = UINT64_C(1) << port;
+    assert_int_equal(vc_shared_info_place(&d->shared, 2), 0);
+    rig_port_op(d, EVTCHNOP_unmask, port);
+    assert_int_equal(d->n_delivered, 2);
+    assert_int_equal(to->evtchn_mask[0], 0);
+    assert_int_equal(to->evtchn_pending[0], 0);
+    assert_int_equal(from->evtchn_mask[0], UINT64_C(1) << port); /* left alone */
+    to->evtchn_pending[0] = UINT64_C(1) << port;
+    rig_port_op(d, EVTCHNOP_close, port);
+    assert_int_equal(to->evtchn_pending[0], 0);
+}
+
 /* ---- The scheduler's calls but poll and block (test_event_delivery.c). ---- */
 
 static const struct {
@@ -758,6 +802,7 @@ int main(void)
         cmocka_unit_test(virqs_are_raised),
         cmocka_unit_test(bindings_are_told),
         cmocka_unit_test(delegated_delivery),
+        cmocka_unit_test(delegated_pages_move),
         cmocka_unit_test(shutdowns),
         cmocka_unit_test(other_sched_ops),
     };

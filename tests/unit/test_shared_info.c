@@ -424,7 +424,7 @@ static struct {
 static int64_t take_shared(void *domain, uint64_t gfn, enum vc_abi abi)
 {
     (void)domain;
-    door_may_sleep();
+    door_under(LOCK_EVENT);
     assert_int_equal(abi, VC_ABI_X86_64);
     delegated.n_shared++;
     delegated.gpa = gfn * 4096;
