@@ -12,7 +12,8 @@
 #include <vcons/wire/xen.h>
 
 #define SHARED UINT64_C(0x500000)
-#define FIRST  (SHARED + 0x1100) /* places of a vcpu_info */
+#define OTHER  UINT64_C(0x600000) /* a second place for it */
+#define FIRST  (SHARED + 0x1100)  /* places of a vcpu_info */
 #define SECOND (SHARED + 0x2240)
 #define FLAG   0x300000u
 #define VECTOR 0xf3u
@@ -193,6 +194,113 @@ static void no_event_is_lost_on_the_way(void **state)
     run_finish(&r);
 }
 
+/* The same with the page itself, in which the vcpu_info is. The mask is the guest's, and goes along. */
+static void no_event_is_lost_with_the_page(void **state)
+{
+    struct shared_info_x86_64 *pages[2];
+    struct storm storm;
+    pthread_t thread;
+    unsigned moves = 0;
+    struct run r;
+
+    (void)state;
+    create(&r, guest_spin, 2);
+    pages[0] = shared_of(&r);
+    pages[1] = memory_at(&r.memory, OTHER, 4096);
+    run_start(&r);
+    memset(pages[0], 0x5a, 4096); /* what was there before it was placed is gone, as on Xen */
+    deliver(&r, 0, 4095);         /* and what came before is there */
+    assert_int_equal(place(&r, ENGINE_SHARED_INFO, 0, SHARED), 0);
+    assert_true(upcall_soon(&pages[0]->vcpu_info[0]));
+    assert_true(pages[0]->evtchn_pending[63] == UINT64_C(1) << 63);
+    assert_int_equal(pages[0]->evtchn_pending[1], 0);
+    pages[0]->evtchn_mask[7] = 1;
+    pages[0]->vcpu_info[0].evtchn_pending_sel = 0;
+    __atomic_store_n(&pages[0]->vcpu_info[0].evtchn_upcall_pending, 0, __ATOMIC_SEQ_CST);
+    storm.r = &r;
+    atomic_init(&storm.over, false);
+    assert_int_equal(pthread_create(&thread, NULL, send_all, &storm), 0);
+    while (!atomic_load(&storm.over) || moves < 10)
+        assert_int_equal(place(&r, ENGINE_SHARED_INFO, 0, ++moves % 2 ? OTHER : SHARED), 0);
+    pthread_join(thread, NULL);
+    for (unsigned word = 0; word < 64; word++) {
+        if (pages[moves % 2]->evtchn_pending[word] != (word == 0 ? UINT64_MAX - 1 : UINT64_MAX))
+            fail_msg("word %u of pending is %#llx after %u moves", word,
+                     (unsigned long long)pages[moves % 2]->evtchn_pending[word], moves);
+        if (!soon(&pages[moves % 2]->vcpu_info[0].evtchn_pending_sel, word))
+            fail_msg("word %u is not selected after %u moves", word, moves);
+    }
+    assert_true(upcall_soon(&pages[moves % 2]->vcpu_info[0]));
+    assert_int_equal(pages[moves % 2]->evtchn_mask[7], 1);
+    assert_int_equal(pages[moves % 2]->vcpu_info[1].evtchn_upcall_pending, 0); /* nothing was for it */
+    printf("%u moves\n", moves);
+    run_stop(&r);
+    run_finish(&r);
+}
+
+static void *bind_and_unbind(void *arg)
+{
+    const struct vc_event_binding virq = {.kind = VC_EVENT_VIRQ, .virq = VIRQ_TIMER, .vcpu = 0};
+    const struct vc_event_binding ipi = {.kind = VC_EVENT_IPI, .vcpu = 1};
+    struct storm *s = arg;
+    void *engine = s->r->domain.engine;
+
+    for (unsigned i = 0; i < 30; i++) {
+        events->bound(engine, 7, &virq);
+        events->bound(engine, 9, &ipi);
+        events->unbound(engine, 7);
+        events->unbound(engine, 9);
+    }
+    atomic_store(&s->over, true);
+    return NULL;
+}
+
+static void *set_timers(void *arg)
+{
+    struct storm *s = arg;
+
+    while (!atomic_load(&s->over)) { /* bound or not: either answer is right */
+        events->timer(s->r->domain.engine, 0, engine_kvm_xen.time_ns(s->r->domain.engine) + 1000000);
+        events->timer(s->r->domain.engine, 0, UINT64_MAX);
+        deliver(s->r, 1, 300);
+    }
+    return NULL;
+}
+
+/* What one thread tells KVM and another looks up; the thread sanitizer looks at it too. At rest everything works. */
+static void everything_at_once(void **state)
+{
+    const struct vc_event_binding virq = {.kind = VC_EVENT_VIRQ, .virq = VIRQ_TIMER, .vcpu = 0};
+    struct shared_info_x86_64 *shared;
+    struct storm storm;
+    pthread_t threads[2];
+    struct run r;
+
+    (void)state;
+    create(&r, guest_spin, 2);
+    shared = shared_of(&r);
+    run_start(&r);
+    storm.r = &r;
+    atomic_init(&storm.over, false);
+    assert_int_equal(pthread_create(&threads[0], NULL, bind_and_unbind, &storm), 0);
+    assert_int_equal(pthread_create(&threads[1], NULL, set_timers, &storm), 0);
+    for (unsigned i = 0; i < 10 || !atomic_load(&storm.over); i++) {
+        engine_kvm_xen.latched(r.domain.engine, true);
+        assert_int_equal(place(&r, ENGINE_SHARED_INFO, 0, i % 2 ? SHARED : OTHER), 0);
+        assert_int_equal(place(&r, ENGINE_VCPU_INFO, 1, i % 2 ? FIRST : SECOND), 0);
+        assert_int_equal(engine_kvm_xen.set_vector(r.domain.engine, 1, VECTOR), 0);
+    }
+    pthread_join(threads[0], NULL);
+    pthread_join(threads[1], NULL);
+    assert_int_equal(place(&r, ENGINE_SHARED_INFO, 0, SHARED), 0);
+    shared->evtchn_pending[0] = 0;
+    events->bound(r.domain.engine, 7, &virq);
+    assert_int_equal(events->timer(r.domain.engine, 0, 1), 0);
+    assert_true(soon(&shared->evtchn_pending[0], 7));
+    run_stop(&r);
+    run_finish(&r);
+}
+
 static void upcalls_reach_a_vector(void **state)
 {
     uint8_t one = 1;
@@ -319,6 +427,8 @@ int main(void)
         cmocka_unit_test(a_32_bit_guest_has_its_own_layout),
         cmocka_unit_test(what_was_pending_moves_along),
         cmocka_unit_test(no_event_is_lost_on_the_way),
+        cmocka_unit_test(no_event_is_lost_with_the_page),
+        cmocka_unit_test(everything_at_once),
         cmocka_unit_test(upcalls_reach_a_vector),
         cmocka_unit_test(ipis_need_no_exit),
         cmocka_unit_test(timers_fire_and_stop),

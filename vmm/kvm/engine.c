@@ -121,6 +121,7 @@ static void destroy(void *engine)
     kernel_finish(&e->kernel);
     memory_destroy(e->memory);
     pthread_mutex_destroy(&e->pages_lock);
+    pthread_mutex_destroy(&e->told_lock);
     kvm_threads_finish(&e->threads);
     free(e);
 }
@@ -143,6 +144,7 @@ static struct kvm_engine *allocate(struct domain *d, const struct domain_config 
         kvm_vcpu_init(&e->vcpus[i], e);
     kvm_threads_init(&e->threads);
     pthread_mutex_init(&e->pages_lock, NULL);
+    pthread_mutex_init(&e->told_lock, NULL);
     return e;
 }
 

@@ -21,7 +21,6 @@ static int64_t make_call(struct kvm_vcpu *v, const struct cpu_call *call)
 
     if (!call->privileged) /* a program that may use ports is still no kernel */
         return -XEN_EPERM;
-    v->long_mode = call->long_mode;
     return call->long_mode ? domain_hypercall(d, v->cpu.id, call->nr, call->args)
                            : domain_hypercall_compat(d, v->cpu.id, call->nr, call->args);
 }

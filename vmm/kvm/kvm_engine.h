@@ -46,12 +46,19 @@ struct kvm_engine {
     int kvm;
 
     struct kvm_machine machine;
-    bool lapic;          /* in KVM, each vCPU's */
-    bool stable_tsc;     /* of the host */
-    bool long_mode;      /* as latched; kvm-xen's */
-    uint64_t shared_gpa; /* of shared_info; ENGINE_NOWHERE; kvm-xen's */
+    bool lapic;      /* in KVM, each vCPU's */
+    bool stable_tsc; /* of the host */
     uint32_t n_vcpus;
     struct kvm_vcpu *vcpus;
+
+    /*
+     * What KVM was told of the guest's areas and timers. Behind the domain's event lock, before every other; held while a vCPU
+     * that was claimed leaves KVM_RUN, where it waits for no lock of ours.
+     */
+    pthread_mutex_t told_lock;
+    bool long_mode;          /* as latched; kvm-xen's */
+    uint64_t shared_gpa;     /* of shared_info; ENGINE_NOWHERE: home stands for it; kvm-xen's */
+    uint64_t home[4096 / 8]; /* as on Xen there is a page from the beginning, which the guest sees when it places it */
 
     struct kvm_threads threads; /* of a run */
 

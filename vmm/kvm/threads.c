@@ -75,4 +75,6 @@ bool kvm_threads_enter(struct kvm_threads *t)
     return open;
 }
 
+bool kvm_threads_running(struct kvm_threads *t) { return atomic_load(&t->n_running) > 0; }
+
 bool kvm_threads_leave(struct kvm_threads *t) { return atomic_fetch_sub(&t->n_running, 1) == 1; }

@@ -33,6 +33,8 @@ int kvm_threads_start(struct kvm_threads *t, uint32_t n, struct kvm_thread (*thr
                       const char *name);
 /* First in a thread. False: there will be no run, it returns at once. */
 bool kvm_threads_enter(struct kvm_threads *t);
+/* Between start and the end of the last. Any thread. */
+bool kvm_threads_running(struct kvm_threads *t);
 /* Last in a thread that entered. True: all others have left. */
 bool kvm_threads_leave(struct kvm_threads *t);
 

@@ -15,7 +15,7 @@ static _Thread_local struct kvm_vcpu *own; /* the vCPU that this thread runs */
 
 void kvm_vcpu_init(struct kvm_vcpu *v, struct kvm_engine *e)
 {
-    *v = (struct kvm_vcpu){.engine = e, .cpu.fd = -1, .clock_gpa = ENGINE_NOWHERE, .info_gpa = ENGINE_NOWHERE};
+    *v = (struct kvm_vcpu){.engine = e, .cpu.fd = -1, .clock_gpa = ENGINE_NOWHERE, .told.info_gpa = ENGINE_NOWHERE};
     pthread_mutex_init(&v->lock, NULL);
     pthread_cond_init(&v->unclaimed, NULL);
     sem_init(&v->wake, 0, 0);
@@ -46,6 +46,12 @@ void kvm_vcpu_release(struct kvm_vcpu *v)
     pthread_mutex_lock(&v->lock);
     pthread_cond_broadcast(&v->unclaimed);
     pthread_mutex_unlock(&v->lock);
+}
+
+void kvm_vcpu_await(struct kvm_vcpu *v)
+{
+    if (v != own) /* any ioctl waits for the vCPU's mutex; this one does nothing else, and its answer is known */
+        ioctl(v->cpu.fd, KVM_GET_TSC_KHZ, 0);
 }
 
 static void wait_for_claims(struct kvm_vcpu *v)

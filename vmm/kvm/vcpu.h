@@ -7,8 +7,8 @@
  * KVM_RUN, and stays out until the last claim is over. A thread that is busy elsewhere (in a hypercall) is no obstacle.
  *
  * Owner: the engine, one for each vCPU, from kvm_vcpu_init to kvm_vcpu_finish.
- * Lock:  lock, a leaf, for claims. kvm_vcpu_claim may be called with the domain's event lock held: it waits only for KVM_RUN
- *        to return, which takes no lock of ours.
+ * Lock:  lock, a leaf, for claims. kvm_vcpu_claim and kvm_vcpu_await may be called with the domain's event lock held: they
+ *        wait only for KVM_RUN to return, which takes no lock of ours.
  * Trust: what the guest left in registers is the guest's.
  */
 #ifndef VMM_KVM_VCPU_H
@@ -36,15 +36,17 @@ struct kvm_vcpu {
     atomic_bool halted;         /* for ever: hlt with interrupts off */
     atomic_uint vector;         /* of its upcall; 0: none */
     _Atomic uint64_t clock_gpa; /* where KVM's clock writes; ENGINE_NOWHERE */
-    uint64_t info_gpa;          /* kvm-xen: where KVM has its vcpu_info; ENGINE_NOWHERE */
-    uint32_t timer_port;        /* kvm-xen: of VIRQ_TIMER; 0: not bound. Under the domain's event lock */
-    atomic_bool missed;         /* kvm-xen: an event came while it had no vcpu_info */
     atomic_bool dropped;        /* kvm-xen: an upcall that its local APIC, still off, did not take */
-    bool registered;            /* its vcpu_info is no longer the one in shared_info; under the domain's event lock */
-    bool long_mode;             /* at its last hypercall; its own thread's */
     bool again;                 /* a call is to be made again, with the arguments now in registers */
     bool has_context;           /* of VCPUOP_initialise, not yet started from */
     struct vcpu_hvm_context context;
+
+    struct {                 /* under told_lock of the engine */
+        bool registered;     /* its vcpu_info is no longer the one in shared_info */
+        uint64_t info_gpa;   /* kvm-xen: where KVM has its vcpu_info; ENGINE_NOWHERE */
+        uint32_t timer_port; /* kvm-xen: of VIRQ_TIMER; 0: not bound */
+        bool missed;         /* kvm-xen: an event came while it had no vcpu_info */
+    } told;
 };
 
 /* v->cpu is made by the caller before its thread runs. */
@@ -54,6 +56,8 @@ void kvm_vcpu_finish(struct kvm_vcpu *v);
 /* Begin and end a time in which the vCPU does not run and its ioctls do not wait. In its own thread: nothing to do. */
 void kvm_vcpu_claim(struct kvm_vcpu *v);
 void kvm_vcpu_release(struct kvm_vcpu *v);
+/* Of a claimed one: when it returns, the vCPU has left KVM_RUN, and so the guest. */
+void kvm_vcpu_await(struct kvm_vcpu *v);
 /* One ioctl under a claim. 0 or more, or -errno. */
 int kvm_vcpu_ioctl(struct kvm_vcpu *v, unsigned long request, void *arg);
 

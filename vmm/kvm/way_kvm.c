@@ -55,6 +55,7 @@ static int set_vector(struct kvm_engine *e, uint32_t vcpu, uint64_t value)
     return 0;
 }
 
+/* [told] */
 static void set_clock(struct kvm_vcpu *v, uint64_t gpa)
 {
     struct {
@@ -68,21 +69,27 @@ static void set_clock(struct kvm_vcpu *v, uint64_t gpa)
 
 static uint64_t time_of(uint64_t info) { return info == ENGINE_NOWHERE ? info : info + TIME_OFFSET; }
 
-/* The default places, for those that have no other. */
+/* [told] The default places, for those that have no other. */
 static void place_shared_info(struct kvm_engine *e, uint64_t gpa)
 {
     for (uint32_t i = 0; i < e->n_vcpus && i < XEN_LEGACY_MAX_VCPUS; i++)
-        if (!e->vcpus[i].registered)
+        if (!e->vcpus[i].told.registered)
             set_clock(&e->vcpus[i], time_of(gpa == ENGINE_NOWHERE ? gpa : gpa + i * sizeof(struct vcpu_info_x86_64)));
 }
 
 static int placed(struct kvm_engine *e, enum engine_area area, uint32_t vcpu, uint64_t gpa)
 {
     switch (area) {
-    case ENGINE_SHARED_INFO: place_shared_info(e, gpa); return 0;
+    case ENGINE_SHARED_INFO:
+        pthread_mutex_lock(&e->told_lock);
+        place_shared_info(e, gpa);
+        pthread_mutex_unlock(&e->told_lock);
+        return 0;
     case ENGINE_VCPU_INFO:
-        e->vcpus[vcpu].registered = gpa != ENGINE_NOWHERE;
+        pthread_mutex_lock(&e->told_lock);
+        e->vcpus[vcpu].told.registered = gpa != ENGINE_NOWHERE;
         set_clock(&e->vcpus[vcpu], time_of(gpa));
+        pthread_mutex_unlock(&e->told_lock);
         return 0;
     case ENGINE_TIME: return -XEN_ENOSYS; /* KVM's clock writes to one place only; Linux does without */
     case ENGINE_RUNSTATE: return 0;
@@ -91,7 +98,12 @@ static int placed(struct kvm_engine *e, enum engine_area area, uint32_t vcpu, ui
 }
 
 /* KVM forgets at INIT where its clock writes. */
-static void restarted(struct kvm_vcpu *v) { set_clock(v, atomic_load(&v->clock_gpa)); }
+static void restarted(struct kvm_vcpu *v)
+{
+    pthread_mutex_lock(&v->engine->told_lock); /* nobody moves it between the look and the call */
+    set_clock(v, atomic_load(&v->clock_gpa));
+    pthread_mutex_unlock(&v->engine->told_lock);
+}
 
 const struct kvm_way kvm_way_kvm = {
     .name = "kvm",
