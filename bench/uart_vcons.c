@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uart: a guest's write of a data register until its byte is on the line. pl011, 16550: the line is a ring in memory, so that
- * what is left is the device; batch: the same bytes as coalesced writes; line: the line that vcons-vmm has, vc_source_put.
+ * uart: a guest's write of a data register until its byte is on the line. pl011, 16550: the line is a ring in memory,
+ * so that what is left is the device; batch: the same bytes as coalesced writes; line: the line that vcons-vmm has,
+ * vc_source_put.
  */
 #include "bench.h"
 #include <vcons/line.h>

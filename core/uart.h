@@ -29,8 +29,8 @@ bool vc_uart_restore_fifos(struct vc_uart_rx *rx, struct vc_uart_tx *tx, uint32_
                            struct vc_reader *r);
 
 /*
- * Bytes of writes that go to the same offset, width 1 to 4, up to VC_UART_BATCH, into bytes; how many. For a batch's fast
- * path: they are sent together.
+ * Bytes of writes that go to the same offset, width 1 to 4, up to VC_UART_BATCH, into bytes; how many. For a batch's
+ * fast path: they are sent together.
  */
 uint32_t vc_uart_gather(const struct vc_uart_write *writes, uint32_t n, uint32_t max_width, uint8_t *bytes);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * UARTs under any stream of accesses, batches, input and time, with a line that takes what it likes: PL011, SBSA and 16550A.
- * The input's own operations come first, then 2000 drawn from a generator that the input seeds, so that a short run makes more than
- * 10^7. What must hold after each: FIFOs within their depth, the interrupt line equal to the masked status that the guest
- * reads, input that waits has its interrupt or its timer, nothing is told twice; and a saved state goes on where it was, while one
- * that is spoiled is refused or leads to a UART of which the same holds.
+ * UARTs under any stream of accesses, batches, input and time, with a line that takes what it likes: PL011, SBSA and
+ * 16550A. The input's own operations come first, then 2000 drawn from a generator that the input seeds, so that a
+ * short run makes more than 10^7. What must hold after each: FIFOs within their depth, the interrupt line equal to the
+ * masked status that the guest reads, input that waits has its interrupt or its timer, nothing is told twice; and a
+ * saved state goes on where it was, while one that is spoiled is refused or leads to a UART of which the same holds.
  */
 #include "../tests/unit/random.h"
 #include "fuzz.h"

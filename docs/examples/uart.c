@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A PL011 in your own hypervisor: what vc_pl011 needs from you, and what it does with a guest's accesses. A 16550A is the same
- * with vc_16550.
+ * A PL011 in your own hypervisor: what vc_pl011 needs from you, and what it does with a guest's accesses. A 16550A is
+ * the same with vc_16550.
  *
  *     cc uart.c $(pkg-config --cflags --libs vcons) -o uart && ./uart
  *
- * Here the guest is the second half of main. In a hypervisor access() is called by the vCPU thread that stopped at the UART's
- * frame, and the other calls by whoever has input, or a timer that has run out; all of them under one lock of yours.
+ * Here the guest is the second half of main. In a hypervisor access() is called by the vCPU thread that stopped at the
+ * UART's frame, and the other calls by whoever has input, or a timer that has run out; all of them under one lock of
+ * yours.
  */
 #include <stdio.h>
 #include <stdlib.h>

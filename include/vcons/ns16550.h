@@ -2,13 +2,13 @@
 /*
  * ns16550.h: the 16550A UART of a PC.
  *
- * Spec:  National Semiconductor PC16550D (1995); bare section numbers are its own. Registers: wire/ns16550.h. Where it is not the
- *        hardware's twin:
+ * Spec:  National Semiconductor PC16550D (1995); bare section numbers are its own. Registers: wire/ns16550.h. Where it
+ *        is not the hardware's twin:
  *        - a line has no speed: what is sent leaves in the write that sends it. LSR.THRE and TEMT are clear while the
  *          line takes nothing and bytes wait;
  *        - the divisor counts for the receive time-out alone; 0 is taken for that of 115200 baud;
- *        - the interrupt line is a level, high while IIR names a source, whatever MCR.OUT2 says: with an edge-triggered
- *          controller a driver reads IIR until it names none, as all do;
+ *        - the interrupt line is a level, high while IIR names a source, whatever MCR.OUT2 says: with an
+ *          edge-triggered controller a driver reads IIR until it names none, as all do;
  *        - input is never overrun: what does not fit, or comes in loopback, is not taken.
  * Owner: the caller places struct vc_16550; nothing here allocates or waits.
  * Lock, Trust, Line, Coalesced writes: uart.h. The zone is the data register, whatever LCR.DLAB makes of it.
@@ -37,13 +37,14 @@ struct vc_16550 { /* for the caller to place; dropped may be read under the lock
     uint64_t dropped; /* bytes that the guest wrote while there was no room: lost, as on hardware */
 };
 
-/* Reset state; CTS, DSR and DCD asserted; interrupt line low. env and ctx outlive the UART; every function in env is set. */
+/* Reset state; CTS, DSR, DCD asserted; interrupt line low. env and ctx outlive the UART; every function in env is set. */
 void vc_16550_init(struct vc_16550 *u, const struct vc_uart_env *env, void *ctx);
 /* As init, but the wires from outside stay, and env hears of what changes. */
 void vc_16550_reset(struct vc_16550 *u);
 /*
- * One guest access, width 1 at offset 0..7 from the base, before which coalesced writes were drained. False: anything else: *value is 0,
- * nothing changed. (A wider port access is so many of one byte, in rising order, of which the bus makes one call each.)
+ * One guest access, width 1 at offset 0..7 from the base, before which coalesced writes were drained. False: anything
+ * else: *value is 0, nothing changed. (A wider port access is so many of one byte, in rising order, of which the bus
+ * makes one call each.)
  */
 bool vc_16550_read(struct vc_16550 *u, uint64_t offset, uint32_t width, uint32_t *value);
 bool vc_16550_write(struct vc_16550 *u, uint64_t offset, uint32_t width, uint32_t value);
@@ -52,7 +53,7 @@ void vc_16550_write_batch(struct vc_16550 *u, const struct vc_uart_write *writes
 /* Whether the data register may be a zone of coalesced writes: as vc_pl011_zone. */
 bool vc_16550_zone(const struct vc_16550 *u, bool is, uint32_t line_room, uint32_t ring_entries);
 
-/* Offer n bytes to the guest. Returns how many were taken, 0..n; if fewer than n, env->input_room tells when to offer again. */
+/* Offer n bytes to the guest. Returns how many were taken, 0..n; if fewer, env->input_room tells when to offer again. */
 uint32_t vc_16550_input(struct vc_16550 *u, const uint8_t *bytes, uint32_t n);
 /* The other end sends a break, here in the stream. False: no room, nothing changed; env->input_room tells. */
 bool vc_16550_break(struct vc_16550 *u);

@@ -2,11 +2,12 @@
 /*
  * pl011.h: Arm's PL011 UART, r1p5 with FIFOs of 32, and the generic UART of SBSA, its subset.
  *
- * Spec:  Arm DDI 0183G; bare section numbers are its own. BSA 1.0 appendix B. Registers: wire/pl011.h. Where it is not the hardware's twin:
+ * Spec:  Arm DDI 0183G; bare section numbers are its own. BSA 1.0 appendix B. Registers: wire/pl011.h. Where it is not
+ *        the hardware's twin:
  *        - a line has no speed: what is sent leaves in the write that sends it, also while UARTEN or TXE is 0 (guests
  *          print on UARTs that firmware should have enabled), and BUSY is always 0;
- *        - RIS.RX follows the FIFO's level: clearing it by UARTICR while the level is at the trigger has no effect. RIS.TX is a
- *          latch as in 2.8.2: set whenever sending leaves the FIFO at or below its trigger;
+ *        - RIS.RX follows the FIFO's level: clearing it by UARTICR while the level is at the trigger has no effect.
+ *          RIS.TX is a latch as in 2.8.2: set whenever sending leaves the FIFO at or below its trigger;
  *        - RIS.RT comes by env->timer, 32 bit times after the last byte, and again so long after it was cleared with
  *          bytes still waiting: input never lies in the FIFO without an interrupt pending or a timer running;
  *        - input is never overrun: what does not fit, or comes while RXE or UARTEN is 0 or in loopback, is not taken;
@@ -45,27 +46,28 @@ struct vc_pl011 { /* for the caller to place; dropped may be read under the lock
     uint64_t dropped; /* bytes that the guest wrote while TXFF was set: lost, as on hardware */
 };
 
-/* Reset state; CTS, DSR and DCD asserted; interrupt line low. env and ctx outlive the UART; every function in env is set. */
+/* Reset state; CTS, DSR, DCD asserted; interrupt line low. env and ctx outlive the UART; every function in env is set. */
 void vc_pl011_init(struct vc_pl011 *u, enum vc_pl011_type type, const struct vc_uart_env *env, void *ctx);
 /* As init, but the wires from outside stay, and env hears of what changes. */
 void vc_pl011_reset(struct vc_pl011 *u);
 /*
- * One guest access of width bytes at offset from the base, before which coalesced writes were drained. False: 8 bytes wide, no width at
- * all, or past the frame: *value is 0, nothing changed. What lies in the frame but is no register reads 0 and ignores
- * writes. *value has width bytes; a narrow write is extended with zeros (there are no byte lanes, 2.2).
+ * One guest access of width bytes at offset from the base, before which coalesced writes were drained. False: 8 bytes
+ * wide, no width at all, or past the frame: *value is 0, nothing changed. What lies in the frame but is no register
+ * reads 0 and ignores writes. *value has width bytes; a narrow write is extended with zeros (there are no byte lanes,
+ * 2.2).
  */
 bool vc_pl011_read(struct vc_pl011 *u, uint64_t offset, uint32_t width, uint32_t *value);
 bool vc_pl011_write(struct vc_pl011 *u, uint64_t offset, uint32_t width, uint32_t value);
 /* n writes in order, as n times vc_pl011_write; refused ones are skipped. */
 void vc_pl011_write_batch(struct vc_pl011 *u, const struct vc_uart_write *writes, uint32_t n);
 /*
- * Whether UARTDR may be a zone of coalesced writes: nothing waits in the transmit FIFO, no loopback, CTS does not hold it
- * back, and line_room bytes on the line hold a whole recording ring of so many entries; twice that to begin with, lest
- * it goes on and off all the time. is: whether it is one now.
+ * Whether UARTDR may be a zone of coalesced writes: nothing waits in the transmit FIFO, no loopback, CTS does not hold
+ * it back, and line_room bytes on the line hold a whole recording ring of so many entries; twice that to begin with,
+ * lest it goes on and off all the time. is: whether it is one now.
  */
 bool vc_pl011_zone(const struct vc_pl011 *u, bool is, uint32_t line_room, uint32_t ring_entries);
 
-/* Offer n bytes to the guest. Returns how many were taken, 0..n; if fewer than n, env->input_room tells when to offer again. */
+/* Offer n bytes to the guest. Returns how many were taken, 0..n; if fewer, env->input_room tells when to offer again. */
 uint32_t vc_pl011_input(struct vc_pl011 *u, const uint8_t *bytes, uint32_t n);
 /* The other end sends a break, here in the stream. False: no room, nothing changed; env->input_room tells. */
 bool vc_pl011_break(struct vc_pl011 *u);

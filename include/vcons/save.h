@@ -120,20 +120,20 @@ void vc_pvcons_save(const struct vc_pvcons *c, struct vc_writer *w);
 int vc_pvcons_restore(struct vc_pvcons *c, struct vc_section *s, struct xencons_interface *page);
 
 /*
- * Version 1: u32 type (enum vc_pl011_type), then u32 each UARTCR, UARTLCR_H, UARTIBRD, UARTFBRD, UARTIFLS, UARTIMSC, UARTILPR,
- * UARTDMACR, UARTRSR, the divisor in force, UARTRIS without RX, the wires from outside, 1 if the next byte carries OE,
- * n received, m unsent; then n entries u32 as UARTDR reads them, m bytes.
- * Coalesced writes are drained before. Into a UART of that type that was just initialised; env->irq and env->timer hear of what
- * differs from reset. Call vc_pl011_output_room when its line is there: unsent bytes wait for it; and
- * offer input anew: that it was refused before is not saved.
+ * Version 1: u32 type (enum vc_pl011_type), then u32 each UARTCR, UARTLCR_H, UARTIBRD, UARTFBRD, UARTIFLS, UARTIMSC,
+ * UARTILPR, UARTDMACR, UARTRSR, the divisor in force, UARTRIS without RX, the wires from outside, 1 if the next byte
+ * carries OE, n received, m unsent; then n entries u32 as UARTDR reads them, m bytes.
+ * Coalesced writes are drained before. Into a UART of that type that was just initialised; env->irq and env->timer hear
+ * of what differs from reset. Call vc_pl011_output_room when its line is there: unsent bytes wait for it; and offer input
+ * anew: that it was refused before is not saved.
  * VC_EINVAL too: another type, a bit that cannot be, more bytes than the FIFOs hold.
  */
 void vc_pl011_save(const struct vc_pl011 *u, struct vc_writer *w);
 int vc_pl011_restore(struct vc_pl011 *u, struct vc_section *s);
 
 /*
- * Version 1: u32 each IER, FCR (bits 0, 3, 6 and 7), LCR, MCR, SCR, the divisor latch, LSR bits 1 to 4 that were not read yet, MSR
- * bits 0 to 3, the wires from outside as in MSR, 1 if THR empty is to be told + 2 if received bytes waited
+ * Version 1: u32 each IER, FCR (bits 0, 3, 6 and 7), LCR, MCR, SCR, the divisor latch, LSR bits 1 to 4 that were not
+ * read yet, MSR bits 0 to 3, the wires from outside as in MSR, 1 if THR empty is to be told + 2 if received bytes waited
  * too long, n received, m unsent; then n entries u32, bits 7 to 0 the byte, 11 to 8 its LSR bits 4 to 1; m bytes.
  * Otherwise as the PL011.
  */

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uart.h: what the two UARTs, pl011.h and ns16550.h, have in common: what they need from the world, their FIFOs, and writes
- * that come in batches.
+ * uart.h: what the two UARTs, pl011.h and ns16550.h, have in common: what they need from the world, their FIFOs, and
+ * writes that come in batches.
  *
  * Spec:  Arm DDI 0183G (PL011) and PC16550D (16550A) where they agree; ours for env and batches.
  * Owner: the caller places the UART that embeds these.
  * Lock:  the door's, the caller's, around every call. env functions run under it: no calls back into the same UART.
  * Trust: the guest's accesses may be anything at all. Bytes taken from the guest are handed on as they are.
- * Line:  a byte that the guest sends leaves in the same call if env->out takes it. What it does not take waits in the transmit
- *        FIFO, and its flags say so: the guest sees "full" (never "busy"), until vc_..._output_room is called, or the guest
- *        writes again. Who has env->out take less therefore calls output_room when it would take more, from a thread that
- *        does not wait for this guest.
+ * Line:  a byte that the guest sends leaves in the same call if env->out takes it. What it does not take waits in the
+ *        transmit FIFO, and its flags say so: the guest sees "full" (never "busy"), until vc_..._output_room is
+ *        called, or the guest writes again. Who has env->out take less therefore calls output_room when it would take
+ *        more, from a thread that does not wait for this guest.
  *
- * Coalesced writes. A hypervisor may have the guest's writes to the data register recorded instead of stopping the vCPU for
- * each (KVM: REGISTER_COALESCED_MMIO with a zone of the data register alone; other registers are never in a zone), and
- * hand them over later, in order, by vc_..._write_batch. Whoever does so keeps to this:
- *   - the zone is registered only while vc_..._zone says so: then every write that the recording ring can hold finds room on
- *     the line, so that none of them is lost, however the driver behaves;
- *   - what was recorded is drained, and the zone asked for again, before any other access of the guest to this UART is served (a read of
- *     the flag or line status register is then as true as if each write had been served on its own), before anything
- *     else is written to the same line (console_io of that domain), before input is offered, a break or a modem change is
- *     made known, a timer is served, the UART is saved or reset, and within 1 ms of the first write recorded, so that
- *     the line, and the transmit interrupt, are late by no more than that;
+ * Coalesced writes. A hypervisor may have the guest's writes to the data register recorded instead of stopping the
+ * vCPU for each (KVM: REGISTER_COALESCED_MMIO with a zone of the data register alone; other registers are never in a
+ * zone), and hand them over later, in order, by vc_..._write_batch. Whoever does so keeps to this:
+ *   - the zone is registered only while vc_..._zone says so: then every write that the recording ring can hold finds
+ *     room on the line, so that none of them is lost, however the driver behaves;
+ *   - what was recorded is drained, and the zone asked for again, before any other access of the guest to this UART is
+ *     served (a read of the flag or line status register is then as true as if each write had been served on its own),
+ *     before anything else is written to the same line (console_io of that domain), before input is offered, a break
+ *     or a modem change is made known, a timer is served, the UART is saved or reset, and within 1 ms of the first
+ *     write recorded, so that the line, and the transmit interrupt, are late by no more than that;
  *   - when vc_..._zone says no, the zone is unregistered and then drained once more: what was recorded until
  *     then still finds room.
  * The result is that of the same writes one by one; interrupts between two writes of a batch, which nobody could have

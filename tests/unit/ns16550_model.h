@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ns16550_model.h: the 16550A as tables written down from its manual (PC16550D) and from what include/vcons/ns16550.h says of
- * the line, to compare the device with. Knows nothing of core. Slow and plain on purpose.
+ * ns16550_model.h: the 16550A as tables written down from its manual (PC16550D) and from what include/vcons/ns16550.h
+ * says of the line, to compare the device with. Knows nothing of core. Slow and plain on purpose.
  */
 #ifndef VCONS_TESTS_NS16550_MODEL_H
 #define VCONS_TESTS_NS16550_MODEL_H

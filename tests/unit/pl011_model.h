@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pl011_model.h: the PL011 as tables written down from its manual (Arm DDI 0183G) and from what include/vcons/pl011.h says
- * of the line, to compare the device with. Knows nothing of core: no FIFO arithmetic, no masks of it. Slow and plain on
- * purpose: an event is applied, then each interrupt's rule is read from a table that compares before with after.
+ * pl011_model.h: the PL011 as tables written down from its manual (Arm DDI 0183G) and from what include/vcons/pl011.h
+ * says of the line, to compare the device with. Knows nothing of core: no FIFO arithmetic, no masks of it. Slow and
+ * plain on purpose: an event is applied, then each interrupt's rule is read from a table that compares before with
+ * after.
  */
 #ifndef VCONS_TESTS_PL011_MODEL_H
 #define VCONS_TESTS_PL011_MODEL_H

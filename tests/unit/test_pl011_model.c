@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * T6: the PL011 against its model, in step: whatever a driver and a line do, in any order, both give the same answers, the
- * same output, the same interrupt line, timer and notices. Writes also come in batches, and now and then the device is saved
- * and another goes on. A million steps; VCONS_LONG=1: a hundred million.
+ * T6: the PL011 against its model, in step: whatever a driver and a line do, in any order, both give the same answers,
+ * the same output, the same interrupt line, timer and notices. Writes also come in batches, and now and then the
+ * device is saved and another goes on. A million steps; VCONS_LONG=1: a hundred million.
  */
 #include "unit.h"
 #include <setjmp.h>

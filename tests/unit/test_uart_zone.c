@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Coalesced writes (uart.h). Two UARTs of one kind hear the same guest, one directly, the other through a recorder as KVM's,
- * kept by the rules of uart.h: no read ever tells them apart, and their lines carry the same bytes, however full they are.
+ * Coalesced writes (uart.h). Two UARTs of one kind hear the same guest, one directly, the other through a recorder as
+ * KVM's, kept by the rules of uart.h: no read ever tells them apart, and their lines carry the same bytes, however
+ * full they are.
  */
 #include "unit.h"
 #include <setjmp.h>

@@ -2,8 +2,8 @@
 /*
  * wire/pl011.h: registers of Arm's PL011 and of the SBSA subset, as drivers and the device have them.
  *
- * Spec: Arm DDI 0183G, chapter 3 (r1p5: FIFOs of 32); BSA 1.0, appendix B (generic UART). One 4 KiB frame, little-endian;
- *       each register is reached at its offset by 8, 16 or 32 bits.
+ * Spec: Arm DDI 0183G, chapter 3 (r1p5: FIFOs of 32); BSA 1.0, appendix B (generic UART). One 4 KiB frame,
+ *       little-endian; each register is reached at its offset by 8, 16 or 32 bits.
  */
 #ifndef VCONS_WIRE_PL011_H
 #define VCONS_WIRE_PL011_H
