@@ -3,7 +3,15 @@
 #include <string.h>
 
 enum { BEGIN_NODE = 1, END_NODE = 2, PROPERTY = 3, NOP = 4 };
-enum { MAGIC = 0, TOTAL = 4, STRUCTURE = 8, STRINGS = 12, LAST_COMPATIBLE = 24, STRINGS_BYTES = 32, STRUCTURE_BYTES = 36 };
+enum {
+    MAGIC = 0,
+    TOTAL = 4,
+    STRUCTURE = 8,
+    STRINGS = 12,
+    LAST_COMPATIBLE = 24,
+    STRINGS_BYTES = 32,
+    STRUCTURE_BYTES = 36
+};
 
 #define MAGIC_VALUE   0xd00dfeedu
 #define HEADER_BYTES  40u

@@ -26,9 +26,9 @@ struct fdt_value {
     const uint8_t *bytes;
     uint32_t n;
 };
-struct fdt_node {                /* all zero before the first */
-    uint32_t at, properties;     /* offsets: where the walk goes on, where this node's properties begin */
-    uint32_t depth;              /* the root's is 1 */
+struct fdt_node {                         /* all zero before the first */
+    uint32_t at, properties;              /* offsets: where the walk goes on, where this node's properties begin */
+    uint32_t depth;                       /* the root's is 1 */
     uint32_t cells[FDT_DEPTH_MAX + 1][2]; /* by depth: #address-cells and #size-cells that a node gives its children */
     uint32_t path_ends[FDT_DEPTH_MAX + 1];
     char path[FDT_PATH_BYTES]; /* "/cpus/cpu@0"; cut if too long, and then no path that anybody asks for */

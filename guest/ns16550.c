@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "ns16550.h"
 #include "uart.h"
+#include <vcons/wire/ns16550.h>
 
-#define DIVISOR 1u /* 115200 baud */
+#define DIVISOR   1u    /* 115200 baud */
+#define TRIGGER_8 0x80u /* of UART_IIR_TRIGGER */
 
 static uint32_t in(struct uart *u, uint32_t offset) { return uart_read(u, offset, 1); }
 static void out(struct uart *u, uint32_t offset, uint32_t value) { uart_write(u, offset, 1, value); }
@@ -25,34 +26,34 @@ static bool begin(struct uart *u)
 {
     if (!is_there(u))
         return false;
-    out(u, UART_LCR, LCR_DLAB);
-    out(u, UART_DLL, DIVISOR);
-    out(u, UART_DLM, 0);
-    out(u, UART_LCR, LCR_8BITS);
-    out(u, UART_FCR, FCR_ENABLE | FCR_CLEAR_RX | FCR_CLEAR_TX | FCR_TRIGGER_8);
-    out(u, UART_MCR, MCR_DTR | MCR_RTS | MCR_OUT2); /* OUT2 lets the interrupt out on a PC */
-    u->depth = (in(u, UART_IIR) & IIR_FIFO) == IIR_FIFO ? NS16550_DEPTH : 1;
+    out(u, UART_LCR, UART_LCR_DLAB);
+    out(u, UART_DATA, DIVISOR);
+    out(u, UART_IER, 0);
+    out(u, UART_LCR, UART_LCR_LENGTH);
+    out(u, UART_IIR, UART_FCR_ENABLE | UART_FCR_CLEAR_RX | UART_FCR_CLEAR_TX | TRIGGER_8);
+    out(u, UART_MCR, UART_MCR_DTR | UART_MCR_RTS | UART_MCR_OUT2); /* OUT2 lets the interrupt out on a PC */
+    u->depth = (in(u, UART_IIR) & UART_IIR_FIFO) == UART_IIR_FIFO ? UART_FIFO_BYTES : 1;
     return true;
 }
 
-static size_t room(struct uart *u) { return (in(u, UART_LSR) & LSR_THRE) != 0 ? u->depth : 0; }
+static size_t room(struct uart *u) { return (in(u, UART_LSR) & UART_LSR_THRE) != 0 ? u->depth : 0; }
 
-static void send(struct uart *u, uint8_t byte) { out(u, UART_THR, byte); }
+static void send(struct uart *u, uint8_t byte) { out(u, UART_DATA, byte); }
 
 static bool receive(struct uart *u, uint32_t *got)
 {
     uint32_t status = in(u, UART_LSR); /* before the byte: it goes with it */
 
-    if ((status & LSR_DR) == 0)
+    if ((status & UART_LSR_DR) == 0)
         return false;
-    *got = in(u, UART_RBR) | ((status & LSR_OE) != 0 ? UART_OVERRUN : 0);
-    if ((status & LSR_BI) != 0)
+    *got = in(u, UART_DATA) | ((status & UART_LSR_OE) != 0 ? UART_OVERRUN : 0);
+    if ((status & UART_LSR_BI) != 0)
         *got |= UART_BREAK;
-    else if ((status & (LSR_FE | LSR_PE)) != 0)
+    else if ((status & (UART_LSR_FE | UART_LSR_PE)) != 0)
         *got |= UART_ERROR;
     return true;
 }
 
-static void listen(struct uart *u, bool on) { out(u, UART_IER, on ? IER_RDA | IER_RLS : 0); }
+static void listen(struct uart *u, bool on) { out(u, UART_IER, on ? UART_IER_RDA | UART_IER_RLS : 0); }
 
-const struct uart_chip uart_16550 = {"16550", begin, room, send, receive, listen};
+const struct uart_chip uart_16550 = {"16550", begin, room, send, receive, listen, true};

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "pl011.h"
 #include "uart.h"
+#include <vcons/wire/pl011.h>
 
 #define DEPTH_R1P4    16u /* up to this revision; 32 from r1p5 on (device ABI 1.1) */
-#define DEPTH         32u
 #define REVISION_R1P5 3u
+#define INT_ALL       0x7ffu
+#define IFLS_HALF     0x12u
 #define WIDTH         2u /* of a PL011's registers; the SBSA's are to be read 32 bits wide (device ABI 1.4) */
 #define SBSA_WIDTH    4u
 
@@ -30,12 +31,12 @@ static bool pl011_begin(struct uart *u)
 
     if (!is_pl011(u, &revision))
         return false;
-    u->depth = revision < REVISION_R1P5 ? DEPTH_R1P4 : DEPTH;
+    u->depth = revision < REVISION_R1P5 ? DEPTH_R1P4 : UARTPL011_FIFO_BYTES;
     uart_write(u, UARTIMSC, WIDTH, 0);
     uart_write(u, UARTICR, WIDTH, INT_ALL);
     uart_write(u, UARTIFLS, WIDTH, IFLS_HALF);
-    uart_write(u, UARTLCR_H, WIDTH, LCR_H_8BITS | LCR_H_FEN);
-    uart_write(u, UARTCR, WIDTH, CR_UARTEN | CR_TXE | CR_RXE | CR_DTR | CR_RTS);
+    uart_write(u, UARTLCR_H, WIDTH, UARTLCR_H_WLEN_8 | UARTLCR_H_FEN);
+    uart_write(u, UARTCR, WIDTH, UARTCR_UARTEN | UARTCR_TXE | UARTCR_RXE | UARTCR_DTR | UARTCR_RTS);
     return true;
 }
 
@@ -44,9 +45,10 @@ static bool sbsa_begin(struct uart *u)
 {
     uint32_t flags = uart_read(u, UARTFR, SBSA_WIDTH);
 
-    if ((flags & (FR_TXFF | FR_TXFE)) == (FR_TXFF | FR_TXFE) || (flags & (FR_RXFF | FR_RXFE)) == (FR_RXFF | FR_RXFE))
+    if ((flags & (UARTFR_TXFF | UARTFR_TXFE)) == (UARTFR_TXFF | UARTFR_TXFE) ||
+        (flags & (UARTFR_RXFF | UARTFR_RXFE)) == (UARTFR_RXFF | UARTFR_RXFE))
         return false;
-    u->depth = DEPTH;
+    u->depth = UARTPL011_FIFO_BYTES;
     uart_write(u, UARTIMSC, SBSA_WIDTH, 0);
     uart_write(u, UARTICR, SBSA_WIDTH, INT_ALL);
     return true;
@@ -58,7 +60,7 @@ static size_t room(struct uart *u)
 {
     uint32_t flags = uart_read(u, UARTFR, width_of(u));
 
-    return (flags & FR_TXFF) != 0 ? 0 : (flags & FR_TXFE) != 0 ? u->depth : 1;
+    return (flags & UARTFR_TXFF) != 0 ? 0 : (flags & UARTFR_TXFE) != 0 ? u->depth : 1;
 }
 
 static void send(struct uart *u, uint8_t byte) { uart_write(u, UARTDR, width_of(u), byte); }
@@ -67,19 +69,19 @@ static bool receive(struct uart *u, uint32_t *got)
 {
     uint32_t data;
 
-    if ((uart_read(u, UARTFR, width_of(u)) & FR_RXFE) != 0)
+    if ((uart_read(u, UARTFR, width_of(u)) & UARTFR_RXFE) != 0)
         return false;
     data = uart_read(u, UARTDR, width_of(u));
-    *got = (data & UART_BYTE) | ((data & DR_OE) != 0 ? UART_OVERRUN : 0);
-    if ((data & DR_BE) != 0)
+    *got = (data & UART_BYTE) | ((data & UARTDR_OE) != 0 ? UART_OVERRUN : 0);
+    if ((data & UARTDR_BE) != 0)
         *got |= UART_BREAK; /* framing and parity of a break say nothing of their own */
-    else if ((data & (DR_FE | DR_PE)) != 0)
+    else if ((data & (UARTDR_FE | UARTDR_PE)) != 0)
         *got |= UART_ERROR;
     return true;
 }
 
 /* RX and RT go by reading what was received, never by ICR: an emulator may not raise them again (device ABI 1.7). */
-static void listen(struct uart *u, bool on) { uart_write(u, UARTIMSC, width_of(u), on ? INT_RX | INT_RT : 0); }
+static void listen(struct uart *u, bool on) { uart_write(u, UARTIMSC, width_of(u), on ? UARTINT_RX | UARTINT_RT : 0); }
 
-const struct uart_chip uart_pl011 = {"pl011", pl011_begin, room, send, receive, listen};
-const struct uart_chip uart_sbsa = {"sbsa", sbsa_begin, room, send, receive, listen};
+const struct uart_chip uart_pl011 = {"pl011", pl011_begin, room, send, receive, listen, false};
+const struct uart_chip uart_sbsa = {"sbsa", sbsa_begin, room, send, receive, listen, false};

@@ -27,6 +27,10 @@
  *     consoles       one line a console: name, way, port, bytes dropped, violations of the ring; then one a UART in use: name,
  *                    kind, "by interrupt" or "polled", depth, interrupts, breaks, overruns, errors, dropped
  *     selftest       "ok WHAT" or "FAILED WHAT" a line, then "selftest: N ok, M failed"
+ *     uart-test [UART] [EMULATOR]
+ *                    "ok WHAT", "known WHAT" or "FAILED WHAT" a line, then "uart-test: N ok, K known, M failed": what drivers
+ *                    rely on, of this console's own UART, the named one, or the first. known: this emulator, such as
+ *                    qemu, is known to deviate there. What is typed meanwhile may be lost
  *     storm N        "storm N" after N events without work (rule R8)
  *     scribble N     "scribble N" after N impossible indices and flags in its own ring page, each with an event; what
  *                    the log has before it is anything (rule R4)
@@ -174,6 +178,8 @@ struct uart *tiny_uart_of(const struct tiny *t, const struct hvc *hvc);
 /* Interrupts for those that are set up; once vCPU 0 waits as it ever will. */
 void tiny_uarts_listen(struct tiny *t);
 void tiny_print_uart(struct print *p, const struct uart *u);
+/* tiny_uart_test.c */
+bool tiny_run_uart_test(struct tiny_console *c, char *rest);
 /* tiny_stress.c */
 bool tiny_run_events(struct tiny_console *c, char *rest);
 

@@ -256,6 +256,7 @@ static const struct {
     {"time", run_time, "", "system time"},
     {"consoles", run_consoles, "", "the consoles of this kernel"},
     {"selftest", run_selftest, "", "check drivers and hypervisor"},
+    {"uart-test", tiny_run_uart_test, " [UART] [EMULATOR]", "check a UART for what drivers rely on"},
     {"vcpus", tiny_run_vcpus, " [N]", "start vCPUs until N run"},
     {"bind", tiny_run_bind, " unbound [DOMID]|inter DOMID PORT|virq N [VCPU]|ipi [VCPU]|loop", "a port, masked"},
     {"mask", tiny_run_mask, " PORT", "mask a port"},

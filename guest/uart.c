@@ -140,10 +140,24 @@ bool uart_interrupt(struct uart *u)
     bool any = u->testing;
 
     u->n_interrupts++;
-    if (u->testing)
-        u->chip->listen(u, false); /* it is enough to know */
-    else if (u->listening)
+    if (u->testing && !u->chip->edge)
+        u->chip->listen(u, false);
+    else if (!u->testing && u->listening)
         any = take_all(u);
     count_idle(u, !any);
     return any;
+}
+
+void uart_begin_test(struct uart *u)
+{
+    u->chip->listen(u, false);
+    u->testing = true;
+}
+
+void uart_end_test(struct uart *u)
+{
+    u->chip->begin(u);
+    u->testing = false;
+    if (u->interrupts)
+        listen(u, true);
 }

@@ -42,6 +42,7 @@ struct uart_chip { /* what differs; none of these waits */
     bool (*receive)(struct uart *u, uint32_t *got);
     /* Interrupts for what is received. */
     void (*listen)(struct uart *u, bool on);
+    bool edge; /* its line tells of the rise alone: an interrupt need not be quieted to end */
 };
 extern const struct uart_chip uart_16550;            /* ns16550.c */
 extern const struct uart_chip uart_pl011, uart_sbsa; /* pl011.c */
@@ -54,7 +55,7 @@ struct uart { /* for the caller to place, not to write */
     bool interrupts; /* they bring what is received; else each read looks */
     bool wakes;      /* and they end every wait of this kernel: for the owner to set */
     bool listening;  /* as the device was told; false with interrupts: until input is read */
-    bool testing;    /* uart_interrupt only counts, and has it be quiet */
+    bool testing;    /* uart_interrupt only counts, and quiets what else would come for ever */
     uint32_t n_idle; /* interrupts for nothing, in a row */
     uint64_t n_interrupts, n_breaks, n_overruns, n_errors;
     uint64_t patience_ns, full_since;
@@ -70,6 +71,10 @@ bool uart_begin(struct uart *u, const struct uart_chip *chip, const struct uart_
 void uart_use_interrupts(struct uart *u);
 /* On an interrupt; true: it had something to say. Once `interrupts` is false its line may be left alone. */
 bool uart_interrupt(struct uart *u);
+
+/* For a test of the device itself: uart_interrupt counts, and quiets a level. Afterwards it is set up as in uart_begin. */
+void uart_begin_test(struct uart *u);
+void uart_end_test(struct uart *u);
 
 static inline uint32_t uart_read(const struct uart *u, uint32_t offset, uint32_t width)
 {

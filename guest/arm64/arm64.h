@@ -66,10 +66,22 @@ static inline uint64_t mmio_read64(uint64_t at)
     __asm__ volatile("ldr %x0, [%1]" : "=r"(v) : "r"(at) : "memory");
     return v;
 }
-static inline void mmio_write8(uint64_t at, uint32_t v) { __asm__ volatile("strb %w0, [%1]" : : "rZ"(v), "r"(at) : "memory"); }
-static inline void mmio_write16(uint64_t at, uint32_t v) { __asm__ volatile("strh %w0, [%1]" : : "rZ"(v), "r"(at) : "memory"); }
-static inline void mmio_write32(uint64_t at, uint32_t v) { __asm__ volatile("str %w0, [%1]" : : "rZ"(v), "r"(at) : "memory"); }
-static inline void mmio_write64(uint64_t at, uint64_t v) { __asm__ volatile("str %x0, [%1]" : : "rZ"(v), "r"(at) : "memory"); }
+static inline void mmio_write8(uint64_t at, uint32_t v)
+{
+    __asm__ volatile("strb %w0, [%1]" : : "rZ"(v), "r"(at) : "memory");
+}
+static inline void mmio_write16(uint64_t at, uint32_t v)
+{
+    __asm__ volatile("strh %w0, [%1]" : : "rZ"(v), "r"(at) : "memory");
+}
+static inline void mmio_write32(uint64_t at, uint32_t v)
+{
+    __asm__ volatile("str %w0, [%1]" : : "rZ"(v), "r"(at) : "memory");
+}
+static inline void mmio_write64(uint64_t at, uint64_t v)
+{
+    __asm__ volatile("str %x0, [%1]" : : "rZ"(v), "r"(at) : "memory");
+}
 
 /* PSCI, or any call of the SMC convention. */
 static inline int64_t arm64_hvc(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3)

@@ -7,14 +7,15 @@
 #ifndef GUEST_ARM64_BOOT_H
 #define GUEST_ARM64_BOOT_H
 
-#define STACK_BYTES 16384 /* of each vCPU, aligned to as much: what its lowest word points at is found by rounding down */
+#define STACK_BYTES                                                                                                    \
+    16384 /* of each vCPU, aligned to as much: what its lowest word points at is found by rounding down */
 
 #define SCTLR_ON     0x1005     /* MMU and both caches, above what is always 1 */
 #define SCTLR_ALWAYS 0x30d00800 /* RES1 of ARMv8.0 */
 #define MAIR_VALUE   0x04ff     /* 0: normal memory, write-back; 1: Device-nGnRE */
-#define TCR_VALUE    0x993519   /* 39 bits of addresses below, pages of 4 KiB, tables cacheable and shared; none above */
-#define TCR_IPS      32         /* where the size of physical addresses goes, as ID_AA64MMFR0_EL1 has it */
-#define PARANGE_MAX  5          /* 48 bits: more would need another format */
+#define TCR_VALUE    0x993519 /* 39 bits of addresses below, pages of 4 KiB, tables cacheable and shared; none above */
+#define TCR_IPS      32       /* where the size of physical addresses goes, as ID_AA64MMFR0_EL1 has it */
+#define PARANGE_MAX  5        /* 48 bits: more would need another format */
 
 #define HCR_EL1_IS_64   0x80000000
 #define CNTHCTL_EL1_MAY 3

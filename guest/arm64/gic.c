@@ -107,7 +107,8 @@ void gic_enable(uint32_t intid)
 
 uint32_t gic_take(void)
 {
-    uint32_t iar = tree->gic == TREE_GICV3 ? (uint32_t)ARM64_READ(ICC_IAR1) : mmio_read32(tree->redistributor + GICC_IAR);
+    uint32_t iar =
+        tree->gic == TREE_GICV3 ? (uint32_t)ARM64_READ(ICC_IAR1) : mmio_read32(tree->redistributor + GICC_IAR);
 
     return (iar & 0x3ff) >= INTID_SPECIAL ? GIC_NONE : iar;
 }

@@ -3,12 +3,12 @@
 #include "arm64.h"
 #include "pages.h"
 
-#define NS_IN_S        UINT64_C(1000000000)
-#define EVENT_STREAM   0xf4u /* CNTKCTL_EL1: an event each 2^16 counts */
-#define PSCI_CPU_ON    UINT64_C(0xc4000003)
-#define PSCI_OFF       UINT64_C(0x84000008)
-#define PSCI_RESET     UINT64_C(0x84000009)
-#define CNTKCTL_EL1    "cntkctl_el1"
+#define NS_IN_S      UINT64_C(1000000000)
+#define EVENT_STREAM 0xf4u /* CNTKCTL_EL1: an event each 2^16 counts */
+#define PSCI_CPU_ON  UINT64_C(0xc4000003)
+#define PSCI_OFF     UINT64_C(0x84000008)
+#define PSCI_RESET   UINT64_C(0x84000009)
+#define CNTKCTL_EL1  "cntkctl_el1"
 
 union stack {
     struct arm64_cpu *cpu; /* entry.S finds it there */

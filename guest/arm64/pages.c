@@ -8,10 +8,10 @@
 #define BLOCK    (UINT64_C(2) << 20)
 
 enum { BLOCK_ENTRY = 1, TABLE_ENTRY = 3, DEVICE = 1 << 2, INNER_SHAREABLE = 3 << 8, ACCESSED = 1 << 10 };
-#define NO_EXECUTE     (UINT64_C(3) << 53)
-#define NORMAL_ENTRY   (BLOCK_ENTRY | INNER_SHAREABLE | ACCESSED)
-#define DEVICE_ENTRY   (BLOCK_ENTRY | DEVICE | ACCESSED | NO_EXECUTE)
-#define ADDRESS_OF(e)  ((e) & UINT64_C(0x0000fffffffff000))
+#define NO_EXECUTE    (UINT64_C(3) << 53)
+#define NORMAL_ENTRY  (BLOCK_ENTRY | INNER_SHAREABLE | ACCESSED)
+#define DEVICE_ENTRY  (BLOCK_ENTRY | DEVICE | ACCESSED | NO_EXECUTE)
+#define ADDRESS_OF(e) ((e)&UINT64_C(0x0000fffffffff000))
 
 extern uint64_t arm64_tables[];
 _Alignas(4096) uint64_t arm64_tables[(1 + N_TABLES) * ENTRIES]; /* the first is of blocks of 1 GiB */

@@ -3,9 +3,9 @@
 #include "gic.h"
 #include "machine.h"
 
-#define SPI_FIRST  32u
-#define NO_IRQ     UINT32_MAX
-#define TAKES_MAX  64u
+#define SPI_FIRST 32u
+#define NO_IRQ    UINT32_MAX
+#define TAKES_MAX 64u
 
 struct tiny_uart_place arm64_uart_places[TREE_UARTS];
 static struct uart *listeners[TREE_UARTS];
@@ -38,8 +38,9 @@ void arm64_uarts_begin(const struct tree *t)
     for (uint32_t i = 0; i < t->n_uarts; i++) {
         const struct tree_uart *u = &t->uarts[i];
 
-        arm64_uart_places[i] = (struct tiny_uart_place){
-            u->sbsa ? &uart_sbsa : &uart_pl011, {u->base, read, write}, u->spi == TREE_NO_SPI ? NO_IRQ : SPI_FIRST + u->spi};
+        arm64_uart_places[i] = (struct tiny_uart_place){u->sbsa ? &uart_sbsa : &uart_pl011,
+                                                        {u->base, read, write},
+                                                        u->spi == TREE_NO_SPI ? NO_IRQ : SPI_FIRST + u->spi};
     }
 }
 

@@ -39,6 +39,8 @@ def use(tiny, how):
     assert (b'interrupts 0,' in consoles) == ('polled' in how), consoles
     assert re.fullmatch(rb'time \d+\.\d{9}\r\n', tiny.run('time'))
     assert tiny.run('slow 2 1') == b'slow 0\r\nslow 1\r\n'
+    tiny.check_uart(10 if 'sbsa' in how else 25)
+    assert tiny.run('echo and on') == b'and on\r\n'
     tiny.send(b'poweroff\r')
     assert tiny.status() == 0
 

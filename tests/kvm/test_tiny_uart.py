@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""tiny's 16550 driver, polled and by interrupt, on a 16550 that we did not write: QEMU's, of three machines."""
+"""tiny's 16550 driver, polled and by interrupt, and its uart-test on a 16550 that we did not write: QEMU's, of three machines."""
 import random
 import re
 import shutil
@@ -40,6 +40,8 @@ def check(kernel, machine, cmdline, how):
         rise = interrupts(tiny) - before
         assert 10 < rise <= PASTE if how != 'polled' else rise == 0, f'{machine}: {rise} interrupts'
         assert tiny.run('consoles').endswith(b'breaks 0, overruns 0, errors 0, dropped 0\r\n')
+        tiny.check_uart(22)
+        assert tiny.run('echo and on') == b'and on\r\n'
         tiny.send(b'poweroff\r')
         assert tiny.status() == STATUS_POWEROFF, f'{machine}, {cmdline}'
 

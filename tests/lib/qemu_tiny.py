@@ -6,6 +6,28 @@ import select
 import subprocess
 import time
 
+# Where QEMU is known not to be what the manuals say (7.2; later ones less so), and why. Nothing else may fail.
+DEVIATIONS = {
+    'PL011: loopback returns what is sent': 'it has no loopback, so what is sent is sent; all rows about input need it',
+    'PL011: bits beyond a register\'s width are ignored': 'UARTIBRD and UARTFBRD keep all that is written',
+    'PL011: RXFF at the depth that its revision has': 'no loopback',
+    'PL011: character mode holds one': 'no loopback',
+    'PL011: a change of FEN empties the FIFO': 'no loopback',
+    'PL011: receive interrupt at each trigger level': 'no loopback; and its trigger is always 1',
+    'PL011: full, it interrupts again after UARTICR': 'no loopback; and it would not',
+    'PL011: receive time-out, cleared by reading': 'no loopback; and it has none',
+    'PL011: receive time-out again after UARTICR': 'no loopback; and it has none',
+    'PL011: overrun keeps what the FIFO holds': 'no loopback',
+    'PL011: overrun is cleared by UARTICR and UARTECR': 'no loopback',
+    'PL011: break is one 0 with BE': 'no loopback',
+    'PL011: modem outputs come back in loopback': 'no loopback',
+    'PL011: a change of a modem wire is latched': 'it has no modem wires',
+    'SBSA: all other offsets read 0 and ignore writes': 'it is a PL011 that a device tree calls so',
+    '16550: modem status is the last of them': 'a change of MCR in loopback sets no delta bits',
+    '16550: changes of modem wires are told once': 'a change of MCR in loopback sets no delta bits',
+    '16550: break is one 0 with BI': 'a break is not looped back',
+}
+
 PROMPT = b'tiny> '
 HANG_S = 60
 
@@ -50,6 +72,13 @@ class Tiny:
         self.until(re.escape(line.encode()) + b'\r\n')
         out = self.until(re.escape(PROMPT))
         return out[:-len(PROMPT)]
+
+    def check_uart(self, n_checks):
+        """uart-test, of n_checks rows, but for what is known of QEMU."""
+        lines = self.run('uart-test qemu').decode().split('\r\n')[:-1]
+        known = {line.strip('\r')[len('known '):] for line in lines if line.strip('\r').startswith('known ')}
+        assert known <= set(DEVIATIONS), known - set(DEVIATIONS)
+        assert lines[-1] == f'uart-test: {n_checks - len(known)} ok, {len(known)} known, 0 failed', lines
 
     def status(self):
         while self._more():

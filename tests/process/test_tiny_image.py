@@ -7,7 +7,7 @@ import sys
 
 GUEST = {'console_io.c', 'events.c', 'hvc.c', 'ns16550.c', 'pl011.c', 'shared_page.c', 'uart.c', 'xen_console.c', 'print.c', 'start_info.c', 'string.c', 'tiny.c',
          'tiny_cpus.c', 'tiny_events.c', 'tiny_fault.c', 'tiny_hostile.c', 'tiny_selftest.c', 'tiny_selftest_events.c',
-         'tiny_stress.c', 'tiny_uart.c', 'tiny_words.c', 'main.c', 'ring.c', 'xencons.c'}
+         'tiny_stress.c', 'tiny_uart.c', 'tiny_uart_16550.c', 'tiny_uart_pl011.c', 'tiny_uart_test.c', 'tiny_words.c', 'main.c', 'ring.c', 'xencons.c'}
 ENGINES = {'tiny-process': GUEST | {'process_entry.S.o', 'sandbox.c', 'start.c', 'threads.c'},
            'tiny-pvh': GUEST | {'pvh_x86_64_entry.S.o', 'cpus.c', 'debug_port.c', 'uarts.c'},
            'tiny-pvh32': GUEST | {'pvh_x86_32_entry.S.o', 'cpus.c', 'debug_port.c', 'divide.c', 'uarts.c'}}
@@ -79,9 +79,9 @@ def check_manual():
     """Every word of tiny is in its manual."""
     source = os.environ['VCONS_SOURCE']
     with open(os.path.join(source, 'guest', 'tiny_words.c'), encoding='ascii') as f:
-        words = set(re.findall(r'^    \{"(\w+)", (?:tiny_)?run_', f.read(), re.M))
+        words = set(re.findall(r'^    \{"([\w-]+)", (?:tiny_)?run_', f.read(), re.M))
     with open(os.path.join(source, 'docs', 'vcons-tiny.7'), encoding='ascii') as f:
-        told = set(re.findall(r'^\.It Ic (\w+)', f.read(), re.M))
+        told = set(re.findall(r'^\.It Ic ([\w-]+)', f.read(), re.M))
     assert len(words) > 10 and words == told, f'tiny knows {sorted(words)}, its manual {sorted(told)}'
 
 

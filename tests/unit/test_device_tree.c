@@ -52,7 +52,10 @@ static void property(struct writer *w, const char *name, const void *value, uint
     bytes(w, value, n);
 }
 
-static void text(struct writer *w, const char *name, const char *value) { property(w, name, value, (uint32_t)strlen(value) + 1); }
+static void text(struct writer *w, const char *name, const char *value)
+{
+    property(w, name, value, (uint32_t)strlen(value) + 1);
+}
 
 static void cells(struct writer *w, const char *name, uint32_t n, const uint32_t *values)
 {
@@ -62,8 +65,7 @@ static void cells(struct writer *w, const char *name, uint32_t n, const uint32_t
         be32(be + 4 * i, values[i]);
     property(w, name, be, 4 * n);
 }
-#define CELLS(w, name, ...)                                                                                            \
-    cells(w, name, sizeof((uint32_t[]){__VA_ARGS__}) / 4, (const uint32_t[]){__VA_ARGS__})
+#define CELLS(w, name, ...) cells(w, name, sizeof((uint32_t[]){__VA_ARGS__}) / 4, (const uint32_t[]){__VA_ARGS__})
 
 /* On the heap, of exactly its size: a read beyond it is seen. */
 static uint8_t *finish(struct writer *w, uint32_t *total)
@@ -200,8 +202,14 @@ static const struct {
     const char *path;
     uint32_t uart;
 } paths[] = {
-    {"/soc/uart@b000000", 1}, {"/soc/uart@b000000:115200n8", 1}, {"serial1", 1}, {"serial1:9600", 1},
-    {"/soc/uart@9000000", 0}, {"serial9", 0},                    {"/soc", 0},    {"", 0},
+    {"/soc/uart@b000000", 1},
+    {"/soc/uart@b000000:115200n8", 1},
+    {"serial1", 1},
+    {"serial1:9600", 1},
+    {"/soc/uart@9000000", 0},
+    {"serial9", 0},
+    {"/soc", 0},
+    {"", 0},
     {"/soc/uart@b000000/", 0},
 };
 
@@ -371,11 +379,10 @@ static void more_than_fits_is_left_out(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(machine_is_read),           cmocka_unit_test(stdout_is_found),
-        cmocka_unit_test(lying_headers_are_refused), cmocka_unit_test(cut_trees_end),
-        cmocka_unit_test(spoiled_trees_end),         cmocka_unit_test(deep_trees_end),
-        cmocka_unit_test(more_than_fits_is_left_out)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(machine_is_read),           cmocka_unit_test(stdout_is_found),
+                                       cmocka_unit_test(lying_headers_are_refused), cmocka_unit_test(cut_trees_end),
+                                       cmocka_unit_test(spoiled_trees_end),         cmocka_unit_test(deep_trees_end),
+                                       cmocka_unit_test(more_than_fits_is_left_out)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
