@@ -225,7 +225,7 @@ int run_all(struct run *r)
     return status;
 }
 
-enum { OPTION_PRIVATE = 1, OPTION_ENGINE, OPTION_NAME };
+enum { OPTION_PRIVATE = 1, OPTION_ENGINE, OPTION_NAME, OPTION_CONSOLE };
 
 static int run(struct options *options, int argc, char **argv)
 {
@@ -237,15 +237,21 @@ static int run(struct options *options, int argc, char **argv)
                                           {"ramdisk", required_argument, NULL, 'i'},
                                           {"cmdline", required_argument, NULL, 'a'},
                                           {"memory", required_argument, NULL, 'm'},
+                                          {"console", required_argument, NULL, OPTION_CONSOLE},
                                           {0}};
     static const struct {
         int option;
         char *word;
-    } passed[] = {
-        {'k', "-k"}, {'i', "-i"}, {'a', "-a"}, {'m', "-m"}, {OPTION_ENGINE, "--engine"}, {OPTION_NAME, "--name"}};
+    } passed[] = {{'k', "-k"},
+                  {'i', "-i"},
+                  {'a', "-a"},
+                  {'m', "-m"},
+                  {OPTION_CONSOLE, "--console"},
+                  {OPTION_ENGINE, "--engine"},
+                  {OPTION_NAME, "--name"}};
     char *arguments[ARGUMENTS_MAX + 1] = {NULL};
     struct run r = {.options = options, .arguments = arguments};
-    bool kernel = false;
+    bool kernel = false, console = false;
     int option, n = 0;
 
     while ((option = options_next(options, &command_run, argc, argv, ":hdk:i:a:m:", longs)) != OPTION_END) {
@@ -254,6 +260,7 @@ static int run(struct options *options, int argc, char **argv)
         r.detach |= option == 'd';
         r.private |= option == OPTION_PRIVATE;
         kernel |= option == 'k';
+        console |= option == OPTION_CONSOLE;
         for (size_t i = 0; i < sizeof passed / sizeof passed[0]; i++)
             if (passed[i].option == option && n + 3 < (int)ARGUMENTS_MAX) {
                 arguments[n++] = passed[i].word;
@@ -264,6 +271,8 @@ static int run(struct options *options, int argc, char **argv)
         return EXIT_USAGE;
     if (r.private && r.detach)
         return usage_error(&command_run, "--private ends everything with the run: not with -d");
+    if (console && !kernel)
+        return usage_error(&command_run, "--console is for -k: a file says what consoles its domains have");
     arguments[n] = argv[optind]; /* NULL without a file */
     if (check_file(argv[optind]) != 0)
         return EXIT_USAGE;
@@ -272,12 +281,13 @@ static int run(struct options *options, int argc, char **argv)
 
 const struct command command_run = {
     .name = "run",
-    .usage = "[-d] [--private] CONFIG | -k KERNEL [-i RAMDISK] [-a CMDLINE] [-m MIB]",
+    .usage = "[-d] [--private] CONFIG | -k KERNEL [-i RAMDISK] [-a CMDLINE] [-m MIB] [--console TYPE]",
     .about = "Run the domains of a file; start the console service if none runs",
     .help = "  -d, --detach         return when all domains run\n"
             "  --private            a service and directories for this run alone, gone with it; if it fails\n"
             "                       its logs are kept\n"
             "  -k KERNEL            one domain without a file; with -i RAMDISK, -a CMDLINE, -m MIB\n"
+            "  --console TYPE,...   its consoles: xen, 16550 (a serial port), console_io; without it one of type xen\n"
             "  --engine ENGINE      kvm, process or auto, for domains that do not say\n"
             "  --name NAME          the hypervisor's name\n",
     .run = run,

@@ -230,6 +230,40 @@ static int from_file(struct vmm_config *config, const struct vmm_config_options 
     return result == 0 ? 0 : -1;
 }
 
+/* "hvc1" for the second of type xen. */
+static void name_console(struct config_console *c, const struct config_console *before, uint32_t n_before)
+{
+    static const char *const names[] = {[DOOR_XEN] = "hvc",      [DOOR_CONSOLE_IO] = "io", [DOOR_COMMAND] = "",
+                                        [DOOR_PL011] = "ttyAMA", [DOOR_SBSA] = "ttyAMA",   [DOOR_16550] = "ttyS"};
+    unsigned number = 0;
+
+    for (uint32_t i = 0; i < n_before; i++)
+        number += names[before[i].door] == names[c->door];
+    snprintf(c->name, sizeof c->name, "%s%u", names[c->door], number);
+}
+
+static int take_types(struct domain_config *d, const char *types, struct problem *problem)
+{
+    const char *end;
+
+    for (d->n_consoles = 0;; types = end + 1) {
+        struct config_console *c = &d->consoles[d->n_consoles];
+        char type[16];
+
+        end = types + strcspn(types, ",");
+        snprintf(type, sizeof type, "%.*s", (int)(end - types), types);
+        if (d->n_consoles == CONFIG_CONSOLES_MAX)
+            return problem_set(problem, -1, "--console: expected at most %u types", CONFIG_CONSOLES_MAX);
+        if (config_console_type(c, type, problem) != 0)
+            return -1;
+        name_console(c, d->consoles, d->n_consoles++);
+        if (*end == '\0')
+            break;
+    }
+    d->consoles_named = true;
+    return 0;
+}
+
 /* `-k tiny -a help`: one domain, no file. */
 static int from_options(struct vmm_config *config, const struct vmm_config_options *options, struct problem *problem)
 {
@@ -246,6 +280,8 @@ static int from_options(struct vmm_config *config, const struct vmm_config_optio
     for (size_t i = 0; i < sizeof given / sizeof given[0]; i++)
         if (given[i].value != NULL && config_domain_value(d, given[i].key, given[i].value, problem) != 0)
             return -1;
+    if (options->consoles != NULL && take_types(d, options->consoles, problem) != 0)
+        return -1;
     return config_domain_complete(config, d, options, problem);
 }
 

@@ -16,11 +16,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONFIG_NAME_BYTES  33u /* 32 characters and the NUL */
-#define CONFIG_DOMAINS_MAX 1024u
-#define CONFIG_VCPUS_MAX   64u
-#define CONFIG_CONSOLES_MAX                                                                                            \
-    11u /* Linux finds nine consoles behind its first PV one (xen-abi 1.6); and one of hypercalls */
+#define CONFIG_NAME_BYTES      33u /* 32 characters and the NUL */
+#define CONFIG_DOMAINS_MAX     1024u
+#define CONFIG_VCPUS_MAX       64u
+#define CONFIG_XEN_MAX         10u /* Linux finds nine consoles behind its first PV one (xen-abi 1.6) */
+#define CONFIG_CONSOLES_MAX    15u /* and one of hypercalls, and four UARTs */
 #define CONFIG_HOLD_DEFAULT_MS 1000
 #define CONFIG_HOLD_FOREVER    (-1)
 #define CONFIG_MEMORY_DEFAULT  (UINT64_C(64) << 20)
@@ -31,7 +31,11 @@
 #define CONFIG_XEN_VERSION ((4u << 16) | 17u) /* the one most guests have met */
 
 enum config_action { ACTION_DESTROY, ACTION_RESTART, ACTION_PRESERVE };
-enum config_door { DOOR_XEN, DOOR_CONSOLE_IO, DOOR_COMMAND, DOOR_PL011, DOOR_SBSA };
+enum config_door { DOOR_XEN, DOOR_CONSOLE_IO, DOOR_COMMAND, DOOR_PL011, DOOR_SBSA, DOOR_16550 };
+static inline bool door_is_uart(enum config_door door)
+{
+    return door == DOOR_PL011 || door == DOOR_SBSA || door == DOOR_16550;
+}
 enum config_connected { CONNECTED_ALWAYS, CONNECTED_SERVICE }; /* design §3.1 */
 
 struct config_console {
@@ -82,6 +86,7 @@ struct vmm_config_options {
     const char *name;   /* NULL: the file's */
     const char *engine; /* for domains that say auto; NULL: auto */
     const char *kernel, *ramdisk, *cmdline, *memory;
+    const char *consoles; /* types with a comma between, named as Linux calls its terminals; NULL: the default one */
     const char *restore, *restore_as; /* a file of `vcons save`; the domain's new name, or NULL */
 };
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "config_value.h"
-#include "door_uart.h"
 #include "engine.h"
 #include "host/name.h"
 #include "save.h"
@@ -153,8 +152,8 @@ static int fits_consoles(struct domain_config *d, struct problem *problem)
             problem, -1,
             "%u consoles of type console_io: expected at most one, a domain writes one stream by hypercalls",
             n_console_io);
-    if (n_xen > CONFIG_CONSOLES_MAX - 1)
-        return problem_set(problem, -1, "%u consoles of type xen: expected at most %u", n_xen, CONFIG_CONSOLES_MAX - 1);
+    if (n_xen > CONFIG_XEN_MAX)
+        return problem_set(problem, -1, "%u consoles of type xen: expected at most %u", n_xen, CONFIG_XEN_MAX);
     return 0;
 }
 
@@ -207,8 +206,8 @@ static int fits_uarts(struct domain_config *d, struct problem *problem)
         enum config_door door = d->consoles[i].door;
 
         if (door_is_uart(door) && (engine->uart == NULL || !engine->uart((int)door, n++, &place)))
-            return problem_set(problem, -1, "console \"%s\": engine %s has no such UART here, or not so many",
-                               d->consoles[i].name, d->engine);
+            return problem_set(problem, -1, "console \"%s\": of UARTs engine %s has %s here", d->consoles[i].name,
+                               d->engine, engine->uart == NULL ? "none" : engine->uarts);
     }
     return 0;
 }

@@ -201,11 +201,14 @@ int config_domain_value(struct domain_config *d, const char *key, const char *va
 
 int config_console_type(struct config_console *console, const char *value, struct problem *problem)
 {
-    static const struct word words[] = {
-        {"xen", DOOR_XEN}, {"console_io", DOOR_CONSOLE_IO}, {"pl011", DOOR_PL011}, {"sbsa", DOOR_SBSA}};
+    static const struct word words[] = {{"xen", DOOR_XEN},
+                                        {"console_io", DOOR_CONSOLE_IO},
+                                        {"pl011", DOOR_PL011},
+                                        {"sbsa", DOOR_SBSA},
+                                        {"16550", DOOR_16550}};
     int door = DOOR_XEN;
 
-    if (one_of("type", value, words, 4, &door, problem) != 0)
+    if (one_of("type", value, words, 5, &door, problem) != 0)
         return -1;
     console->door = (enum config_door)door;
     return 0;

@@ -193,7 +193,7 @@ void door_work(void *ctx)
     console_lock(&door->console);
     console_move(&door->console);
     door->retry = false;
-    if (door->uart.open)
+    if (!door->frozen)
         uart_tick(door);
     door_serve(door);
     take_line_events(door);
@@ -202,8 +202,11 @@ void door_work(void *ctx)
     deadline = console_deadline(&door->console);
     if (door->retry && vmm_now_ms() + VC_PVCONS_RETRY_MS < deadline)
         deadline = vmm_now_ms() + VC_PVCONS_RETRY_MS;
-    if (door->uart.open && uart_deadline(door) < deadline)
-        deadline = uart_deadline(door);
+    if (door_is_uart(door->config->door)) {
+        uint64_t due = uart_deadline(door);
+
+        deadline = due < deadline ? due : deadline;
+    }
     console_unlock(&door->console);
     if (d->state == DOMAIN_RUNNING && (input || d->ops->stream))
         door_input(door);

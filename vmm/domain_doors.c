@@ -7,7 +7,7 @@ int doors_init(struct domain *d, struct problem *problem)
     bool has_primary = false;
     uint32_t n_uarts = 0;
 
-    d->io_door = &d->doors[0];
+    d->io_door = NULL;
     for (uint32_t i = 0; i < d->config->n_consoles; i++) {
         struct door *door = &d->doors[i];
 
@@ -16,7 +16,7 @@ int doors_init(struct domain *d, struct problem *problem)
         door->config = &d->config->consoles[i];
         door->is_primary = door->config->door == DOOR_XEN && !has_primary;
         has_primary |= door->is_primary;
-        if (door->config->door == DOOR_CONSOLE_IO)
+        if (door->config->door == DOOR_CONSOLE_IO || (d->io_door == NULL && !door_is_uart(door->config->door)))
             d->io_door = door;
         if (door_is_uart(door->config->door))
             uart_place(door, n_uarts++);
@@ -24,6 +24,8 @@ int doors_init(struct domain *d, struct problem *problem)
         if (door_init(door, problem) != 0)
             return -1;
     }
+    if (d->io_door == NULL) /* UARTs alone: the two would be one stream on a Xen, too */
+        d->io_door = &d->doors[0];
     return 0;
 }
 

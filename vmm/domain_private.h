@@ -56,7 +56,7 @@ struct door { /* one console of a domain: its line, and what the guest writes to
     struct console console;
     struct vc_pvcons pvcons; /* DOOR_XEN */
     uint32_t port;           /* of the PV console, while bound */
-    struct door_uart uart;   /* DOOR_PL011, DOOR_SBSA */
+    struct door_uart uart;   /* DOOR_PL011, DOOR_SBSA, DOOR_16550 */
     bool retry;              /* the PV ring is broken: serve it again in a second */
     bool linked;             /* a service has the line now */
     bool frozen;             /* nothing moves: it is being saved (save.h) */
@@ -101,7 +101,8 @@ struct domain {
 
     struct door doors[CONFIG_CONSOLES_MAX];
     uint32_t n_doors;
-    struct door *io_door; /* where console_io and port 0xE9 go: the console of that type, else the first */
+    struct door
+        *io_door; /* where console_io and port 0xE9 go: to the console of that type, else the first that is no UART */
 
     /* With locks of their own. */
     struct vc_console_io io;

@@ -2,10 +2,105 @@
 #include "door_uart.h"
 #include "domain_door.h"
 #include "vmm.h"
+#include <stdlib.h>
+#include <vcons/error.h>
 
-#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_MS     UINT64_C(1000000)
+#define WAIT_SLICE_MS 50u /* a held writer looks at the clock and at domain_stopping so often */
 
-bool door_is_uart(enum config_door type) { return type == DOOR_PL011 || type == DOOR_SBSA; }
+/* ---- The two kinds of UART that core has, as one. ---- */
+
+struct uart_chip {
+    uint32_t tag; /* of its saved state */
+    void (*init)(struct door_uart *u, const struct vc_uart_env *env, struct door *door);
+    void (*read)(struct door_uart *u, uint64_t offset, uint32_t width, uint32_t *value);
+    void (*write)(struct door_uart *u, uint64_t offset, uint32_t width, uint32_t value);
+    uint32_t (*input)(struct door_uart *u, const uint8_t *bytes, uint32_t n);
+    bool (*send_break)(struct door_uart *u);
+    void (*output_room)(struct door_uart *u);
+    void (*timer)(struct door_uart *u);
+    uint64_t (*dropped)(const struct door_uart *u);
+    void (*save)(const struct door_uart *u, struct vc_writer *w);
+    int (*restore)(struct door_uart *u, struct vc_section *s);
+};
+
+static void pl011_init(struct door_uart *u, const struct vc_uart_env *env, struct door *door)
+{
+    vc_pl011_init(&u->pl011, door->config->door == DOOR_SBSA ? VC_PL011_SBSA : VC_PL011_FULL, env, door);
+}
+
+static void pl011_read(struct door_uart *u, uint64_t offset, uint32_t width, uint32_t *value)
+{
+    vc_pl011_read(&u->pl011, offset, width, value);
+}
+
+static void pl011_write(struct door_uart *u, uint64_t offset, uint32_t width, uint32_t value)
+{
+    vc_pl011_write(&u->pl011, offset, width, value);
+}
+
+static uint32_t pl011_input(struct door_uart *u, const uint8_t *bytes, uint32_t n)
+{
+    return vc_pl011_input(&u->pl011, bytes, n);
+}
+
+static bool pl011_break(struct door_uart *u) { return vc_pl011_break(&u->pl011); }
+static void pl011_output_room(struct door_uart *u) { vc_pl011_output_room(&u->pl011); }
+static void pl011_timer(struct door_uart *u) { vc_pl011_timer(&u->pl011); }
+static uint64_t pl011_dropped(const struct door_uart *u) { return u->pl011.dropped; }
+static void pl011_save(const struct door_uart *u, struct vc_writer *w) { vc_pl011_save(&u->pl011, w); }
+static int pl011_restore(struct door_uart *u, struct vc_section *s) { return vc_pl011_restore(&u->pl011, s); }
+
+static const struct uart_chip chip_pl011 = {.tag = VC_SAVE_PL011,
+                                            .init = pl011_init,
+                                            .read = pl011_read,
+                                            .write = pl011_write,
+                                            .input = pl011_input,
+                                            .send_break = pl011_break,
+                                            .output_room = pl011_output_room,
+                                            .timer = pl011_timer,
+                                            .dropped = pl011_dropped,
+                                            .save = pl011_save,
+                                            .restore = pl011_restore};
+
+static void ns16550_init(struct door_uart *u, const struct vc_uart_env *env, struct door *door)
+{
+    vc_16550_init(&u->ns16550, env, door);
+}
+
+static void ns16550_read(struct door_uart *u, uint64_t offset, uint32_t width, uint32_t *value)
+{
+    vc_16550_read(&u->ns16550, offset, width, value);
+}
+
+static void ns16550_write(struct door_uart *u, uint64_t offset, uint32_t width, uint32_t value)
+{
+    vc_16550_write(&u->ns16550, offset, width, value);
+}
+
+static uint32_t ns16550_input(struct door_uart *u, const uint8_t *bytes, uint32_t n)
+{
+    return vc_16550_input(&u->ns16550, bytes, n);
+}
+
+static bool ns16550_break(struct door_uart *u) { return vc_16550_break(&u->ns16550); }
+static void ns16550_output_room(struct door_uart *u) { vc_16550_output_room(&u->ns16550); }
+static void ns16550_timer(struct door_uart *u) { vc_16550_timer(&u->ns16550); }
+static uint64_t ns16550_dropped(const struct door_uart *u) { return u->ns16550.dropped; }
+static void ns16550_save(const struct door_uart *u, struct vc_writer *w) { vc_16550_save(&u->ns16550, w); }
+static int ns16550_restore(struct door_uart *u, struct vc_section *s) { return vc_16550_restore(&u->ns16550, s); }
+
+static const struct uart_chip chip_16550 = {.tag = VC_SAVE_16550,
+                                            .init = ns16550_init,
+                                            .read = ns16550_read,
+                                            .write = ns16550_write,
+                                            .input = ns16550_input,
+                                            .send_break = ns16550_break,
+                                            .output_room = ns16550_output_room,
+                                            .timer = ns16550_timer,
+                                            .dropped = ns16550_dropped,
+                                            .save = ns16550_save,
+                                            .restore = ns16550_restore};
 
 /* ---- What the UART asks of the door, under its lock. ---- */
 
@@ -27,14 +122,20 @@ static void irq(void *ctx, bool level)
     d->ops->irq_line(d->engine, door->uart.place.line, level);
 }
 
-/* The loop has the timers. A millisecond more than asked for is no harm: it is a time-out. */
+/*
+ * The loop has the timers. A millisecond more than asked for is no harm: it is a time-out. It is woken only if it would come too
+ * late by itself: each byte that is read moves the time-out on, and then it finds so when it looks.
+ */
 static void timer(void *ctx, uint64_t ns)
 {
     struct door *door = ctx;
+    struct door_uart *u = &door->uart;
 
-    door->uart.due_ms = ns > 0 ? vmm_now_ms() + (ns + NS_PER_MS - 1) / NS_PER_MS : UINT64_MAX;
-    if (ns > 0)
-        door_ask_for_a_look(door);
+    u->due_ms = ns > 0 ? vmm_now_ms() + (ns + NS_PER_MS - 1) / NS_PER_MS : UINT64_MAX;
+    if (u->due_ms >= u->looked_ms)
+        return;
+    u->looked_ms = u->due_ms;
+    door_ask_for_a_look(door);
 }
 
 static void input_room(void *ctx) { ((struct door *)ctx)->uart.wants_input = true; }
@@ -51,14 +152,16 @@ void uart_place(struct door *door, uint32_t n)
     struct domain *d = door->domain;
 
     d->ops->uart(door->config->door, n, &door->uart.place); /* it could: the configuration was checked */
+    door->uart.chip = door->config->door == DOOR_16550 ? &chip_16550 : &chip_pl011;
 }
 
 void uart_open(struct door *door)
 {
     struct door_uart *u = &door->uart;
 
-    *u = (struct door_uart){.place = u->place, .open = true, .due_ms = UINT64_MAX};
-    vc_pl011_init(&u->pl011, door->config->door == DOOR_SBSA ? VC_PL011_SBSA : VC_PL011_FULL, &uart_env, door);
+    *u = (struct door_uart){
+        .place = u->place, .chip = u->chip, .open = true, .due_ms = UINT64_MAX, .looked_ms = UINT64_MAX};
+    u->chip->init(u, &uart_env, door);
 }
 
 void uart_close(struct door *door)
@@ -70,24 +173,26 @@ void uart_close(struct door *door)
 static bool offer_break(struct door_uart *u)
 {
     if (u->break_waits)
-        u->break_waits = !vc_pl011_break(&u->pl011);
+        u->break_waits = !u->chip->send_break(u);
     return !u->break_waits;
 }
 
-/* Input leaves the line only when the UART has taken all that left it before. */
+/* Input leaves the line only when the UART has taken all that left it before. A break comes behind what was typed before it. */
 static void offer_input(struct door *door)
 {
     struct door_uart *u = &door->uart;
 
     u->wants_input = false;
-    while (offer_break(u)) {
+    for (;;) {
         if (u->at_input == u->n_input) {
+            if (!offer_break(u))
+                return;
             u->at_input = 0;
             u->n_input = door_get(door, u->input, sizeof u->input);
         }
         if (u->n_input == 0)
             return;
-        u->at_input += vc_pl011_input(&u->pl011, u->input + u->at_input, u->n_input - u->at_input);
+        u->at_input += u->chip->input(u, u->input + u->at_input, u->n_input - u->at_input);
         if (u->at_input < u->n_input)
             return; /* input_room tells */
     }
@@ -100,7 +205,7 @@ bool uart_serve(struct door *door)
     if (!u->open)
         return true;
     u->out_waits = false;
-    vc_pl011_output_room(&u->pl011);
+    u->chip->output_room(u);
     if (!domain_stopping(door->domain))
         offer_input(door);
     return !u->out_waits;
@@ -110,13 +215,19 @@ void uart_tick(struct door *door)
 {
     struct door_uart *u = &door->uart;
 
-    if (u->due_ms > vmm_now_ms())
+    if (!u->open || u->due_ms > vmm_now_ms())
         return;
     u->due_ms = UINT64_MAX;
-    vc_pl011_timer(&u->pl011);
+    u->chip->timer(u);
 }
 
-uint64_t uart_deadline(const struct door *door) { return door->uart.due_ms; }
+uint64_t uart_deadline(struct door *door)
+{
+    struct door_uart *u = &door->uart;
+
+    u->looked_ms = u->open ? u->due_ms : UINT64_MAX;
+    return u->looked_ms;
+}
 
 void uart_break(struct door *door)
 {
@@ -141,8 +252,27 @@ static struct door *uart_at(struct domain *d, enum engine_space space, uint64_t 
     return NULL;
 }
 
-bool domain_access(struct domain *d, enum engine_space space, uint64_t address, uint32_t width, uint64_t *value,
-                   bool write)
+/*
+ * [locked] A byte for which there is no room is not lost, as it would be on a wire: Linux polls for 10 ms, and then writes all the
+ * same. Its vCPU waits as one in console_io does, for `hold` at most, or until the run ends.
+ */
+static void write_register(struct door *door, uint64_t offset, uint32_t width, uint32_t value)
+{
+    struct door_uart *u = &door->uart;
+    uint64_t dropped;
+
+    for (;;) {
+        dropped = u->chip->dropped(u);
+        u->chip->write(u, offset, width, value);
+        if (u->chip->dropped(u) == dropped || domain_stopping(door->domain))
+            return;
+        console_wait(&door->console, WAIT_SLICE_MS);
+    }
+}
+
+/* One access that the UART knows as one. */
+static bool access_uart(struct domain *d, enum engine_space space, uint64_t address, uint32_t width, uint64_t *value,
+                        bool write)
 {
     struct door *door = uart_at(d, space, address);
     struct door_uart *u;
@@ -154,13 +284,74 @@ bool domain_access(struct domain *d, enum engine_space space, uint64_t address, 
     address -= u->place.address;
     console_lock(&door->console);
     if (write)
-        vc_pl011_write(&u->pl011, address, width, (uint32_t)*value);
+        write_register(door, address, width, (uint32_t)*value);
     else
-        vc_pl011_read(&u->pl011, address, width, &read);
+        u->chip->read(u, address, width, &read);
     if (u->wants_input)
         offer_input(door);
     console_unlock(&door->console);
     if (!write)
         *value = read;
     return true;
+}
+
+/* A wider access to ports is one to each, the lowest first; where there is none, all ones are read. */
+static bool access_ports(struct domain *d, uint64_t port, uint32_t width, uint64_t *value, bool write)
+{
+    uint64_t bytes = *value, seen = 0;
+    bool any = false;
+
+    for (uint32_t i = 0; i < width; i++) {
+        uint64_t byte = write ? bytes >> 8 * i & 0xff : 0xff;
+
+        any |= access_uart(d, ENGINE_PORTS, port + i, 1, &byte, write);
+        seen |= byte << 8 * i;
+    }
+    if (any && !write)
+        *value = seen;
+    return any;
+}
+
+bool domain_access(struct domain *d, enum engine_space space, uint64_t address, uint32_t width, uint64_t *value,
+                   bool write)
+{
+    return space == ENGINE_PORTS ? access_ports(d, address, width, value, write)
+                                 : access_uart(d, space, address, width, value, write);
+}
+
+/* ---- Save and restore. ---- */
+
+/* What the UART has not taken was typed before all else that waits. */
+static int put_back(struct door *door)
+{
+    struct door_uart *u = &door->uart;
+    uint32_t n = door->n_kept - door->at_kept;
+    uint8_t *later = door->kept, *from = later != NULL ? later + door->at_kept : NULL;
+    int result;
+
+    door->kept = NULL;
+    door->n_kept = door->at_kept = 0;
+    result = door_keep(door, u->input + u->at_input, u->n_input - u->at_input);
+    if (result == 0)
+        result = door_keep(door, from, n);
+    free(later);
+    u->n_input = u->at_input = 0;
+    return result;
+}
+
+int uart_save(struct door *door, struct vc_writer *w)
+{
+    door->uart.chip->save(&door->uart, w);
+    return put_back(door);
+}
+
+bool uart_restore(struct door *door, struct vc_reader *r)
+{
+    struct door_uart *u = &door->uart;
+    struct vc_section s;
+    bool there;
+
+    uart_open(door);
+    return vc_read_section(r, &s, &there) == VC_OK && there && s.tag == u->chip->tag &&
+           u->chip->restore(u, &s) == VC_OK;
 }

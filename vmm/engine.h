@@ -167,6 +167,7 @@ struct engine_ops {
      * has no such type, or not so many. Any thread, also before create.
      */
     bool (*uart)(int type, uint32_t n, struct engine_uart *place);
+    const char *uarts; /* which those are, for people: "type 16550, at most 4" */
     /* The interrupt line of a device has changed to level. Any thread, under the device's lock; never waits. */
     void (*irq_line)(void *engine, uint32_t line, bool level);
     bool uart_by_default; /* a domain that names no console has one of type pl011: its guests know no other */
@@ -217,7 +218,8 @@ void domain_debug_port(struct domain *d, uint8_t byte);
 
 /*
  * The guest accesses address, width bytes of 1, 2, 4 or 8: *value is what it writes, or becomes what it reads, zero-extended.
- * False: there is no device, and *value is as it was. Does not wait for a person or the service: a full line is a full UART.
+ * False: there is no device, and *value is as it was. A full line is a full UART; a guest that writes to one all the same waits
+ * for `hold` at most.
  */
 bool domain_access(struct domain *d, enum engine_space space, uint64_t address, uint32_t width, uint64_t *value,
                    bool write);

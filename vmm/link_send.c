@@ -31,11 +31,9 @@ int link_send_hello(struct link *l)
 
 static uint32_t kind_of(const struct config_console *console)
 {
-    static const uint32_t kinds[] = {[DOOR_XEN] = VC_LINK_XEN,
-                                     [DOOR_CONSOLE_IO] = VC_LINK_CONSOLE_IO,
-                                     [DOOR_COMMAND] = VC_LINK_COMMAND,
-                                     [DOOR_PL011] = VC_LINK_PL011,
-                                     [DOOR_SBSA] = VC_LINK_SBSA};
+    static const uint32_t kinds[] = {[DOOR_XEN] = VC_LINK_XEN,         [DOOR_CONSOLE_IO] = VC_LINK_CONSOLE_IO,
+                                     [DOOR_COMMAND] = VC_LINK_COMMAND, [DOOR_PL011] = VC_LINK_PL011,
+                                     [DOOR_SBSA] = VC_LINK_SBSA,       [DOOR_16550] = VC_LINK_16550};
 
     return kinds[console->door];
 }

@@ -17,7 +17,7 @@ static const char usage[] =
     "usage: vcons-vmm [--check] [--link PATH] [--name NAME] [--engine E] [--detached] [--trace hypercalls[=FILE]] "
     "CONFIG\n"
     "       vcons-vmm [options] --restore FILE [--restore-as NAME]\n"
-    "       vcons-vmm [options] -k KERNEL [-i RAMDISK] [-a CMDLINE] [-m MIB]\n"
+    "       vcons-vmm [options] -k KERNEL [-i RAMDISK] [-a CMDLINE] [-m MIB] [--console TYPE[,TYPE]...]\n"
     "Runs the domains of CONFIG. --check only says whether CONFIG is right. --trace writes a line for each hypercall,\n"
     "and their counts at the end, to FILE or to standard error.\n";
 
@@ -64,6 +64,7 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
                                           {"version", no_argument, NULL, 'V'},
                                           {"trace", required_argument, NULL, 'T'},
                                           {"restore", required_argument, NULL, 'R'},
+                                          {"console", required_argument, NULL, 'O'},
                                           {"restore-as", required_argument, NULL, 'A'},
                                           {NULL, 0, NULL, 0}};
     int word;
@@ -85,12 +86,15 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
         case 'i': a->options.ramdisk = optarg; break;
         case 'a': a->options.cmdline = optarg; break;
         case 'm': a->options.memory = optarg; break;
+        case 'O': a->options.consoles = optarg; break;
         case 'V': puts("vcons-vmm " VCONS_VERSION); exit(0);
         case 'h': fputs(usage, stdout); exit(0);
         default: return -1;
         }
     }
     a->options.file = argv[optind];
+    if (a->options.consoles != NULL && a->options.kernel == NULL)
+        return -1; /* a file names its own */
     if (argc - optind > 1 ||
         (a->options.file != NULL) + (a->options.kernel != NULL) + (a->options.restore != NULL) != 1)
         return -1;

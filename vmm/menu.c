@@ -42,11 +42,9 @@ void menu_domains(struct vmm *vmm)
 
 static void one_console(struct vmm *vmm, struct domain *d, uint32_t number)
 {
-    static const char *const doors[] = {[DOOR_XEN] = "xen",
-                                        [DOOR_CONSOLE_IO] = "console_io",
-                                        [DOOR_COMMAND] = "command",
-                                        [DOOR_PL011] = "pl011",
-                                        [DOOR_SBSA] = "sbsa"};
+    static const char *const doors[] = {[DOOR_XEN] = "xen",         [DOOR_CONSOLE_IO] = "console_io",
+                                        [DOOR_COMMAND] = "command", [DOOR_PL011] = "pl011",
+                                        [DOOR_SBSA] = "sbsa",       [DOOR_16550] = "16550"};
     static const char *const flows[] = {
         [CONSOLE_FLOWS] = "flows", [CONSOLE_HELD] = "held: its line is full", [CONSOLE_TAILS] = "its line is full"};
 

@@ -89,7 +89,7 @@ static int write_door(struct door *door, struct vc_writer *w)
     vc_write_end(w, begun);
     if (door->is_primary)
         vc_pvcons_save(&door->pvcons, w);
-    if (save_take_input(door) != 0)
+    if ((door_is_uart(door->config->door) && uart_save(door, w) != 0) || save_take_input(door) != 0)
         return -1;
     begun = vc_write_begin(w, SAVE_INPUT, 1);
     vc_write_bytes(w, door->kept != NULL ? door->kept + door->at_kept : NULL, door->n_kept - door->at_kept);
@@ -118,7 +118,7 @@ static size_t state_bytes(const struct domain *d)
                    VC_SAVE_EVENTS_BYTES(VC_EVENTS_PORTS_MAX, d->config->vcpus);
 
     for (uint32_t i = 0; i < d->n_doors; i++)
-        bytes += 256 + d->doors[i].n_kept + VC_LINE_IN_DEFAULT + VC_FOCUS_TYPED_BYTES + 4096;
+        bytes += 256 + VC_SAVE_PL011_BYTES + d->doors[i].n_kept + VC_LINE_IN_DEFAULT + VC_FOCUS_TYPED_BYTES + 4096;
     return bytes;
 }
 

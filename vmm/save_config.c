@@ -70,7 +70,7 @@ static bool read_string(struct vc_reader *r, char **string, size_t max)
 
 static bool read_consoles(struct vc_reader *r, struct domain_config *d)
 {
-    uint32_t n = vc_read_u32(r), calls = 0;
+    uint32_t n = vc_read_u32(r), calls = 0, n_xen = 0;
 
     if (n < 1 || n > CONFIG_CONSOLES_MAX)
         return false;
@@ -82,13 +82,15 @@ static bool read_consoles(struct vc_reader *r, struct domain_config *d)
             return false;
         door = vc_read_u32(r);
         calls += door == DOOR_CONSOLE_IO;
-        if ((door != DOOR_XEN && door != DOOR_CONSOLE_IO) || calls > 1)
+        n_xen += door == DOOR_XEN;
+        if (door > DOOR_16550 || door == DOOR_COMMAND || calls > 1 || n_xen > CONFIG_XEN_MAX)
             return false;
         for (uint32_t i = 0; i < d->n_consoles; i++)
             if (strcmp(d->consoles[i].name, c->name) == 0)
                 return false;
         c->door = (enum config_door)door;
     }
+    d->consoles_named = true;
     return true;
 }
 

@@ -158,7 +158,7 @@ static bool load_door(struct door *door, struct vc_reader *r)
     door->port = port_of(door->domain, &door->to);
     door_prepare(door);
     if (!vc_reader_done(&s.body) || number != door->number || (door->is_primary && !load_ring(door, r)) ||
-        !next_section(r, SAVE_INPUT, &s))
+        (door_is_uart(door->config->door) && !uart_restore(door, r)) || !next_section(r, SAVE_INPUT, &s))
         return false;
     console_post(&door->console, VC_LINE_RESTORE, 0);
     return door_keep(door, s.body.bytes, (uint32_t)s.body.size) == 0;

@@ -64,6 +64,13 @@ void domain_mode(struct domain *d, bool long_mode)
     pthread_mutex_unlock(&d->lock);
 }
 
+bool domain_access(struct domain *d, enum engine_space space, uint64_t address, uint32_t width, uint64_t *value,
+                   bool write)
+{
+    (void)d, (void)space, (void)address, (void)width, (void)value, (void)write;
+    return false; /* it has no device */
+}
+
 void domain_debug_port(struct domain *d, uint8_t byte)
 {
     pthread_mutex_lock(&d->lock);

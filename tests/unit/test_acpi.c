@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A domain's ACPI tables, read back the way a kernel does: by offsets of the specification, not by our structs. */
 #include "../../vmm/kvm/x86_64/acpi.h"
+#include "../../vmm/kvm/x86_64/lines.h"
 #include "unit.h"
 #include <string.h>
 
@@ -55,7 +56,7 @@ static void a_processor_for_each_vcpu(void **state)
         const uint8_t *madt;
 
         memset(tables, 0xee, sizeof tables);
-        acpi_write(tables, GPA, n);
+        acpi_write(tables, GPA, n, NULL, 0);
         madt = table(number(xsdt() + 44, 8), "APIC", 44 + n * 8);
         assert_int_equal(number(madt + 36, 4), 0xfee00000u); /* where the local APIC is */
         assert_int_equal(number(madt + 40, 4), 0);           /* no pair of 8259s */
@@ -76,7 +77,7 @@ static void a_machine_without_hardware_that_can_be_switched_off(void **state)
     const uint8_t *fadt, *dsdt;
 
     (void)state;
-    acpi_write(tables, GPA, 4);
+    acpi_write(tables, GPA, 4, NULL, 0);
     fadt = table(number(xsdt() + 36, 8), "FACP", 268);
     assert_int_equal(fadt[8], 5);                      /* revision */
     assert_int_equal(number(fadt + 109, 2), 0x24);     /* no VGA, no RTC */
@@ -86,6 +87,48 @@ static void a_machine_without_hardware_that_can_be_switched_off(void **state)
     assert_int_equal(number(fadt + 40, 4), number(fadt + 140, 8)); /* 5.2.9: DSDT and X_DSDT agree */
     dsdt = table(number(fadt + 140, 8), "DSDT", 36 + sizeof s5);
     assert_memory_equal(dsdt + 36, s5, sizeof s5);
+}
+
+/* What iasl makes of
+ *     Scope (\_SB) { Device (COM1) { Name (_HID, EisaId ("PNP0501")) Name (_UID, Zero as a byte) Name (_CRS, ResourceTemplate () {
+ *         IO (Decode16, 0x3f8, 0x3f8, 1, 8) Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) {4} }) } … } */
+static void serial_ports_have_lines(void **state)
+{
+    static const uint8_t com1[] = {0x5b, 0x82, 0x43, 0x03, 'C',  'O',  'M',  '1',  0x08, '_',  'H',  'I',  'D',  0x0c,
+                                   0x41, 0xd0, 0x05, 0x01, 0x08, '_',  'U',  'I',  'D',  0x0a, 0x00, 0x08, '_',  'C',
+                                   'R',  'S',  0x11, 0x16, 0x0a, 0x13, 0x47, 0x01, 0xf8, 0x03, 0xf8, 0x03, 0x01, 0x08,
+                                   0x89, 0x06, 0x00, 0x09, 0x01, 0x04, 0x00, 0x00, 0x00, 0x79, 0x00};
+    static const uint8_t io_apic[12] = {1, 12, 2, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0}; /* 5.2.12.3: id 2, from line 0 */
+    static const struct {
+        uint16_t port;
+        uint8_t line;
+    } pc[4] = {{0x3f8, 4}, {0x2f8, 3}, {0x3e8, 4}, {0x2e8, 3}};
+
+    (void)state;
+    for (unsigned n = 1; n <= 4; n++) {
+        size_t scope_bytes = 7 + n * sizeof com1; /* of its length and name, and of what is in it */
+        uint8_t scope[] = {0x10, (uint8_t)(0x40 | (scope_bytes & 15)), (uint8_t)(scope_bytes >> 4), '\\', '_', 'S', 'B',
+                           '_'};
+        const uint8_t *fadt, *dsdt, *madt;
+
+        acpi_write(tables, GPA, 2, lines_uarts, n);
+        madt = table(number(xsdt() + 44, 8), "APIC", 44 + 2 * 8 + 12);
+        assert_memory_equal(madt + 44 + 2 * 8, io_apic, 12);
+        fadt = table(number(xsdt() + 36, 8), "FACP", 268);
+        dsdt = table(number(fadt + 140, 8), "DSDT", 36 + 13 + 1 + scope_bytes) + 36 + 13;
+        assert_memory_equal(dsdt, scope, sizeof scope);
+        for (unsigned i = 0; i < n; i++) {
+            uint8_t device[sizeof com1];
+
+            memcpy(device, com1, sizeof com1);
+            device[7] = (uint8_t)('1' + i);
+            device[24] = (uint8_t)i;
+            device[36] = device[38] = (uint8_t)pc[i].port;
+            device[37] = device[39] = (uint8_t)(pc[i].port >> 8);
+            device[47] = pc[i].line;
+            assert_memory_equal(dsdt + sizeof scope + i * sizeof com1, device, sizeof com1);
+        }
+    }
 }
 
 static void what_switches_off(void **state)
@@ -101,6 +144,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_processor_for_each_vcpu),
         cmocka_unit_test(a_machine_without_hardware_that_can_be_switched_off),
+        cmocka_unit_test(serial_ports_have_lines),
         cmocka_unit_test(what_switches_off),
     };
 

@@ -48,6 +48,15 @@ static int place_memory(struct kvm_engine *e, struct problem *problem)
     return kvm_machine_map(&e->machine, m->special_gpa, m->base + m->bytes, MEMORY_SPECIAL_PAGES * 4096, problem);
 }
 
+static uint32_t n_uarts(const struct kvm_engine *e)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < e->config->n_consoles; i++)
+        n += e->config->consoles[i].door == DOOR_16550;
+    return n;
+}
+
 /* Kernel, ACPI and boot data into RAM that is zero. */
 static int fill_memory(struct kvm_engine *e, uint64_t *start_info, struct problem *problem)
 {
@@ -55,7 +64,7 @@ static int fill_memory(struct kvm_engine *e, uint64_t *start_info, struct proble
 
     if (acpi == NULL)
         return problem_set(problem, -1, "memory of %llu bytes is too small", (unsigned long long)e->memory->bytes);
-    acpi_write(acpi, BOOT_PC_ACPI_GPA, e->n_vcpus);
+    acpi_write(acpi, BOOT_PC_ACPI_GPA, e->n_vcpus, lines_uarts, n_uarts(e));
     if (kernel_place(&e->kernel, e->memory, problem) != 0)
         return -1;
     return boot_write(e->memory, e->config->cmdline, e->config->ramdisk, elf_end(&e->kernel.elf), start_info, problem);
@@ -88,7 +97,9 @@ static int make_machine(struct kvm_engine *e, struct problem *problem)
     if (fill_memory(e, &start_info, problem) != 0 || kvm_machine_init(&e->machine, e->kvm, problem) != 0 ||
         place_memory(e, problem) != 0 || cpu_prepare_machine(&e->machine, problem) != 0)
         return -1;
-    e->lapic = kvm_machine_give_lapics(&e->machine);
+    e->lapic = n_uarts(e) > 0 && kvm_can_have_lapics(e->kvm) ? lines_give_irqchip(&e->machine)
+                                                             : kvm_machine_give_lapics(&e->machine);
+    lines_reset(&e->lines, e->lapic && n_uarts(e) > 0 ? e->machine.vm : -1);
     e->stable_tsc = cpu_host_tsc_is_stable();
     if (e->way->prepare(e, problem) != 0)
         return -1;
@@ -120,6 +131,7 @@ static void destroy(void *engine)
         close(e->kvm);
     kernel_finish(&e->kernel);
     memory_destroy(e->memory);
+    lines_finish(&e->lines);
     pthread_mutex_destroy(&e->pages_lock);
     pthread_mutex_destroy(&e->told_lock);
     kvm_threads_finish(&e->threads);
@@ -145,6 +157,7 @@ static struct kvm_engine *allocate(struct domain *d, const struct domain_config 
     kvm_threads_init(&e->threads);
     pthread_mutex_init(&e->pages_lock, NULL);
     pthread_mutex_init(&e->told_lock, NULL);
+    lines_init(&e->lines);
     return e;
 }
 
@@ -335,13 +348,30 @@ static void latched(void *engine, bool long_mode)
         e->way->latched(e, long_mode);
 }
 
+static bool uart(int type, uint32_t n, struct engine_uart *place)
+{
+    if (type != DOOR_16550 || n >= LINES_UARTS_MAX)
+        return false;
+    *place = (struct engine_uart){.space = ENGINE_PORTS,
+                                  .address = lines_uarts[n].port,
+                                  .bytes = LINES_UART_PORTS,
+                                  .line = lines_uarts[n].line};
+    return true;
+}
+
+static void irq_line(void *engine, uint32_t line, bool level)
+{
+    lines_set(&((struct kvm_engine *)engine)->lines, line, level);
+}
+
 static const struct engine_events *events(void *engine) { return ((struct kvm_engine *)engine)->way->events; }
 
 #define COMMON_OPERATIONS                                                                                              \
     .start = start, .kick = kick, .stop = stop, .reset = reset, .destroy = destroy, .translate = translate,            \
     .map_page = map_page, .time_ns = time_ns, .vcpu_initialise = vcpu_initialise, .vcpu_up = vcpu_up,                  \
     .vcpu_down = vcpu_down, .vcpu_is_up = vcpu_is_up, .upcall = upcall, .set_vector = set_vector, .placed = placed,    \
-    .latched = latched, .events = events
+    .latched = latched, .events = events,                                               \
+    .uart = uart, .uarts = "type 16550, at most 4,", .irq_line = irq_line
 
 static int check_kvm(const struct domain_config *config, struct problem *problem)
 {

@@ -8,6 +8,7 @@
 #include "machine.h"
 #include "threads.h"
 #include "vcpu.h"
+#include "x86_64/lines.h"
 
 #define KVM_ENGINE_PAGES_MAX 64u /* that map_page may have placed at a time */
 
@@ -46,6 +47,7 @@ struct kvm_engine {
     int kvm;
 
     struct kvm_machine machine;
+    struct kvm_lines lines; /* of devices' interrupts */
     bool lapic;      /* in KVM, each vCPU's */
     bool stable_tsc; /* of the host */
     uint32_t n_vcpus;

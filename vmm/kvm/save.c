@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Saving on the way `kvm`: version 1: u32 1, u32 vCPUs; of each u32 up, halted, vector, 1 if a context waits, that context's bytes,
- * u64 where KVM's clock writes, and its state (x86_64/state.h).
+ * Saving on the way `kvm`: version 2: u32 2, u32 vCPUs; of each u32 up, halted, vector, 1 if a context waits, that context's bytes,
+ * u64 where KVM's clock writes, and its state (x86_64/state.h); then the I/O APIC (x86_64/lines.h).
  */
 #include "save.h"
 #include "kvm_engine.h"
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define VERSION 1u
+#define VERSION 2u
 
 static int write_vcpu(const struct kvm_vcpu *v, const struct kvm_machine *m, struct vc_writer *w,
                       struct problem *problem)
@@ -29,7 +29,7 @@ static int write_vcpu(const struct kvm_vcpu *v, const struct kvm_machine *m, str
 int kvm_save(void *engine, void **bytes, size_t *n, struct problem *problem)
 {
     struct kvm_engine *e = engine;
-    size_t size = 8 + e->n_vcpus * (size_t)(STATE_BYTES + sizeof(struct vcpu_hvm_context) + 64);
+    size_t size = 8 + LINES_SAVE_BYTES + e->n_vcpus * (size_t)(STATE_BYTES + sizeof(struct vcpu_hvm_context) + 64);
     struct vc_writer w;
     int result = 0;
 
@@ -41,6 +41,8 @@ int kvm_save(void *engine, void **bytes, size_t *n, struct problem *problem)
     vc_write_u32(&w, e->n_vcpus);
     for (uint32_t i = 0; result == 0 && i < e->n_vcpus; i++)
         result = write_vcpu(&e->vcpus[i], &e->machine, &w, problem);
+    if (result == 0 && lines_save(&e->lines, &w) != 0)
+        result = problem_set(problem, -1, "KVM does not tell the state of its I/O APIC");
     *n = w.n;
     return result;
 }
@@ -73,6 +75,8 @@ int kvm_restore(void *engine, const void *bytes, size_t n, uint64_t time_ns, str
     for (uint32_t i = 0; i < e->n_vcpus; i++)
         if (read_vcpu(&e->vcpus[i], &e->machine, &r, problem) != 0)
             return -1;
+    if (lines_restore(&e->lines, &r) != 0)
+        return problem_set(problem, -1, "damaged: its interrupt lines are none of this domain's");
     if (!vc_reader_done(&r))
         return problem_set(problem, -1, "damaged: something stands behind its vCPUs");
     if (ioctl(e->machine.vm, KVM_SET_CLOCK, &clock) != 0)

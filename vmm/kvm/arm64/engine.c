@@ -227,6 +227,7 @@ const struct engine_ops engine_kvm = {.name = "kvm",
                                       .reset = reset,
                                       .destroy = destroy,
                                       .uart = uart,
+                                      .uarts = "types pl011 and sbsa",
                                       .irq_line = irq_line,
                                       .uart_by_default = true};
 

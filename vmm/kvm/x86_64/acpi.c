@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "acpi.h"
+#include "lines.h"
 #include <assert.h>
 #include <string.h>
 
@@ -61,18 +62,74 @@ struct lapic { /* 5.2.12.2 */
     uint32_t flags;
 } __attribute__((packed));
 
+struct io_apic { /* 5.2.12.3 */
+    uint8_t type, length, id, reserved;
+    uint32_t address, first_line;
+} __attribute__((packed));
+
 struct madt { /* 5.2.12 */
     struct header header;
     uint32_t lapic_address, flags;
     struct lapic lapics[ACPI_VCPUS_MAX];
+    struct io_apic room; /* for the one that stands behind the last of those */
 } __attribute__((packed));
 
 /* 19.2: Name (\_S5, Package (4) { 5, 0, 0, 0 }), 7.3.4.6. */
 static const uint8_t s5[] = {0x08, '_', 'S', '5', '_', 0x12, 7, 4, 0x0a, S5_TYPE, 0, 0, 0};
 
+/* 20.2.4: a length, with itself, in two bytes. */
+#define PKG_LENGTH(n) 0x40 | ((n)&15), (n) >> 4
+
+/* 19.5.29: Device (COMn) { Name (_HID, EisaId ("PNP0501")) Name (_UID, n) Name (_CRS, …) }. */
+struct uart_device {
+    uint8_t op[2], length[2];
+    char name[4];
+    uint8_t hid[10], uid_name[5], uid_op, uid;
+    uint8_t crs_name[5], buffer_op, buffer_length, size_op, size;
+    struct { /* 6.4.2.5 */
+        uint8_t tag, decode;
+        uint16_t lowest, highest;
+        uint8_t alignment, n_ports;
+    } __attribute__((packed)) io;
+    struct { /* 6.4.3.6 */
+        uint8_t tag;
+        uint16_t length;
+        uint8_t flags, n_lines;
+        uint32_t line;
+    } __attribute__((packed)) interrupt;
+    uint8_t end[2]; /* 6.4.2.9, without a checksum */
+} __attribute__((packed));
+
+enum { RESOURCES = 8 + 9 + 2, CONSUMER = 1 << 0, SHARED = 1 << 3 }; /* level and active high are zeros */
+
+static const struct uart_device uart_device = {
+    .op = {0x5b, 0x82},
+    .length = {PKG_LENGTH(sizeof(struct uart_device) - 2)},
+    .name = "COM1",
+    .hid = {0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x05, 0x01},
+    .uid_name = {0x08, '_', 'U', 'I', 'D'},
+    .uid_op = 0x0a,
+    .crs_name = {0x08, '_', 'C', 'R', 'S'},
+    .buffer_op = 0x11,
+    .buffer_length = 1 + 2 + RESOURCES,
+    .size_op = 0x0a,
+    .size = RESOURCES,
+    .io = {.tag = 0x47, .decode = 1, .alignment = 1, .n_ports = LINES_UART_PORTS},
+    .interrupt = {.tag = 0x89, .length = 6, .flags = CONSUMER | SHARED, .n_lines = 1},
+    .end = {0x79, 0},
+};
+
+/* Scope (\_SB) { the UARTs }: 5.7.1. */
+struct scope {
+    uint8_t op, length[2];
+    char name[5];
+    struct uart_device uarts[LINES_UARTS_MAX];
+} __attribute__((packed));
+
 struct dsdt {
     struct header header;
     uint8_t code[sizeof s5];
+    struct scope scope; /* left out if it is empty */
 } __attribute__((packed));
 
 struct tables {
@@ -88,6 +145,8 @@ _Static_assert(sizeof(struct fadt) == 268, "5.2.9, revision 5");
 _Static_assert(offsetof(struct fadt, boot_flags) == 109 && offsetof(struct fadt, flags) == 112, "5.2.9");
 _Static_assert(offsetof(struct fadt, x_dsdt) == 140 && offsetof(struct fadt, sleep_control) == 244, "5.2.9");
 _Static_assert(offsetof(struct madt, lapics) == 44 && sizeof(struct lapic) == 8, "5.2.12");
+_Static_assert(sizeof(struct io_apic) == 12, "5.2.12.3");
+_Static_assert(sizeof((struct uart_device){0}.io) + sizeof((struct uart_device){0}.interrupt) + 2 == RESOURCES, "6.4");
 _Static_assert(sizeof(struct tables) <= ACPI_TABLES_BYTES, "one page");
 
 static uint8_t sum(const void *bytes, size_t n)
@@ -136,24 +195,59 @@ static void fill_fadt(struct fadt *f, uint32_t dsdt)
     seal(&f->header, "FACP", 5, sizeof *f);
 }
 
-static void fill_madt(struct madt *m, unsigned n_vcpus)
+static struct uart_device device_of(const struct lines_uart *uart, unsigned number)
 {
+    struct uart_device d = uart_device;
+
+    d.name[3] = (char)('1' + number);
+    d.uid = (uint8_t)number;
+    d.io.lowest = d.io.highest = uart->port;
+    d.interrupt.line = uart->line;
+    return d;
+}
+
+static void fill_dsdt(struct dsdt *d, const struct lines_uart *uarts, unsigned n_uarts)
+{
+    size_t n = offsetof(struct scope, uarts) + n_uarts * sizeof d->scope.uarts[0];
+
+    memcpy(d->code, s5, sizeof s5);
+    if (n_uarts > 0) {
+        memcpy(d->scope.name, "\\_SB_", sizeof d->scope.name);
+        d->scope.op = 0x10;
+        d->scope.length[0] = 0x40 | ((n - 1) & 15);
+        d->scope.length[1] = (uint8_t)((n - 1) >> 4);
+        for (unsigned i = 0; i < n_uarts; i++)
+            d->scope.uarts[i] = device_of(&uarts[i], i);
+    }
+    seal(&d->header, "DSDT", 2, offsetof(struct dsdt, scope) + (n_uarts > 0 ? n : 0));
+}
+
+static void fill_madt(struct madt *m, unsigned n_vcpus, bool has_lines)
+{
+    const struct io_apic io_apic = {1, sizeof io_apic, (uint8_t)n_vcpus, 0, IO_APIC_ADDRESS, 0};
+    size_t n = offsetof(struct madt, lapics) + n_vcpus * sizeof m->lapics[0];
+
     m->lapic_address = LAPIC_ADDRESS;
     for (unsigned i = 0; i < n_vcpus; i++)
         m->lapics[i] = (struct lapic){0, sizeof m->lapics[i], (uint8_t)i, (uint8_t)i, LAPIC_ENABLED};
-    seal(&m->header, "APIC", 3, offsetof(struct madt, lapics) + n_vcpus * sizeof m->lapics[0]);
+    if (has_lines) {
+        memcpy((uint8_t *)m + n, &io_apic, sizeof io_apic);
+        n += sizeof io_apic;
+    }
+    seal(&m->header, "APIC", 3, n);
 }
 
-void acpi_write(uint8_t tables[ACPI_TABLES_BYTES], uint32_t gpa, unsigned n_vcpus)
+void acpi_write(uint8_t tables[ACPI_TABLES_BYTES], uint32_t gpa, unsigned n_vcpus, const struct lines_uart *uarts,
+                unsigned n_uarts)
 {
     struct tables t = {0};
 
     assert(n_vcpus >= 1 && n_vcpus <= ACPI_VCPUS_MAX);
     assert(gpa % 16 == 0);
-    memcpy(t.dsdt.code, s5, sizeof s5);
-    seal(&t.dsdt.header, "DSDT", 2, sizeof t.dsdt);
+    assert(n_uarts <= LINES_UARTS_MAX);
+    fill_dsdt(&t.dsdt, uarts, n_uarts);
     fill_fadt(&t.fadt, gpa + (uint32_t)offsetof(struct tables, dsdt));
-    fill_madt(&t.madt, n_vcpus);
+    fill_madt(&t.madt, n_vcpus, n_uarts > 0);
     t.xsdt.fadt = gpa + offsetof(struct tables, fadt);
     t.xsdt.madt = gpa + offsetof(struct tables, madt);
     seal(&t.xsdt.header, "XSDT", 1, sizeof t.xsdt);

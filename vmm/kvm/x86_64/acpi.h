@@ -5,7 +5,8 @@
  * Spec:  ACPI 5.0; bare section numbers below are its own. RSDP, XSDT, FADT (reduced hardware), MADT, DSDT.
  *        Linux as a Xen guest takes its vCPUs' numbers from the MADT (ACPI id = Xen's vCPU id) and has no clock
  *        events without one; it powers off by writing the type of \_S5 to the sleep control register and by no
- *        hypercall.
+ *        hypercall. It knows the four serial ports of a PC without us, but on reduced hardware no interrupt that is
+ *        not told of here.
  * Owner: the caller's bytes.
  * Lock:  none.
  * Trust: nothing of the guest's is read.
@@ -16,16 +17,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct lines_uart; /* lines.h */
+
 #define ACPI_VCPUS_MAX          64u
 #define ACPI_TABLES_BYTES       4096u
 #define ACPI_SLEEP_CONTROL_PORT 0x600u /* 8 bits, as the status that follows: no PC has anything here */
 #define ACPI_SLEEP_STATUS_PORT  0x601u
 
 /*
- * Write the tables for a domain of n_vcpus (1..ACPI_VCPUS_MAX), whose local APIC ids are their numbers, into tables, which
- * the guest will find at gpa (below 4 GiB, aligned to 16). The RSDP is the first of them. What is left over is zero.
+ * Write the tables for a domain of n_vcpus (1..ACPI_VCPUS_MAX), whose local APIC ids are their numbers, and the first n_uarts of
+ * uarts (0..LINES_UARTS_MAX), into tables, which the guest will find at gpa (below 4 GiB, aligned to 16). With UARTs there
+ * is an I/O APIC, whose pins are the lines. The RSDP is the first of the tables. What is left over is zero.
  */
-void acpi_write(uint8_t tables[ACPI_TABLES_BYTES], uint32_t gpa, unsigned n_vcpus);
+void acpi_write(uint8_t tables[ACPI_TABLES_BYTES], uint32_t gpa, unsigned n_vcpus, const struct lines_uart *uarts,
+                unsigned n_uarts);
 
 /* Whether this byte, written to the sleep control register, switches the domain off: 4.8.3.7, SLP_TYP 5 with SLP_EN. */
 bool acpi_is_power_off(uint8_t sleep_control);
