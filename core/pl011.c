@@ -3,7 +3,14 @@
 #include <vcons/pl011.h>
 
 /* Masks of what can be written, table 3-1. 5 to 7 of IFLS are reserved, and stand for 7/8 here. */
-enum { CR_BITS = 0xff87, CR_RESET = 0x300, IFLS_RESET = 0x12, INT_BITS = 0x7ff, SBSA_INT_BITS = 0x7f0 };
+enum {
+    CR_BITS = 0xff87,
+    CR_RESET = 0x300,
+    IFLS_RESET = 0x12,
+    SBSA_IFLS = 0x11,
+    INT_BITS = 0x7ff,
+    SBSA_INT_BITS = 0x7f0
+};
 enum { UARTCLK_HZ = 24000000, RT_BITS = 32, ENTRY_ERRORS = UARTDR_FE | UARTDR_PE | UARTDR_BE };
 static const uint8_t levels[8] = {4, 8, 16, 24, 28, 28, 28, 28}; /* of 32, 3.3.9 */
 
@@ -177,7 +184,8 @@ static void set_registers(struct vc_pl011 *u)
 
     u->cr = CR_RESET | (sbsa ? UARTCR_UARTEN : 0);
     u->lcr_h = sbsa ? UARTLCR_H_WLEN_8 | UARTLCR_H_FEN : 0;
-    u->ifls = IFLS_RESET;
+    u->ifls =
+        sbsa ? SBSA_IFLS : IFLS_RESET; /* FreeBSD sends 24 for each interrupt there too: at half 8 would be lost */
     u->ibrd = u->fbrd = u->divisor = u->imsc = u->ilpr = u->dmacr = u->rsr = u->latched = 0;
     u->rx.head = u->rx.tail = u->tx.head = u->tx.tail = 0;
     u->seen = u->modem;

@@ -214,6 +214,7 @@ static void m_reset_registers(struct model *m)
     if (m->sbsa) {
         s->stored[M_CR] |= 1;
         s->stored[M_LCR_H] = 0x70;
+        s->stored[M_IFLS] = 0x11; /* pl011.h */
     }
     s->baud = s->rsr = s->n_rx = s->n_tx = 0;
     s->oe_next = false;
