@@ -34,7 +34,9 @@ struct vc_16550 { /* for the caller to place; dropped may be read under the lock
     bool level;                                /* as last told to env->irq */
     struct vc_uart_rx rx;
     struct vc_uart_tx tx;
-    uint64_t dropped; /* bytes that the guest wrote while there was no room: lost, as on hardware */
+    /* Bytes that the guest wrote where there was no room: lost, as on hardware. A caller that would rather have its guest
+     * wait looks whether a write counted one here, and then makes the same write again when the line has room. */
+    uint64_t dropped;
 };
 
 /* Reset state; CTS, DSR, DCD asserted; interrupt line low. env and ctx outlive the UART; every function in env is set. */

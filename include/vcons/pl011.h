@@ -43,7 +43,9 @@ struct vc_pl011 { /* for the caller to place; dropped may be read under the lock
     bool level;     /* as last told to env->irq */
     struct vc_uart_rx rx;
     struct vc_uart_tx tx;
-    uint64_t dropped; /* bytes that the guest wrote while TXFF was set: lost, as on hardware */
+    /* Bytes that the guest wrote where there was no room: lost, as on hardware. A caller that would rather have its guest
+     * wait looks whether a write counted one here, and then makes the same write again when the line has room. */
+    uint64_t dropped;
 };
 
 /* Reset state; CTS, DSR, DCD asserted; interrupt line low. env and ctx outlive the UART; every function in env is set. */
