@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tiny with its drivers, alone among enemies: boot arguments, what is typed, every result of every hypercall and, at each
- * of them, any byte of the console's page and of shared_info are the input's.
+ * of them, any byte of the console's page and of shared_info are the input's; so is all that a UART's registers say, and
+ * when it interrupts.
  */
 #include "fuzz.h"
 #include "tiny.h"
@@ -113,6 +114,37 @@ static uint64_t gpa(void *ctx, const void *at)
     return (uintptr_t)at;
 }
 
+static struct uart *listener; /* of the UARTs, the last that was told it may interrupt */
+
+static uint32_t read_register(const struct uart_io *io, uint32_t offset, uint32_t width)
+{
+    static bool nested;
+
+    (void)io, (void)offset;
+    if (world.in.left == 0) {
+        nested = false;
+        longjmp(world.end, 1);
+    }
+    if (!nested && listener != NULL && take(&world.in, 1) % 8 == 0) {
+        nested = true;
+        uart_interrupt(listener);
+        nested = false;
+    }
+    return (uint32_t)take(&world.in, width < 2 ? width : 2);
+}
+
+static void write_register(const struct uart_io *io, uint32_t offset, uint32_t width, uint32_t value)
+{
+    (void)io, (void)offset, (void)width, (void)value;
+}
+
+static bool uart_interrupts_come(struct uart *u, uint32_t irq)
+{
+    (void)irq;
+    listener = u;
+    return true;
+}
+
 static void prepare(struct tiny_cpu *cpu) { cpu->platform = cpu->tiny->cpus[0].platform; }
 static int64_t start(struct tiny_cpu *cpu) { return answer(&world, (int64_t)cpu->id - 1); }
 static void interrupts(struct tiny_cpu *cpu) { events_cpu_way(&cpu->events, &events_by_block, &cpu->events); }
@@ -121,13 +153,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct platform platform = {.ctx = &world, .hypercall = hypercall, .map = map, .gpa = gpa};
     static const struct tiny_cpu_ops cpu_ops = {prepare, start, interrupts};
+    static const struct tiny_uart_place uarts[] = {{&uart_16550, {0, read_register, write_register}, 4},
+                                                   {&uart_pl011, {1, read_register, write_register}, 33},
+                                                   {&uart_sbsa, {2, read_register, write_register}, 34}};
     char args[ARGS_MOST + 1] = "";
-    struct tiny_machine machine = {
-        .platform = &platform, .name = "fuzz", .cmdline = args, .hypervisor = true, .cpu_ops = &cpu_ops, .halt = halt};
+    struct tiny_machine machine = {.platform = &platform,
+                                   .name = "fuzz",
+                                   .cmdline = args,
+                                   .hypervisor = true,
+                                   .cpu_ops = &cpu_ops,
+                                   .uarts = uarts,
+                                   .n_uarts = sizeof uarts / sizeof uarts[0],
+                                   .first_uart = sizeof uarts / sizeof uarts[0],
+                                   .uart_interrupts = uart_interrupts_come,
+                                   .halt = halt};
     struct tiny *tiny = calloc(1, sizeof *tiny);
 
     world.in = (struct input){data, size};
     world.shared = NULL;
+    listener = NULL;
     world.page = calloc(1, sizeof *world.page);
     require(tiny != NULL && world.page != NULL);
     for (size_t i = 0, n = take(&world.in, 2) % (ARGS_MOST + 1); i < n; i++)

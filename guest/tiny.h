@@ -80,6 +80,7 @@ struct tiny_uart_place { /* where a UART may be */
     uint32_t irq; /* as the machine numbers them */
 };
 
+struct tiny_check;
 struct tiny_machine { /* what the platform's entry found out; all of it stays for good */
     const struct platform *platform;
     const char *name;    /* "pvh", "process" */
@@ -91,7 +92,10 @@ struct tiny_machine { /* what the platform's entry found out; all of it stays fo
     const struct tiny_uart_place *uarts; /* n_uarts of them; each is looked at only when something names it */
     uint32_t n_uarts, first_uart;        /* at most TINY_UARTS; the console where there is no other, or n_uarts */
     bool (*uart_interrupts)(struct uart *u, uint32_t irq); /* call uart_interrupt from now on; false: it cannot */
-    void (*halt)(uint32_t reason); /* end the machine where SCHEDOP_shutdown did not; does not return */
+    /* As platform.wait of vCPU 0, where only UARTs are waited for: until any interrupt, also one before. May be NULL. */
+    void (*wait)(void *ctx, const uint32_t *ports, uint32_t n, uint64_t until_ns);
+    const struct tiny_check *checks; /* for the self-test, up to one without a name; or NULL */
+    void (*halt)(uint32_t reason);   /* end the machine where SCHEDOP_shutdown did not; does not return */
 };
 
 struct tiny;

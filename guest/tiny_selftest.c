@@ -170,6 +170,8 @@ void tiny_selftest(struct tiny_console *c)
     uint32_t n[2] = {0, 0}; /* failed, ok */
 
     run_checks(c, bare_checks, n);
+    if (c->tiny->machine->checks != NULL)
+        run_checks(c, c->tiny->machine->checks, n);
     if (c->tiny->machine->hypervisor) {
         run_checks(c, hypervisor_checks, n);
         if (has_console_io(c))

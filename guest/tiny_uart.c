@@ -70,17 +70,32 @@ struct uart *tiny_uart_of(const struct tiny *t, const struct hvc *hvc)
     return NULL;
 }
 
+/* Each console is one that interrupts. */
+static bool all_interrupt(const struct tiny *t)
+{
+    for (uint32_t i = 0; i < t->n_consoles; i++) {
+        const struct uart *u = tiny_uart_of(t, t->consoles[i].hvc);
+
+        if (u == NULL || !u->interrupts)
+            return false;
+    }
+    return true;
+}
+
 void tiny_uarts_listen(struct tiny *t)
 {
     const struct tiny_machine *m = t->machine;
     bool any = t->has_events ? t->cpus[0].events.way->by_any : !m->hypervisor;
 
-    for (uint32_t i = 0; i < TINY_UARTS && !t->polled; i++) {
-        if (!t->has_uart[i] || !m->uart_interrupts(&t->uarts[i], m->uarts[i].irq))
-            continue;
-        t->uarts[i].wakes = any;
-        uart_use_interrupts(&t->uarts[i]);
+    for (uint32_t i = 0; i < TINY_UARTS && !t->polled; i++)
+        if (t->has_uart[i] && m->uart_interrupts(&t->uarts[i], m->uarts[i].irq))
+            uart_use_interrupts(&t->uarts[i]);
+    if (!any && m->wait != NULL && all_interrupt(t)) {
+        t->cpus[0].platform.wait = m->wait; /* no event to wait for: sleep until the UART has something */
+        any = true;
     }
+    for (uint32_t i = 0; i < TINY_UARTS; i++)
+        t->uarts[i].wakes = any;
 }
 
 static void print_count(struct print *p, const char *what, uint64_t n)

@@ -311,7 +311,8 @@ static bool line_follows_source(struct uart_test *t)
 
     if (!t->u->interrupts)
         return true; /* one would not be heard: nothing to check */
-    out(t->u, UART_MCR, UART_MCR_OUT2 | UART_MCR_DTR | UART_MCR_RTS); /* a PC lets it out by OUT2, and perhaps not in loopback */
+    out(t->u, UART_MCR,
+        UART_MCR_OUT2 | UART_MCR_DTR | UART_MCR_RTS); /* a PC lets it out by OUT2, and perhaps not in loopback */
     if (uart_interrupts(t->u) != n)
         return false;
     out(t->u, UART_IER, UART_IER_THRE);

@@ -41,7 +41,8 @@ static const struct uart_suite *suite_of(const struct uart *u)
 
 enum verdict { OK, KNOWN, FAILED, N_VERDICTS };
 
-static enum verdict check(struct uart_test *t, const struct uart_suite *suite, const struct uart_check *row, const char *emulator)
+static enum verdict check(struct uart_test *t, const struct uart_suite *suite, const struct uart_check *row,
+                          const char *emulator)
 {
     suite->set_up(t->u);
     if (row->holds(t))

@@ -17,7 +17,8 @@ struct uart_test {
 struct uart_check {
     const char *what;
     bool (*holds)(struct uart_test *t);
-    const char *deviates; /* an emulator that is known not to (device ABI 1.7), as the word's argument names it; or NULL */
+    const char
+        *deviates; /* an emulator that is known not to (device ABI 1.7), as the word's argument names it; or NULL */
 };
 struct uart_suite {
     void (*set_up)(struct uart *u); /* FIFOs on and empty, loopback, nothing latched, no interrupt */

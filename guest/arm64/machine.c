@@ -3,12 +3,16 @@
 #include "arm64.h"
 #include "pages.h"
 
-#define NS_IN_S      UINT64_C(1000000000)
-#define EVENT_STREAM 0xf4u /* CNTKCTL_EL1: an event each 2^16 counts */
-#define PSCI_CPU_ON  UINT64_C(0xc4000003)
-#define PSCI_OFF     UINT64_C(0x84000008)
-#define PSCI_RESET   UINT64_C(0x84000009)
-#define CNTKCTL_EL1  "cntkctl_el1"
+#define NS_IN_S       UINT64_C(1000000000)
+#define EVENT_STREAM  0xf4u /* CNTKCTL_EL1: an event each 2^16 counts */
+#define PSCI_CPU_ON   UINT64_C(0xc4000003)
+#define PSCI_CPU_OFF  UINT64_C(0x84000002)
+#define PSCI_AFFINITY UINT64_C(0xc4000004)
+#define PSCI_IS_OFF   1
+#define TRIAL_NS      (10 * NS_IN_S)
+#define PSCI_OFF      UINT64_C(0x84000008)
+#define PSCI_RESET    UINT64_C(0x84000009)
+#define CNTKCTL_EL1   "cntkctl_el1"
 
 union stack {
     struct arm64_cpu *cpu; /* entry.S finds it there */
@@ -111,17 +115,55 @@ static void prepare(struct tiny_cpu *cpu)
     cpu->platform.wait_ctx = &cpu->events;
 }
 
-_Noreturn void arm64_secondary_main(struct arm64_cpu *cpu) { tiny_cpu_main(cpu->cpu); }
-
-static int64_t start(struct tiny_cpu *cpu)
+_Noreturn void arm64_secondary_main(struct arm64_cpu *cpu)
 {
-    if (cpu->id >= tree->n_cpus || tree->psci == TREE_NO_PSCI)
+    if (vc_load_acquire(&cpu->trial) != ARM64_TRIAL)
+        tiny_cpu_main(cpu->cpu);
+    vc_store_release(&cpu->trial, ARM64_TRIED); /* pairs with comes_and_goes */
+    psci(PSCI_CPU_OFF, 0, 0, 0);
+    for (;;)
+        arm64_wait_for_interrupt();
+}
+
+static int64_t switch_on(uint32_t id)
+{
+    if (id >= tree->n_cpus || tree->psci == TREE_NO_PSCI)
         return -XEN_ENOENT;
-    return psci(PSCI_CPU_ON, tree->cpus[cpu->id], guest_address((const void *)(uintptr_t)arm64_secondary_entry),
-                guest_address(&arm64_stacks[cpu->id + 1])) == 0
+    return psci(PSCI_CPU_ON, tree->cpus[id], guest_address((const void *)(uintptr_t)arm64_secondary_entry),
+                guest_address(&arm64_stacks[id + 1])) == 0
                ? 0
                : -XEN_EINVAL;
 }
+
+static int64_t start(struct tiny_cpu *cpu) { return switch_on(cpu->id); }
+
+static bool comes_and_goes(uint32_t id)
+{
+    uint64_t began = counted_ns();
+
+    vc_store_release(&cpus[id].trial, ARM64_TRIAL); /* pairs with arm64_secondary_main */
+    if (switch_on(id) != 0)
+        return false;
+    while (vc_load_acquire(&cpus[id].trial) != ARM64_TRIED || psci(PSCI_AFFINITY, tree->cpus[id], 0, 0) != PSCI_IS_OFF)
+        if (counted_ns() - began > TRIAL_NS)
+            return false;
+    vc_store_release(&cpus[id].trial, ARM64_NO_TRIAL);
+    return true;
+}
+
+/* Those that do not run yet. */
+static bool others_come_and_go(struct tiny_console *c)
+{
+    for (uint32_t id = c->tiny->n_cpus; id < tree->n_cpus; id++)
+        if (!comes_and_goes(id))
+            return false;
+    return true;
+}
+
+const struct tiny_check arm64_checks[] = {
+    {"other vCPUs start and stop by PSCI", others_come_and_go},
+    {NULL, NULL},
+};
 
 static void upcalls_by_looking(struct tiny_cpu *cpu)
 {

@@ -17,9 +17,12 @@ struct arm64_cpu { /* context of the platform functions of a vCPU */
     _Alignas(sizeof(struct vc_doorbell_call)) struct vc_doorbell_call call;
     struct tiny_cpu *cpu;
     bool has_upcalls;
+    uint32_t trial; /* enum arm64_trial */
 };
+enum arm64_trial { ARM64_NO_TRIAL = 0, ARM64_TRIAL = 1, ARM64_TRIED = 2 };
 struct arm64_cpu *arm64_cpu_of(uint32_t vcpu);
 extern const struct tiny_cpu_ops arm64_cpu_ops;
+extern const struct tiny_check arm64_checks[];
 
 /* Before all. True: there is a hypervisor to call. */
 bool arm64_machine_begin(const struct tree *t);
@@ -27,7 +30,7 @@ int64_t arm64_hypercall(void *ctx, uint64_t nr, uint64_t a0, uint64_t a1, uint64
 /* PSCI; does not return. */
 void arm64_halt(uint32_t reason);
 
-/* uarts.c: the tree's, as tiny has them; their interrupts, and the wait that they end. */
+/* uarts.c: the tree's, as tiny has them; their interrupts; tiny_machine.wait. */
 extern struct tiny_uart_place arm64_uart_places[TREE_UARTS];
 void arm64_uarts_begin(const struct tree *t);
 bool arm64_uart_interrupts(struct uart *u, uint32_t irq);

@@ -65,6 +65,8 @@ void arm64_main(void)
                                           .cpu_ops = &arm64_cpu_ops,
                                           .uarts = arm64_uart_places,
                                           .uart_interrupts = arm64_uart_interrupts,
+                                          .wait = arm64_wait,
+                                          .checks = arm64_checks,
                                           .halt = arm64_halt};
 
     platform.ctx = arm64_cpu_of(0);

@@ -15,7 +15,7 @@
 extern const struct tiny_uart_place pvh_uart_places[PVH_UARTS];
 /* As tiny_machine.uart_interrupts; interrupts are on then. */
 bool pvh_uart_interrupts(struct uart *u, uint32_t irq);
-/* As platform.wait, where there is no hypervisor: until an interrupt. */
+/* As tiny_machine.wait. */
 void pvh_wait(void *ctx, const uint32_t *ports, uint32_t n, uint64_t until_ns);
 
 #endif

@@ -18,8 +18,8 @@ PASTE = 20000
 
 CASES = [
     ('virt', 'console=ttyAMA0', 'pl011 by interrupt, depth 16'),
-    ('virt,gic-version=3', '', 'pl011 by interrupt, depth 16'),
-    ('virt,gic-version=3,virtualization=on', 'console=uart', 'pl011 by interrupt, depth 16'),
+    ('virt,gic-version=3', '', 'pl011 by interrupt, depth 16', '-smp', '4'),
+    ('virt,gic-version=3,virtualization=on', 'console=uart', 'pl011 by interrupt, depth 16', '-smp', '3'),
     ('virt', 'console=pl011; uart=polled', 'pl011 polled, depth 16'),
 ]
 
@@ -28,7 +28,7 @@ def use(tiny, how):
     paste = random.Random(2).randbytes(PASTE)
     banner = tiny.until(re.escape(qemu_tiny.PROMPT))
     assert banner == b'tiny: the vcons test kernel, arm64, 64 MiB, console uart0\r\ntiny> ', banner
-    assert tiny.run('selftest').endswith(b'selftest: 3 ok, 0 failed\r\n')
+    assert tiny.run('selftest').endswith(b'selftest: 4 ok, 0 failed\r\n')
     assert tiny.run('spew 500') == spew.lines(500)
     tiny.send(b'sum %d\r' % PASTE + paste)
     tiny.until(rb'sum %d 0x%08x\r\n' % (PASTE, zlib.crc32(paste)))
@@ -79,8 +79,8 @@ def main():
     if not os.path.exists(qemu_tiny.guest('tiny-arm64')):
         print('no compiler for arm64 here, so no tiny-arm64')
         return 77
-    for machine, cmdline, how in CASES:
-        with qemu_tiny.arm64(cmdline, machine) as tiny:
+    for machine, cmdline, how, *more in CASES:
+        with qemu_tiny.arm64(cmdline, machine, *more) as tiny:
             use(tiny, how)
     with tempfile.TemporaryDirectory() as directory:
         check_sbsa(directory)

@@ -275,7 +275,7 @@ static void breaks_and_overruns_are_counted(void **state)
 /* ---- On what is no UART. ---- */
 
 struct liar {
-    uint64_t seed;     /* 0: always the same value */
+    uint64_t seed; /* 0: always the same value */
     uint32_t value;
     uint64_t accesses;
 };
@@ -359,7 +359,7 @@ static void one_that_stays_full_is_given_up(void **state)
         assert_int_equal(u.hvc.dropped, 10);
         l.accesses = 0;
         hvc_write(&u.hvc, "0123456789", 10);
-        assert_int_equal(l.accesses, 1); /* patience comes once */
+        assert_int_equal(l.accesses, 1);                          /* patience comes once */
         l.value = kinds[i].chip == &uart_16550 ? 1 << 5 : 1 << 7; /* THRE; TXFE */
         u.depth = 16;
         hvc_write(&u.hvc, "0123456789", 10);

@@ -8,7 +8,10 @@
 
 _Static_assert(sizeof(struct vcpu_info_x86_32) == INFO_BYTES, "one size for both layouts");
 
-static int set_info(struct kvm_vcpu *v, uint64_t gpa) { return way_xen_set_vcpu(v, KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO, gpa); }
+static int set_info(struct kvm_vcpu *v, uint64_t gpa)
+{
+    return way_xen_set_vcpu(v, KVM_XEN_VCPU_ATTR_TYPE_VCPU_INFO, gpa);
+}
 
 static int set_shared(struct kvm_engine *e, uint64_t gpa)
 {
@@ -190,4 +193,3 @@ int way_xen_place_page(struct kvm_engine *e, uint64_t gpa)
     release_all(e);
     return result;
 }
-
