@@ -378,7 +378,7 @@ uint32_t vc_16550_input(struct vc_16550 *u, const uint8_t *bytes, uint32_t n)
 
     while (!loopback(u) && taken < n && rx_level(&u->rx) < depth(u))
         receive(u, bytes[taken++]);
-    u->hungry = taken < n;
+    u->hungry = u->hungry || taken < n;
     vc_16550_settle(u);
     return taken;
 }
@@ -387,7 +387,7 @@ bool vc_16550_break(struct vc_16550 *u)
 {
     bool fits = !loopback(u) && rx_level(&u->rx) < depth(u);
 
-    u->hungry = !fits;
+    u->hungry = u->hungry || !fits;
     if (fits)
         receive(u, UART_LSR_BI << ENTRY_SHIFT); /* 8.3: only one character, 0, is put into the FIFO */
     vc_16550_settle(u);

@@ -381,7 +381,7 @@ uint32_t vc_pl011_input(struct vc_pl011 *u, const uint8_t *bytes, uint32_t n)
 
     while (receiving(u) && !loopback(u) && taken < n && rx_level(&u->rx) < depth(u))
         receive(u, bytes[taken++]);
-    u->hungry = taken < n;
+    u->hungry = u->hungry || taken < n;
     vc_pl011_settle(u);
     return taken;
 }
@@ -390,7 +390,7 @@ bool vc_pl011_break(struct vc_pl011 *u)
 {
     bool fits = receiving(u) && !loopback(u) && rx_level(&u->rx) < depth(u);
 
-    u->hungry = !fits;
+    u->hungry = u->hungry || !fits;
     if (fits)
         receive(u, UARTDR_BE); /* 3.3.1: only one character, 0, is put into the FIFO */
     vc_pl011_settle(u);

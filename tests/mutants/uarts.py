@@ -33,6 +33,7 @@ MUTANTS = [
     ("uart_sbsa_room_for_16", "pl011.c", "SBSA_IFLS = 0x11", "SBSA_IFLS = 0x12", "uart_drivers"),
     ("uart_room_told_for_each_byte", "pl011.c", "rx_level(&u->rx) <= depth(u) / 2) {",
      "rx_level(&u->rx) < depth(u)) {", "pl011"),
+    ("uart_room_forgotten", "pl011.c", "u->hungry = u->hungry || taken < n;", "u->hungry = taken < n;", "pl011"),
     # The 16550A.
     ("uart_thre_not_again", "ns16550.c",
      "    if ((value & ~u->ier & UART_IER_THRE) != 0 && tx_level(&u->tx) == 0)\n"

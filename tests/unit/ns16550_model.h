@@ -288,7 +288,7 @@ static uint32_t model_input(struct model *m, const uint8_t *bytes, uint32_t n)
 
     while (taken < n && !m_loop(m) && m->n_rx < m_depth(m))
         m_arrive(m, bytes[taken++], false);
-    m->owes_room = taken < n;
+    m->owes_room = m->owes_room || taken < n;
     m_settle(m, m_lines(m), taken > 0);
     return taken;
 }
@@ -299,7 +299,7 @@ static bool model_break(struct model *m)
 
     if (fits)
         m_arrive(m, 0, true);
-    m->owes_room = !fits;
+    m->owes_room = m->owes_room || !fits;
     m_settle(m, m_lines(m), fits);
     return fits;
 }

@@ -335,7 +335,7 @@ static uint32_t model_input(struct model *m, const uint8_t *bytes, uint32_t n)
 
     while (taken < n && m_receives(s) && !m_lbe(s) && s->n_rx < m_depth(s))
         m_arrive(s, bytes[taken++]);
-    s->owes_room = taken < n;
+    s->owes_room = s->owes_room || taken < n;
     m_settle(m, &before);
     return taken;
 }
@@ -347,7 +347,7 @@ static bool model_break(struct model *m)
 
     if (fits)
         m_arrive(s, 0x400);
-    s->owes_room = !fits;
+    s->owes_room = s->owes_room || !fits;
     m_settle(m, &before);
     return fits;
 }
