@@ -342,6 +342,8 @@ bool vc_16550_write(struct vc_16550 *u, uint64_t offset, uint32_t width, uint32_
 
     if (width != 1 || offset >= UART_PORTS)
         return false;
+    if (offset == UART_DATA)
+        pace_write(&u->pace);
     if (offset != UART_DATA || send_direct(u, &byte, 1) == 0)
         write_register(u, offset, byte);
     return true;
@@ -351,6 +353,7 @@ void vc_16550_write_batch(struct vc_16550 *u, const struct vc_uart_write *writes
 {
     uint8_t bytes[VC_UART_BATCH];
 
+    pace_batch(&u->pace, n);
     while (n > 0) {
         uint32_t together = vc_uart_gather(writes, n, 1, bytes), done = 0;
 
@@ -367,7 +370,7 @@ void vc_16550_write_batch(struct vc_16550 *u, const struct vc_uart_write *writes
 
 bool vc_16550_zone(const struct vc_16550 *u, bool is, uint32_t line_room, uint32_t ring_entries)
 {
-    return tx_level(&u->tx) == 0 && !loopback(u) && vc_uart_zone_fits(is, line_room, ring_entries);
+    return tx_level(&u->tx) == 0 && !loopback(u) && vc_uart_zone(&u->pace, is, line_room, ring_entries);
 }
 
 /* ---- The world outside. ---- */

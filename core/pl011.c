@@ -343,8 +343,11 @@ bool vc_pl011_write(struct vc_pl011 *u, uint64_t offset, uint32_t width, uint32_
 
     if (!in_frame(offset, width))
         return false;
-    if (offset == UARTDR && send_direct(u, &byte, 1) == 1)
-        return true;
+    if (offset == UARTDR) {
+        pace_write(&u->pace);
+        if (send_direct(u, &byte, 1) == 1)
+            return true;
+    }
     if (offset % 4 == 0 && there(u, offset))
         write_register(u, offset, value & UINT32_MAX >> (32 - 8 * width));
     return true;
@@ -354,6 +357,7 @@ void vc_pl011_write_batch(struct vc_pl011 *u, const struct vc_uart_write *writes
 {
     uint8_t bytes[VC_UART_BATCH];
 
+    pace_batch(&u->pace, n);
     while (n > 0) {
         uint32_t together = vc_uart_gather(writes, n, 4, bytes), done = 0;
 
@@ -370,7 +374,8 @@ void vc_pl011_write_batch(struct vc_pl011 *u, const struct vc_uart_write *writes
 
 bool vc_pl011_zone(const struct vc_pl011 *u, bool is, uint32_t line_room, uint32_t ring_entries)
 {
-    return tx_level(&u->tx) == 0 && !loopback(u) && !held_by_cts(u) && vc_uart_zone_fits(is, line_room, ring_entries);
+    return tx_level(&u->tx) == 0 && !loopback(u) && !held_by_cts(u) &&
+           vc_uart_zone(&u->pace, is, line_room, ring_entries);
 }
 
 /* ---- The world outside. ---- */

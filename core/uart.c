@@ -27,9 +27,11 @@ uint64_t vc_uart_timeout_ns(uint32_t bits, uint32_t clock_hz, uint32_t divisor64
     return ns < VC_UART_TIMEOUT_MAX_NS ? ns : VC_UART_TIMEOUT_MAX_NS;
 }
 
-bool vc_uart_zone_fits(bool is, uint32_t line_room, uint32_t ring_entries)
+bool vc_uart_zone(const struct vc_uart_pace *p, bool is, uint32_t line_room, uint32_t ring_entries)
 {
-    return line_room / (is ? 1 : 2) >= ring_entries;
+    bool pays = is ? p->empty < VC_UART_EMPTY_DRAINS : p->writes == VC_UART_BUSY_WRITES;
+
+    return pays && line_room / (is ? 1 : 2) >= ring_entries;
 }
 
 uint32_t vc_uart_gather(const struct vc_uart_write *writes, uint32_t n, uint32_t max_width, uint8_t *bytes)

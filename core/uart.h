@@ -17,8 +17,20 @@ static inline uint8_t tx_pop(struct vc_uart_tx *f) { return f->at[f->head++ % VC
 bool vc_uart_send(struct vc_uart_tx *f, const struct vc_uart_env *env, void *ctx);
 /* A time-out of so many bits at clock_hz / (16 * divisor64 / 64) baud; a divisor of 0 is taken for 115200 baud. */
 uint64_t vc_uart_timeout_ns(uint32_t bits, uint32_t clock_hz, uint32_t divisor64);
-/* Whether a line with so much room may have a zone of coalesced writes, when nothing else speaks against it. */
-bool vc_uart_zone_fits(bool is, uint32_t line_room, uint32_t ring_entries);
+/* One write of the data register that was served by itself; a batch of n. */
+static inline void pace_write(struct vc_uart_pace *p)
+{
+    p->writes += p->writes < VC_UART_BUSY_WRITES;
+    p->empty = 0;
+}
+static inline void pace_batch(struct vc_uart_pace *p, uint32_t n)
+{
+    p->empty = n > 0 ? 0 : p->empty + (p->empty < VC_UART_EMPTY_DRAINS);
+    if (p->empty == VC_UART_EMPTY_DRAINS)
+        p->writes = 0;
+}
+/* Whether there may be a zone of coalesced writes, when nothing in the UART speaks against it. is: there is one. */
+bool vc_uart_zone(const struct vc_uart_pace *p, bool is, uint32_t line_room, uint32_t ring_entries);
 
 struct vc_reader;
 struct vc_writer;

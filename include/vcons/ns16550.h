@@ -32,14 +32,17 @@ struct vc_16550 { /* for the caller to place; dropped may be read under the lock
     bool timing;                               /* env->timer has been asked */
     bool hungry;                               /* env->input_room is owed */
     bool level;                                /* as last told to env->irq */
+    struct vc_uart_pace pace;
     struct vc_uart_rx rx;
     struct vc_uart_tx tx;
-    /* Bytes that the guest wrote where there was no room: lost, as on hardware. A caller that would rather have its guest
-     * wait looks whether a write counted one here, and then makes the same write again when the line has room. */
+    /*
+     * Bytes that the guest wrote where there was no room: lost, as on hardware. A caller that would rather have its
+     * guest wait looks whether a write counted one here, and then makes the same write again when the line has room.
+     */
     uint64_t dropped;
 };
 
-/* Reset state; CTS, DSR, DCD asserted; interrupt line low. env and ctx outlive the UART; every function in env is set. */
+/* Reset state; CTS, DSR, DCD asserted; interrupt line low. env, all set, and ctx outlive the UART. */
 void vc_16550_init(struct vc_16550 *u, const struct vc_uart_env *env, void *ctx);
 /* As init, but the wires from outside stay, and env hears of what changes. */
 void vc_16550_reset(struct vc_16550 *u);
@@ -50,12 +53,12 @@ void vc_16550_reset(struct vc_16550 *u);
  */
 bool vc_16550_read(struct vc_16550 *u, uint64_t offset, uint32_t width, uint32_t *value);
 bool vc_16550_write(struct vc_16550 *u, uint64_t offset, uint32_t width, uint32_t value);
-/* n writes in order, as n times vc_16550_write; refused ones are skipped. */
+/* n writes in order, as n times vc_16550_write; refused ones are skipped. 0: a drain brought none. */
 void vc_16550_write_batch(struct vc_16550 *u, const struct vc_uart_write *writes, uint32_t n);
 /* Whether the data register may be a zone of coalesced writes: as vc_pl011_zone. */
 bool vc_16550_zone(const struct vc_16550 *u, bool is, uint32_t line_room, uint32_t ring_entries);
 
-/* Offer n bytes to the guest. Returns how many were taken, 0..n; if fewer, env->input_room tells when to offer again. */
+/* Offer n bytes to the guest. Returns how many were taken; if fewer than n, env->input_room tells when to offer again. */
 uint32_t vc_16550_input(struct vc_16550 *u, const uint8_t *bytes, uint32_t n);
 /* The other end sends a break, here in the stream. False: no room, nothing changed; env->input_room tells. */
 bool vc_16550_break(struct vc_16550 *u);

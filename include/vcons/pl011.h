@@ -41,14 +41,17 @@ struct vc_pl011 { /* for the caller to place; dropped may be read under the lock
     bool overrun;   /* the next byte that fits carries OE */
     bool hungry;    /* env->input_room is owed */
     bool level;     /* as last told to env->irq */
+    struct vc_uart_pace pace;
     struct vc_uart_rx rx;
     struct vc_uart_tx tx;
-    /* Bytes that the guest wrote where there was no room: lost, as on hardware. A caller that would rather have its guest
-     * wait looks whether a write counted one here, and then makes the same write again when the line has room. */
+    /*
+     * Bytes that the guest wrote where there was no room: lost, as on hardware. A caller that would rather have its
+     * guest wait looks whether a write counted one here, and then makes the same write again when the line has room.
+     */
     uint64_t dropped;
 };
 
-/* Reset state; CTS, DSR, DCD asserted; interrupt line low. env and ctx outlive the UART; every function in env is set. */
+/* Reset state; CTS, DSR, DCD asserted; interrupt line low. env, all set, and ctx outlive the UART. */
 void vc_pl011_init(struct vc_pl011 *u, enum vc_pl011_type type, const struct vc_uart_env *env, void *ctx);
 /* As init, but the wires from outside stay, and env hears of what changes. */
 void vc_pl011_reset(struct vc_pl011 *u);
@@ -60,16 +63,16 @@ void vc_pl011_reset(struct vc_pl011 *u);
  */
 bool vc_pl011_read(struct vc_pl011 *u, uint64_t offset, uint32_t width, uint32_t *value);
 bool vc_pl011_write(struct vc_pl011 *u, uint64_t offset, uint32_t width, uint32_t value);
-/* n writes in order, as n times vc_pl011_write; refused ones are skipped. */
+/* n writes in order, as n times vc_pl011_write; refused ones are skipped. 0: a drain brought none. */
 void vc_pl011_write_batch(struct vc_pl011 *u, const struct vc_uart_write *writes, uint32_t n);
 /*
- * Whether UARTDR may be a zone of coalesced writes: nothing waits in the transmit FIFO, no loopback, CTS does not hold
- * it back, and line_room bytes on the line hold a whole recording ring of so many entries; twice that to begin with,
- * lest it goes on and off all the time. is: whether it is one now.
+ * Whether UARTDR may be a zone of coalesced writes, and should: nothing waits in the transmit FIFO, no loopback, CTS
+ * does not hold it back, line_room bytes on the line hold a whole recording ring of so many entries (twice that to
+ * begin with, lest it goes on and off all the time), and the guest does write. is: whether it is one now.
  */
 bool vc_pl011_zone(const struct vc_pl011 *u, bool is, uint32_t line_room, uint32_t ring_entries);
 
-/* Offer n bytes to the guest. Returns how many were taken, 0..n; if fewer, env->input_room tells when to offer again. */
+/* Offer n bytes to the guest. Returns how many were taken; if fewer than n, env->input_room tells when to offer again. */
 uint32_t vc_pl011_input(struct vc_pl011 *u, const uint8_t *bytes, uint32_t n);
 /* The other end sends a break, here in the stream. False: no room, nothing changed; env->input_room tells. */
 bool vc_pl011_break(struct vc_pl011 *u);

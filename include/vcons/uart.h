@@ -16,12 +16,14 @@
  * vCPU for each (KVM: REGISTER_COALESCED_MMIO with a zone of the data register alone; other registers are never in a
  * zone), and hand them over later, in order, by vc_..._write_batch. Whoever does so keeps to this:
  *   - the zone is registered only while vc_..._zone says so: then every write that the recording ring can hold finds
- *     room on the line, so that none of them is lost, however the driver behaves;
+ *     room on the line, so that none of them is lost, however the driver behaves, and the guest does write. A ring that
+ *     several UARTs share (KVM has one for each VM) counts in full for each of them;
  *   - what was recorded is drained, and the zone asked for again, before any other access of the guest to this UART is
  *     served (a read of the flag or line status register is then as true as if each write had been served on its own),
  *     before anything else is written to the same line (console_io of that domain), before input is offered, a break
- *     or a modem change is made known, a timer is served, the UART is saved or reset, and within 1 ms of the first
- *     write recorded, so that the line, and the transmit interrupt, are late by no more than that;
+ *     or a modem change is made known, a timer is served, the UART is saved or reset, and once in a millisecond while
+ *     the zone is registered: the line, and the transmit interrupt, are late by no more than that. A drain that brings
+ *     nothing is a batch of none: after some of them the zone is not wanted any more, and with it goes the timer;
  *   - when vc_..._zone says no, the zone is unregistered and then drained once more: what was recorded until
  *     then still finds room.
  * The result is that of the same writes one by one; interrupts between two writes of a batch, which nobody could have
@@ -47,6 +49,15 @@ struct vc_uart_env {
     void (*send_break)(void *ctx); /* the guest has begun a break */
 };
 
+/*
+ * Whether it pays that writes are recorded, so that a guest that is silent costs no flush timer: after so many that
+ * were served one by one, until so many drains in a row brought none.
+ */
+#define VC_UART_BUSY_WRITES  16u
+#define VC_UART_EMPTY_DRAINS 16u
+struct vc_uart_pace { /* private, not saved */
+    uint32_t writes, empty;
+};
 struct vc_uart_rx {      /* private: data in [7:0], what came with it in [11:8], by the device */
     uint32_t head, tail; /* free-running; tail - head wait */
     uint16_t at[VC_UART_FIFO];

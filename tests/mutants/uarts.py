@@ -56,6 +56,7 @@ MUTANTS = [
     ("uart_batch_of_anything", "uart.c", "writes[i].offset != 0 || ", "", "uart_zone"),
     ("uart_zone_while_bytes_wait", "pl011.c", "return tx_level(&u->tx) == 0 && !loopback(u) && !held_by_cts(u) &&",
      "return !loopback(u) && !held_by_cts(u) &&", "uart_zone"),
+    ("uart_zone_for_the_silent", "uart.c", "is ? p->empty < VC_UART_EMPTY_DRAINS :", "is ? true :", "uart_zone"),
     ("uart_restored_too_full", "uart_save.c", "    if (n > depth || m > depth)\n        return false;\n",
      "    if (n > 64 || m > 64)\n        return false;\n", "uart_save"),
     ("uart_restored_line_low", "ns16550.c", "    reveal(u);\n    follow_rx(u);\n    set_level(u);\n",

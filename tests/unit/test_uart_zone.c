@@ -61,6 +61,14 @@ static bool zone(const union any *u, bool pc, bool is, uint32_t room, uint32_t e
     return pc ? vc_16550_zone(&u->pc, is, room, entries) : vc_pl011_zone(&u->pl011, is, room, entries);
 }
 
+static void batch(union any *u, bool pc, const struct vc_uart_write *writes, uint32_t n)
+{
+    if (pc)
+        vc_16550_write_batch(&u->pc, writes, n);
+    else
+        vc_pl011_write_batch(&u->pl011, writes, n);
+}
+
 static void test_zones(void **state)
 {
     (void)state;
@@ -69,9 +77,42 @@ static void test_zones(void **state)
         struct uart_rig g = {.uart = &u, .room = UINT32_MAX};
 
         init(&u, zones[i].pc, &rig_env, &g);
+        for (uint32_t n = 0; n < VC_UART_BUSY_WRITES; n++)
+            (zones[i].pc ? &ns16550_verbs : &pl011_verbs)->write(&u, 0, 1, 'x');
         uart_run_row(&g, zones[i].pc ? &ns16550_verbs : &pl011_verbs, &zones[i].before);
         if (zone(&u, zones[i].pc, zones[i].is, zones[i].room, zones[i].entries) != zones[i].may)
             fail_msg("%s: %s", zones[i].name, zones[i].may ? "refused" : "allowed");
+    }
+}
+
+/* A guest that is silent costs no zone, and so no timer; one that prints has it soon. */
+static void test_pace(void **state)
+{
+    union any u;
+    struct uart_rig g = {.uart = &u, .room = UINT32_MAX};
+
+    (void)state;
+    for (int pc = 0; pc < 2; pc++) {
+        const struct uart_verbs *v = pc ? &ns16550_verbs : &pl011_verbs;
+        const struct vc_uart_write one = {.offset = 0, .width = 1, .value = 'x'};
+
+        init(&u, pc, &rig_env, &g);
+        for (uint32_t round = 0; round < 2; round++) {
+            for (uint32_t n = 0; n < VC_UART_BUSY_WRITES; n++) {
+                assert_false(zone(&u, pc, false, UINT32_MAX, 170));
+                v->write(&u, 0, 1, 'x');
+            }
+            assert_true(zone(&u, pc, false, UINT32_MAX, 170));
+            for (uint32_t n = 1; n < VC_UART_EMPTY_DRAINS; n++)
+                batch(&u, pc, NULL, 0);
+            batch(&u, pc, &one, 1);
+            for (uint32_t n = 0; n < VC_UART_EMPTY_DRAINS; n++) {
+                assert_true(zone(&u, pc, true, UINT32_MAX, 170));
+                batch(&u, pc, NULL, 0);
+            }
+            assert_false(zone(&u, pc, true, UINT32_MAX, 170));
+            g.n_out = 0;
+        }
     }
 }
 
@@ -146,10 +187,7 @@ static void drain(struct pair *p)
 
     assert_true(n <= room); /* what was recorded finds room: the promise of a zone */
     b->n = 0;
-    if (p->pc)
-        vc_16550_write_batch(&b->u.pc, b->recorded, n);
-    else
-        vc_pl011_write_batch(&b->u.pl011, b->recorded, n);
+    batch(&b->u, p->pc, b->recorded, n);
     b->most = n > b->most ? n : b->most;
 }
 
@@ -264,8 +302,8 @@ static void test_in_step(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_zones), cmocka_unit_test(test_batches),
-                                              cmocka_unit_test(test_in_step)};
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_zones), cmocka_unit_test(test_pace),
+                                              cmocka_unit_test(test_batches), cmocka_unit_test(test_in_step)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
