@@ -167,15 +167,15 @@ int paths_socket(char out[PATHS_SOCKET_BYTES], const char *directory, const char
                        directory, name, n, PATHS_SOCKET_BYTES - 1);
 }
 
-static bool runnable(char out[PATH_MAX], const char *directory, const char *below, const char *name)
+static bool is_there(char out[PATH_MAX], const char *directory, const char *below, const char *name, int mode)
 {
     struct stat st;
 
     return paths_format(out, "%s%s/%s", directory, below, name) == 0 && stat(out, &st) == 0 && S_ISREG(st.st_mode) &&
-           access(out, X_OK) == 0;
+           access(out, mode) == 0;
 }
 
-int paths_program(char out[PATH_MAX], const char *name, struct problem *p)
+static int find(char out[PATH_MAX], const char *name, int mode, struct problem *p)
 {
     static const char *const rooms[] = {"", "/../service", "/../vmm", "/../client", "/../guest"};
     static const char *const installed[] = {HOST_LIBEXECDIR, HOST_SBINDIR, HOST_BINDIR};
@@ -184,20 +184,24 @@ int paths_program(char out[PATH_MAX], const char *name, struct problem *p)
     ssize_t n = readlink("/proc/self/exe", beside, sizeof beside - 1);
     char *slash;
 
-    if (asked != NULL && runnable(out, asked, "", name))
+    if (asked != NULL && is_there(out, asked, "", name, mode))
         return 0;
     beside[n > 0 ? n : 0] = '\0';
     slash = strrchr(beside, '/');
     if (slash != NULL) {
         *slash = '\0';
         for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++)
-            if (runnable(out, beside, rooms[i], name))
+            if (is_there(out, beside, rooms[i], name, mode))
                 return 0;
     }
     for (size_t i = 0; i < sizeof installed / sizeof installed[0]; i++)
-        if (runnable(out, installed[i], "", name))
+        if (is_there(out, installed[i], "", name, mode))
             return 0;
     out[0] = '\0';
     return problem_set(p, -ENOENT, "program %s not found in %s%s%s or %s: install vcons or set VCONS_LIBEXEC", name,
                        asked != NULL ? asked : "", asked != NULL ? ", " : "", beside, HOST_LIBEXECDIR);
 }
+
+int paths_program(char out[PATH_MAX], const char *name, struct problem *p) { return find(out, name, X_OK, p); }
+
+int paths_kernel(char out[PATH_MAX], const char *name, struct problem *p) { return find(out, name, R_OK, p); }

@@ -44,6 +44,8 @@ int paths_socket(char out[PATHS_SOCKET_BYTES], const char *directory, const char
  * program, in the build tree's rooms beside it, in the installed libexec, sbin and bin directories. -ENOENT:
  * *p says where it looked. */
 int paths_program(char out[PATH_MAX], const char *name, struct problem *p);
+/* The same for what is only read: a bundled kernel. */
+int paths_kernel(char out[PATH_MAX], const char *name, struct problem *p);
 /* text into out if it fits: 0 or -ENAMETOOLONG. */
 __attribute__((format(printf, 2, 3))) int paths_format(char out[PATH_MAX], const char *format, ...);
 

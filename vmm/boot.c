@@ -130,7 +130,7 @@ int boot_kernel_path(const char *kernel, const char *program, char *path, size_t
         return problem_set(
             problem, -1,
             "kernel \"%s\": no such bundled kernel; there are \"tiny\" and \"tiny32\", and a path has a '/'", kernel);
-    } else if (paths_program(found, bundled, &why) != 0) {
+    } else if (paths_kernel(found, bundled, &why) != 0) {
         return problem_set(problem, -1, "kernel \"%s\": %s", kernel, why.text);
     }
     if ((size_t)snprintf(path, path_bytes, "%s", found) >= path_bytes)

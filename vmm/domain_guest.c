@@ -34,7 +34,7 @@ static int init_core(struct domain *d, struct problem *problem)
 {
     uint32_t n_vcpus = d->config->vcpus;
     void *vcpu_locks[CONFIG_VCPUS_MAX];
-    const struct vc_shared_info_config config = {.abi = VC_ABI_X86_64,
+    const struct vc_shared_info_config config = {.abi = d->ops->arm ? VC_ABI_ARM64 : VC_ABI_X86_64,
                                                  .n_vcpus = n_vcpus,
                                                  .domid = d->id,
                                                  .xen_version = d->config->xen_version,
@@ -107,7 +107,7 @@ void guest_reset(struct domain *d)
 int guest_open(struct domain *d, struct problem *problem)
 {
     guest_reset(d);
-    vc_params_init(&d->params, VC_PARAM_X86);
+    vc_params_init(&d->params, d->ops->arm ? VC_PARAM_ARM : VC_PARAM_X86);
     for (uint32_t i = 0; i < d->config->vcpus; i++)
         d->vcpus[i].initialised = i == 0;
     vc_shared_info_runstate(&d->shared, 0, RUNSTATE_running, domain_guest_time(d));

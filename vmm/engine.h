@@ -75,6 +75,7 @@ struct engine_uart {
 struct engine_ops {
     const char *name; /* the word of the configuration, and of ADD on the link */
     bool stream;      /* its guest has one byte stream and makes no hypercalls: the stream functions below */
+    bool arm;         /* layouts and parameters of Xen's ABI are those of arm64; else x86's */
 
     /* Whether it can run here at all; false: why it cannot, one clause. Called once, before any create. */
     bool (*usable)(struct problem *why);

@@ -55,6 +55,7 @@ static int make_vcpu(struct arm64_engine *e, uint32_t id, struct problem *proble
     struct arm64_vcpu *v = &e->vcpus[id];
 
     v->engine = e;
+    atomic_store(&v->seen, id == 0);
     if (kvm_cpu_init(&v->cpu, &e->machine, id, problem) != 0)
         return -1;
     return arm64_cpu_reset(&v->cpu, &e->machine, id != 0, problem);
@@ -145,9 +146,10 @@ static void run(struct arm64_vcpu *v)
     struct domain *d = v->engine->domain;
     int error = kvm_cpu_run(&v->cpu);
 
-    if (error == 0)
+    if (error == 0) {
+        atomic_store(&v->seen, true);
         arm64_exit_serve(v);
-    else if (error == -ENOSYS) /* api.rst, KVM_CAP_ARM_NISV_TO_USER */
+    } else if (error == -ENOSYS) /* api.rst, KVM_CAP_ARM_NISV_TO_USER */
         domain_crashed(d, "an access to a device that KVM does not decode, at 0x%llx",
                        (unsigned long long)arm64_cpu_instruction(&v->cpu));
     else if (error != -EINTR && error != -EAGAIN)
@@ -217,7 +219,13 @@ static void irq_line(void *engine, uint32_t line, bool level)
     gic_line(&((struct arm64_engine *)engine)->machine, line, level);
 }
 
+static bool vcpu_is_up(void *engine, uint32_t vcpu)
+{
+    return atomic_load(&((struct arm64_engine *)engine)->vcpus[vcpu].seen);
+}
+
 const struct engine_ops engine_kvm = {.name = "kvm",
+                                      .arm = true,
                                       .usable = kvm_probe,
                                       .check = check,
                                       .create = create,
@@ -226,6 +234,7 @@ const struct engine_ops engine_kvm = {.name = "kvm",
                                       .stop = stop,
                                       .reset = reset,
                                       .destroy = destroy,
+                                      .vcpu_is_up = vcpu_is_up,
                                       .uart = uart,
                                       .uarts = "types pl011 and sbsa",
                                       .irq_line = irq_line,

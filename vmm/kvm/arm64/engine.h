@@ -12,6 +12,7 @@ struct arm64_vcpu {
     struct arm64_engine *engine;
     struct kvm_cpu cpu;
     pthread_t thread;
+    atomic_bool seen; /* since PSCI started it: KVM does that by itself, and tells nobody */
 };
 
 struct arm64_engine {

@@ -38,7 +38,11 @@ static uint64_t whole_bytes(const uint8_t *bytes, size_t n)
     size_t at = load32(bytes + PE_OFFSET), n_sections;
     uint64_t whole = 0;
 
-    if (bytes[0] != 'M' || bytes[1] != 'Z' || at > n || n - at < PE_HEADER_BYTES || load32(bytes + at) != PE_SIGNATURE)
+    if (bytes[0] != 'M' || bytes[1] != 'Z')
+        return n;
+    if (at > n || n - at < PE_HEADER_BYTES)
+        return n + 1;
+    if (load32(bytes + at) != PE_SIGNATURE)
         return n;
     n_sections = load16(bytes + at + PE_N_SECTIONS);
     at += PE_HEADER_BYTES + load16(bytes + at + PE_OPTIONAL_BYTES);
