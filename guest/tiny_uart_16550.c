@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The 16550A as its manual has it, and drivers need it. Bare section numbers are PC16550D's; the order of Linux' probing is device ABI 1.9. */
+/* The 16550A as its manual has it, and drivers need it. Bare section numbers are PC16550D's. */
 #include "tiny_uart_test.h"
 #include <vcons/wire/ns16550.h>
 
@@ -108,8 +108,8 @@ static bool divisor_is_apart(struct uart_test *t)
     uint32_t low, high, latched;
 
     out(t->u, UART_LCR, UART_LCR_DLAB | UART_LCR_LENGTH);
-    out(t->u, UART_DATA, 0x34);
     out(t->u, UART_IER, 0x12);
+    out(t->u, UART_DATA, 0x34);
     low = in(t->u, UART_DATA);
     high = in(t->u, UART_IER);
     out(t->u, UART_LCR, UART_LCR_LENGTH);
@@ -213,14 +213,27 @@ static bool triggers_at_levels(struct uart_test *t)
     return right;
 }
 
+static bool waits_for_time_out(struct uart_test *t)
+{
+    for (uint32_t i = 0; i < 100000; i++)
+        if (names(t, UART_IER_RDA, UART_IIR_TIMEOUT))
+            return true;
+    return false;
+}
+
+/* By each read, and after the last for good. The next one may come so soon that it takes several tries to see none. */
 static bool times_out(struct uart_test *t)
 {
-    bool came = t->loops;
+    bool cleared = false;
 
-    send(t->u, t->loops ? 1 : 0, 'a');
-    for (uint32_t i = 0; came && !names(t, UART_IER_RDA, UART_IIR_TIMEOUT); i++)
-        came = i < 100000;
-    return came && in(t->u, UART_DATA) == 'a' && names(t, UART_IER_RDA, UART_IIR_NONE);
+    for (uint32_t tries = 0; t->loops && !cleared && tries < 100; tries++) {
+        set_up(t->u);
+        send(t->u, 2, 'a');
+        if (!waits_for_time_out(t) || in(t->u, UART_DATA) != 'a')
+            return false;
+        cleared = names(t, UART_IER_RDA, UART_IIR_NONE);
+    }
+    return cleared && in(t->u, UART_DATA) == 'b' && names(t, UART_IER_RDA, UART_IIR_NONE);
 }
 
 /* Linux' start-up tests exactly that; one that fails it gets a slow timer (device ABI 1.9). */

@@ -352,10 +352,8 @@ static bool uart(int type, uint32_t n, struct engine_uart *place)
 {
     if (type != DOOR_16550 || n >= LINES_UARTS_MAX)
         return false;
-    *place = (struct engine_uart){.space = ENGINE_PORTS,
-                                  .address = lines_uarts[n].port,
-                                  .bytes = LINES_UART_PORTS,
-                                  .line = lines_uarts[n].line};
+    *place = (struct engine_uart){
+        .space = ENGINE_PORTS, .address = lines_uarts[n].port, .bytes = LINES_UART_PORTS, .line = lines_uarts[n].line};
     return true;
 }
 
@@ -370,8 +368,7 @@ static const struct engine_events *events(void *engine) { return ((struct kvm_en
     .start = start, .kick = kick, .stop = stop, .reset = reset, .destroy = destroy, .translate = translate,            \
     .map_page = map_page, .time_ns = time_ns, .vcpu_initialise = vcpu_initialise, .vcpu_up = vcpu_up,                  \
     .vcpu_down = vcpu_down, .vcpu_is_up = vcpu_is_up, .upcall = upcall, .set_vector = set_vector, .placed = placed,    \
-    .latched = latched, .events = events,                                               \
-    .uart = uart, .uarts = "type 16550, at most 4,", .irq_line = irq_line
+    .latched = latched, .events = events, .uart = uart, .uarts = "type 16550, at most 4,", .irq_line = irq_line
 
 static int check_kvm(const struct domain_config *config, struct problem *problem)
 {

@@ -48,8 +48,8 @@ struct kvm_engine {
 
     struct kvm_machine machine;
     struct kvm_lines lines; /* of devices' interrupts */
-    bool lapic;      /* in KVM, each vCPU's */
-    bool stable_tsc; /* of the host */
+    bool lapic;             /* in KVM, each vCPU's */
+    bool stable_tsc;        /* of the host */
     uint32_t n_vcpus;
     struct kvm_vcpu *vcpus;
 
