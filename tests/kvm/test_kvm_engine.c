@@ -6,6 +6,7 @@
 #include "../../vmm/kvm/probe.h"
 #include "engine_run.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <vcons/wire/callpage.h>
@@ -156,18 +157,34 @@ static void a_reset_starts_from_zero(void **state)
     run_finish(&r);
 }
 
+static void write_file(const char *path, const void *bytes, size_t n)
+{
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    fclose(f);
+}
+
 static void a_kernel_that_cannot_be_loaded_is_refused(void **state)
 {
+    static const uint8_t image[64] = {[56] = 'A', 'R', 'M', 0x64};
+    char path[] = "/tmp/vcons-test-image-XXXXXX";
+    int fd = mkstemp(path);
     struct domain_config config = {.cmdline = (char[1]){""}, .memory_bytes = RUN_MEMORY_BYTES, .vcpus = 1};
-    static const struct {
+    const struct {
         const char *name, *path, *why;
     } rows[] = {{"none", "/nowhere/kernel", "No such file"},
                 {"a directory", "/tmp", "not a regular file"},
                 {"a device", "/dev/zero", "not a regular file"},
                 {"another file", "/etc/passwd", "not an ELF file"},
+                {"another machine's", path, "an arm64 kernel; this machine is x86_64"},
                 {"a program", "/bin/sh", "no PVH kernel"}};
 
     (void)state;
+    assert_true(fd >= 0);
+    close(fd);
+    write_file(path, image, sizeof image);
     for (size_t i = 0; i < N_ROWS(rows); i++) {
         struct guest_memory memory = {0};
         struct problem problem = {""};
@@ -180,6 +197,7 @@ static void a_kernel_that_cannot_be_loaded_is_refused(void **state)
         if (engine_kvm.create(&d, &config, &memory, &problem) != NULL || strstr(problem.text, rows[i].why) == NULL)
             fail_msg("%s: create: %s", rows[i].name, problem.text);
     }
+    unlink(path);
 }
 
 static void one_hundred_machines_leave_nothing_open(void **state)

@@ -10,11 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Linux Documentation/arm64/booting.rst: the magic number of an Image. */
+static bool is_arm64_image(const uint8_t *bytes, size_t n) { return n >= 64 && memcmp(bytes + 56, "ARM\x64", 4) == 0; }
+
 static const char *judge(struct kvm_kernel *kernel, size_t n)
 {
     const char *why = elf_parse(&kernel->elf, kernel->bytes, n);
 
-    if (why == NULL && kernel->elf.machine == EM_AARCH64)
+    if (is_arm64_image(kernel->bytes, n) || (why == NULL && kernel->elf.machine == EM_AARCH64))
         return "an arm64 kernel; this machine is x86_64";
     if (why == NULL && !kernel->elf.has_pvh_entry)
         return "no PVH kernel: it has no Xen note of type 18 with a 32-bit entry point";
