@@ -23,11 +23,18 @@ crc=$(crc32 paste | cut -d' ' -f1)
 # said DOMAIN TEXT - its UART's log has it
 said() { log_of "$1/uart" 2>/dev/null | grep -qF -- "$2"; }
 
+# prompts DOMAIN - nothing is behind its last prompt
+prompts() { [ "$(log_of "$1/uart" | tail -c 6)" = 'tiny> ' ]; }
+
 vcons-vmm tiny.conf &
-for d in pl011 sbsa polled; do
+for d in polled pl011 sbsa; do # the first spins while it waits
     wait_for "$d" said $d 'tiny> '
-    printf 'selftest\rsum %d\r' $n | cat - paste | vcons send $d
+    printf 'selftest\r' | vcons send $d
     wait_for "$d's self-test" said $d ' ok, 0 failed'
+    printf 'uart-test\r' | vcons send $d
+    wait_for "$d's UART test" said $d 'uart-test: '
+    wait_for "its prompt" prompts $d
+    printf 'sum %d\r' $n | cat - paste | vcons send $d
     wait_for "what was pasted into $d" said $d "sum $n 0x$crc"
     printf 'consoles\rpoweroff\r' | vcons send $d
 done
@@ -35,6 +42,10 @@ wait $! || fail "vcons-vmm says $?"
 log_of ring/hvc0 | tr -d '\r' >self
 grep -q '^selftest: [1-9][0-9]* ok, 0 failed$' self || { cat self; fail "the self-test"; }
 check_spew log/spew/uart 2000
+for d in pl011 sbsa polled; do
+    log_of $d/uart | tr -d '\r' | grep -qE '^uart-test: [1-9][0-9]* ok, 0 known, 0 failed$' ||
+        { log_of $d/uart | grep -E 'uart-test|FAILED'; fail "$d: uart-test"; }
+done
 clean='breaks 0, overruns 0, errors 0, dropped 0'
 log_of pl011/uart | grep -q "^uart0 pl011 by interrupt, depth 32, interrupts [1-9][0-9]*, $clean" || fail "pl011 by interrupt"
 log_of sbsa/uart | grep -q "^uart0 sbsa by interrupt, depth 32, interrupts [1-9][0-9]*, $clean" || fail "sbsa by interrupt"
