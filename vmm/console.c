@@ -103,6 +103,13 @@ static bool post(struct console *c, enum vc_line_event_kind kind, uint64_t value
     return error == VC_OK;
 }
 
+static bool has_room(struct console *c)
+{
+    uint32_t room;
+
+    return !c->broken && checked(c, vc_source_room(&c->source, &room)) == VC_OK && room > 0;
+}
+
 /* One step of what waits in front of new output; false: the line is full, or nothing waits. */
 static bool flush_step(struct console *c)
 {
@@ -110,8 +117,8 @@ static bool flush_step(struct console *c)
     const uint8_t *bytes;
     uint32_t n;
 
-    if (c->tail.lost > 0) {
-        if (!post(c, VC_LINE_GAP, c->tail.lost))
+    if (c->tail.lost > 0) { /* told with what comes behind it: until that has room there may be more to tell of */
+        if (!has_room(c) || !post(c, VC_LINE_GAP, c->tail.lost))
             return false;
         c->tail.lost = 0;
         return true;
@@ -231,13 +238,6 @@ void console_post(struct console *c, enum vc_line_event_kind kind, uint64_t valu
         vc_source_arm_room(&c->source);
         flush(c);
     }
-}
-
-static bool has_room(struct console *c)
-{
-    uint32_t room;
-
-    return !c->broken && checked(c, vc_source_room(&c->source, &room)) == VC_OK && room > 0;
 }
 
 void console_wait(struct console *c, unsigned slice_ms)
