@@ -12,6 +12,7 @@ mount -t debugfs debugfs /sys/kernel/debug
 mkdir -p /tmp/g/bin /tmp/v /tmp/w
 cp /bin/busybox /tmp/g/bin/
 cp guest-init /tmp/g/init
+chmod 755 /tmp/g/init
 (cd /tmp/g && find . | cpio -o -H newc 2>/dev/null) >/tmp/initrd
 cp -r /l2/modules /tmp/v/
 (cd /tmp/v && find . | cpio -o -H newc 2>/dev/null) | cat /tmp/initrd - >/tmp/initrd.virtio
@@ -23,12 +24,17 @@ own() { awk '{ print $14 + $15 - $43 }' "/proc/$1/stat"; }
 now() { awk '{ print $1 * 1000 }' /proc/uptime; }
 # shellcheck disable=SC2086 # a pattern
 log() { cat $log 2>/dev/null; }
-# said TEXT - wait until the guest said it
+fail() {
+    log | tail -n 20
+    cat /tmp/w/said
+    echo "$who: $*"
+    exit 1
+}
+# said TEXT PID - wait until the guest said it; not longer than its hypervisor runs
 said() {
-    tries=0
     until log | tail -c 300 | grep -q "$1"; do
-        tries=$((tries + 1))
-        [ $tries -lt 6000 ] || { log | tail -c 300; echo "no $1 from $who"; exit 1; }
+        [ -d "/proc/$2" ] || fail "its hypervisor ended before the guest said $1"
+        ! log | tail -c 3000 | grep -q 'Kernel panic' || fail "the guest panicked before it said $1"
         usleep 100000
     done
 }
@@ -36,14 +42,14 @@ said() {
 # measure WHO PID SERVICE-PID - between READY and DONE
 measure() {
     who=$1
-    said READY
+    said READY "$2"
     sleep 1
     a="$(exits) $(own "$2") $(own "$3") $(now)"
     "$who"_type go
-    said DONE
+    said DONE "$2"
     b="$(exits) $(own "$2") $(own "$3") $(now)"
     n=$(log | grep -c '^0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+$')
-    [ "$n" = "$lines" ] || { echo "$who: $n of $lines lines arrived"; exit 1; }
+    [ "$n" = "$lines" ] || fail "$n of $lines lines arrived"
     echo "$who $a $b" | awk '{ print $1, $6 - $2, ($7 - $3) * 10, ($8 - $4) * 10, $9 - $5 }'
     "$who"_type off
     wait "$2" || true
@@ -64,7 +70,7 @@ END
     vconsd --foreground 2>/dev/null &
     service=$!
     until vcons status >/dev/null 2>&1; do usleep 50000; done
-    vcons-vmm /tmp/w/g.conf &
+    vcons-vmm /tmp/w/g.conf >/tmp/w/said 2>&1 &
     measure vcons $! $service
     kill $service
     wait $service || true
@@ -77,9 +83,9 @@ qemu_round() {
     log=/tmp/w/log
     mkfifo /tmp/w/in
     exec 5<>/tmp/w/in
-    qemu-system-x86_64 -L "$top/share" -M q35,accel=kvm -cpu host -smp 1 -m 256 -nodefaults -no-user-config -display none \
+    qemu-system-x86_64 -L "$top/share" -M q35,accel=kvm -cpu host,-kvm-pv-eoi -smp 1 -m 256 -nodefaults -no-user-config -display none \
         -no-reboot -kernel /l2/vmlinux -initrd /tmp/initrd.virtio -append "$args" -device virtio-serial-pci \
-        -chardev file,id=c,path=$log,input-path=/tmp/w/in -device virtconsole,chardev=c >/tmp/w/said 2>&1 &
+        -chardev stdio,id=c,signal=off -device virtconsole,chardev=c <&5 >$log 2>/tmp/w/said &
     measure qemu $! $!
     exec 5>&-
 }
