@@ -7,14 +7,35 @@ void vc_pvcons_init(struct vc_pvcons *c, const struct vc_pvcons_env *env, void *
     *c = (struct vc_pvcons){.env = env, .ctx = ctx};
 }
 
-/* What the caller takes of the out ring; *left: it did not take all. */
-static int drain(struct vc_pvcons *c, bool *moved, bool *left)
+static void notify(struct vc_pvcons *c)
+{
+    c->owes = false;
+    c->env->notify(c->ctx);
+}
+
+/*
+ * Room was made in a ring that held n bytes. Who waits for some found the ring full, and it was, unless that one had looked
+ * at an out_cons that has moved since: this one, and whoever waits for an empty ring, learns of it by what is owed.
+ */
+static void notify_of_room(struct vc_pvcons *c, uint32_t n)
+{
+    if (c->env->owe == NULL || n == XENCONS_OUT_SIZE) {
+        notify(c);
+    } else if (!c->owes) {
+        c->owes = true;
+        c->env->owe(c->ctx);
+    }
+}
+
+/* What the caller takes of the *had bytes in the out ring; *left: it did not take all. */
+static int drain(struct vc_pvcons *c, bool *moved, bool *left, uint32_t *had)
 {
     uint8_t bytes[XENCONS_OUT_SIZE]; /* what env sees nobody changes any more */
     struct vc_span spans[2];
     uint32_t n, taken;
     int error = vc_consumer_peek(&c->back.out, spans, &n);
 
+    *had = n;
     if (error || n == 0)
         return error;
     vc_copy_once(bytes, spans[0].bytes, spans[0].n);
@@ -54,16 +75,19 @@ static enum vc_pvcons_served mark_broken(struct vc_pvcons *c, enum vc_pvcons_rea
 
 static enum vc_pvcons_served pass(struct vc_pvcons *c)
 {
-    bool moved = false, left = false;
+    bool room = false, input = false, left = false;
     enum vc_pvcons_reason reason = VC_PVCONS_OUT_INDICES;
-    int error = drain(c, &moved, &left);
+    uint32_t had;
+    int error = drain(c, &room, &left, &had);
 
     if (!error && c->state == VC_PVCONS_CONNECTED) {
         reason = VC_PVCONS_IN_INDICES;
-        error = feed(c, &moved);
+        error = feed(c, &input);
     }
-    if (moved)
-        c->env->notify(c->ctx); /* there is no event index: after every change, and never without one */
+    if (input) /* there is no event index: after every change, and never without one */
+        notify(c);
+    else if (room)
+        notify_of_room(c, had);
     if (error)
         return mark_broken(c, reason);
     return left ? VC_PVCONS_HELD : VC_PVCONS_DONE;
@@ -72,7 +96,7 @@ static enum vc_pvcons_served pass(struct vc_pvcons *c)
 static void tell(struct vc_pvcons *c, bool connected)
 {
     vc_xencons_back_connect(&c->back, connected);
-    c->env->notify(c->ctx); /* a guest that waits for room looks at the flag again */
+    notify(c); /* a guest that waits for room looks at the flag again */
 }
 
 /* Attach anew, from the indices that the guest left, if they are legal by now. */
@@ -102,6 +126,7 @@ enum vc_pvcons_served vc_pvcons_serve(struct vc_pvcons *c)
 int vc_pvcons_attach(struct vc_pvcons *c, struct xencons_interface *page)
 {
     bool moved = false, left = false;
+    uint32_t had;
     int error;
 
     if (c->state != VC_PVCONS_DETACHED)
@@ -112,13 +137,14 @@ int vc_pvcons_attach(struct vc_pvcons *c, struct xencons_interface *page)
     error = c->env->bind(c->ctx);
     if (error)
         return error;
-    error = drain(c, &moved, &left);
+    error = drain(c, &moved, &left, &had);
     if (error) {
         c->env->unbind(c->ctx);
         return error;
     }
+    c->owes = false;
     if (moved)
-        c->env->notify(c->ctx);
+        notify(c);
     c->connect = false;
     c->state = VC_PVCONS_SERVED;
     return VC_OK;
@@ -150,12 +176,19 @@ enum vc_pvcons_served vc_pvcons_disconnect(struct vc_pvcons *c)
     return left;
 }
 
+void vc_pvcons_settle(struct vc_pvcons *c)
+{
+    if (c->owes && c->state != VC_PVCONS_DETACHED)
+        notify(c);
+}
+
 void vc_pvcons_detach(struct vc_pvcons *c, bool for_good)
 {
     if (c->state == VC_PVCONS_DETACHED)
         return;
     if (for_good)
         vc_pvcons_disconnect(c);
+    vc_pvcons_settle(c);
     c->env->unbind(c->ctx);
     c->state = VC_PVCONS_DETACHED;
 }

@@ -45,6 +45,7 @@ int vc_pvcons_restore(struct vc_pvcons *c, struct vc_section *s, struct xencons_
     if (error)
         return error;
     c->connect = false;
+    c->owes = false;
     attach_at(c, page, out_cons, in_prod);
     return VC_OK;
 }

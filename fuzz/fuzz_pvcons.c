@@ -90,7 +90,7 @@ static void broken(void *ctx, enum vc_pvcons_reason reason)
     w->broken_ms = w->now_ms;
 }
 
-static const struct vc_pvcons_env env = {out, give, bind, unbind, notify, now_ms, broken};
+static const struct vc_pvcons_env env = {out, give, bind, unbind, notify, now_ms, broken, NULL};
 
 static void guest_put(struct world *w)
 {

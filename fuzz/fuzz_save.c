@@ -45,7 +45,7 @@ static uint64_t now_ms(void *ctx)
     return 1000;
 }
 static void broken(void *ctx, enum vc_pvcons_reason reason) { require(ctx != NULL && reason <= VC_PVCONS_IN_INDICES); }
-static const struct vc_pvcons_env door_env = {out, give, bind, unbind, notify, now_ms, broken};
+static const struct vc_pvcons_env door_env = {out, give, bind, unbind, notify, now_ms, broken, NULL};
 
 static unsigned long no_lock(void *lock)
 {

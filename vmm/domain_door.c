@@ -84,6 +84,17 @@ static void pv_notify(void *ctx)
     vc_events_notify(&door->domain->events, door->port, &door->to);
 }
 
+/* The loop, once asked, looks until none is owed. */
+static void pv_owe(void *ctx)
+{
+    struct door *door = ctx;
+
+    door->settle_ms = vmm_now_ms() + VC_PVCONS_OWED_MS;
+    if (!door->owes)
+        door_ask_for_a_look(door);
+    door->owes = true;
+}
+
 static void pv_broken(void *ctx, enum vc_pvcons_reason reason)
 {
     console_post(&((struct door *)ctx)->console, VC_LINE_BROKEN, reason);
@@ -94,6 +105,7 @@ static const struct vc_pvcons_env pvcons_env = {.out = pv_out,
                                                 .bind = pv_bind,
                                                 .unbind = pv_unbind,
                                                 .notify = pv_notify,
+                                                .owe = pv_owe,
                                                 .now_ms = now_ms,
                                                 .broken = pv_broken};
 
@@ -183,6 +195,19 @@ static void tell_service(struct door *door)
     }
 }
 
+/* [console] What is owed to the guest, if it is time; *deadline: when it will be. */
+static void settle(struct door *door, uint64_t *deadline)
+{
+    uint64_t due = door->frozen ? vmm_now_ms() + VC_PVCONS_OWED_MS : door->settle_ms; /* frozen: not now */
+
+    if (door->owes && (door->frozen || door->pvcons.owes) && vmm_now_ms() < due) {
+        *deadline = due < *deadline ? due : *deadline;
+        return;
+    }
+    door->owes = false;
+    vc_pvcons_settle(&door->pvcons);
+}
+
 void door_work(void *ctx)
 {
     struct door *door = ctx;
@@ -207,6 +232,7 @@ void door_work(void *ctx)
 
         deadline = due < deadline ? due : deadline;
     }
+    settle(door, &deadline);
     console_unlock(&door->console);
     if (d->state == DOMAIN_RUNNING && (input || d->ops->stream))
         door_input(door);
@@ -251,7 +277,11 @@ void door_free(struct door *door)
     console_finish(&door->console);
 }
 
-void door_prepare(struct door *door) { vc_pvcons_init(&door->pvcons, &pvcons_env, door); }
+void door_prepare(struct door *door)
+{
+    door->owes = false;
+    vc_pvcons_init(&door->pvcons, &pvcons_env, door);
+}
 
 int door_open(struct door *door, struct problem *problem)
 {

@@ -58,6 +58,8 @@ struct door { /* one console of a domain: its line, and what the guest writes to
     uint32_t port;           /* of the PV console, while bound */
     struct door_uart uart;   /* DOOR_PL011, DOOR_SBSA, DOOR_16550 */
     bool retry;              /* the PV ring is broken: serve it again in a second */
+    bool owes;               /* a notify is owed to the guest, and the loop knows: */
+    uint64_t settle_ms;      /* when */
     bool linked;             /* a service has the line now */
     bool frozen;             /* nothing moves: it is being saved (save.h) */
     uint8_t *kept;           /* input that was taken to be saved: it comes before the line's */

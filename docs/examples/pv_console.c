@@ -59,7 +59,7 @@ static void broken(void *ctx, enum vc_pvcons_reason reason)
     fprintf(stderr, "the guest broke its ring, reason %d\n", (int)reason);
 }
 
-static const struct vc_pvcons_env env = {out, in, bind, unbind, notify, now_ms, broken};
+static const struct vc_pvcons_env env = {out, in, bind, unbind, notify, now_ms, broken, NULL};
 
 static void check(int error, const char *what)
 {

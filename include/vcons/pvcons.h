@@ -22,6 +22,7 @@
 #include <vcons/xencons.h>
 
 #define VC_PVCONS_RETRY_MS 1000u
+#define VC_PVCONS_OWED_MS  100u
 
 enum vc_pvcons_state {
     VC_PVCONS_DETACHED = 0,  /* the page is not looked at */
@@ -51,6 +52,11 @@ struct vc_pvcons_env {
     void (*notify)(void *ctx);     /* raise it at the guest; harmless if the guest has closed it */
     uint64_t (*now_ms)(void *ctx); /* any monotonic clock; asked only while broken */
     void (*broken)(void *ctx, enum vc_pvcons_reason reason);
+    /*
+     * Optional: a notify is owed that tells of room alone, in a ring that was not full. vc_pvcons_settle gives it, at most
+     * VC_PVCONS_OWED_MS later, unless another one came before. Called once for each debt. NULL: none is put off.
+     */
+    void (*owe)(void *ctx);
 };
 
 struct vc_pvcons { /* for the caller to place; state may be read under the lock */
@@ -59,10 +65,11 @@ struct vc_pvcons { /* for the caller to place; state may be read under the lock 
     struct vc_xencons_back back;
     enum vc_pvcons_state state;
     bool connect;      /* wanted once it is no longer broken */
+    bool owes;         /* room was made since the last notify */
     uint64_t retry_ms; /* not before */
 };
 
-/* Detached. env and ctx outlive the door; every function in env is set. */
+/* Detached. env and ctx outlive the door; every function in env is set that is not optional. */
 void vc_pvcons_init(struct vc_pvcons *c, const struct vc_pvcons_env *env, void *ctx);
 /*
  * Map done by the caller: validate, bind, drain once. The flag is not touched: the state is SERVED. VC_EBUSY:
@@ -82,10 +89,12 @@ enum vc_pvcons_served vc_pvcons_disconnect(struct vc_pvcons *c);
 void vc_pvcons_detach(struct vc_pvcons *c, bool for_good);
 /*
  * One pass: at most one ring of output to env->out, at most one of input from env->in, one notify if either
- * moved. A guest that publishes while this runs notifies again, so one pass for each kick is enough.
+ * moved; owed, where env->owe is there, if it tells of room in a ring that was not full. A guest that publishes while this runs notifies again, so one pass for each kick is enough.
  * Detached: DONE.
  */
 enum vc_pvcons_served vc_pvcons_serve(struct vc_pvcons *c);
+/* Pay what is owed. */
+void vc_pvcons_settle(struct vc_pvcons *c);
 /*
  * Whether input waits in the ring. It was typed before anything that env->in would give now, so while it does a
  * CONSOLEIO_read of this domain gets nothing: a guest may find its ring empty, then the flag at DISCONNECTED, and ask

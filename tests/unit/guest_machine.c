@@ -120,7 +120,7 @@ static void broken(void *ctx, enum vc_pvcons_reason reason)
     ((struct machine *)ctx)->n_broken++;
 }
 
-static const struct vc_pvcons_env pvcons_env = {log_out, key_in, bind_port, unbind_port, notify, now_ms, broken};
+static const struct vc_pvcons_env pvcons_env = {log_out, key_in, bind_port, unbind_port, notify, now_ms, broken, NULL};
 
 void machine_serve(struct machine *m)
 {

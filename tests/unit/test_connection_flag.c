@@ -80,7 +80,7 @@ static void broken(void *ctx, enum vc_pvcons_reason reason)
     fail_msg("broken: %d", (int)reason);
 }
 
-static const struct vc_pvcons_env env = {out, in, bind, unbind, notify, now_ms, broken};
+static const struct vc_pvcons_env env = {out, in, bind, unbind, notify, now_ms, broken, NULL};
 
 static void world_init(struct world *w, enum frontend kind, enum age builder)
 {

@@ -14,7 +14,7 @@ struct rig {
     const char *typed;
     int bind_result;
     uint64_t now_ms;
-    unsigned n_notify, n_broken, reason;
+    unsigned n_notify, n_owed, n_broken, reason;
     bool bound;
     char trace[64];
     /* At the notify that follows a change of the flag: */
@@ -88,7 +88,10 @@ static void broken(void *ctx, enum vc_pvcons_reason reason)
     r->reason = reason;
 }
 
-static const struct vc_pvcons_env env = {take_out, give_in, bind, unbind, notify, now_ms, broken};
+static void owe(void *ctx) { ((struct rig *)ctx)->n_owed++; }
+
+static const struct vc_pvcons_env env = {take_out, give_in, bind, unbind, notify, now_ms, broken, NULL};
+static const struct vc_pvcons_env lazy = {take_out, give_in, bind, unbind, notify, now_ms, broken, owe};
 
 /* As a builder leaves it; flagged: a new one, which sets the byte. */
 static void rig_init(struct rig *r, bool flagged)
@@ -179,6 +182,102 @@ static void a_pass_moves_both_ways_and_notifies_once(void **state)
     assert_string_equal(got, "in");
     assert_int_equal(vc_pvcons_serve(&r.door), VC_PVCONS_DONE);
     assert_int_equal(r.n_notify, 1); /* nothing changed: none */
+}
+
+/* Connected, and all that was to be told is. */
+static void lazy_init(struct rig *r, struct vc_xencons_front *f)
+{
+    rig_init(r, false);
+    vc_pvcons_init(&r->door, &lazy, r);
+    vc_pvcons_attach(&r->door, r->page);
+    vc_pvcons_connect(&r->door);
+    vc_xencons_front_attach(f, r->page);
+    r->n_notify = 0;
+}
+
+static void guest_writes(struct vc_xencons_front *f, uint32_t n)
+{
+    static const char zeros[XENCONS_OUT_SIZE];
+    uint32_t put;
+
+    assert_int_equal(vc_producer_put(&f->out, zeros, n, &put), VC_OK);
+    assert_int_equal(put, n);
+}
+
+/* Who writes 256 bytes at a time and finds room each time waits for none; who fills the ring may. */
+static void room_is_told_where_there_was_none(void **state)
+{
+    struct rig r;
+    struct vc_xencons_front f;
+
+    (void)state;
+    lazy_init(&r, &f);
+    for (unsigned i = 0; i < 12; i++) {
+        guest_writes(&f, 256);
+        vc_pvcons_serve(&r.door);
+        assert_int_equal(r.n_notify, 0);
+    }
+    assert_int_equal(r.n_owed, 1); /* one debt, however often */
+    guest_writes(&f, 2048);
+    vc_pvcons_serve(&r.door);
+    assert_int_equal(r.n_notify, 1);
+    guest_writes(&f, 2047);
+    vc_pvcons_serve(&r.door);
+    assert_int_equal(r.n_notify, 1);
+    assert_int_equal(r.n_owed, 2);
+    vc_pvcons_serve(&r.door);
+    assert_int_equal(r.n_notify, 1); /* nothing moved */
+}
+
+/* The line takes a part at a time: whoever filled the ring is told with the first, and again once it has filled it again. */
+static void room_is_told_bit_by_bit(void **state)
+{
+    struct rig r;
+    struct vc_xencons_front f;
+
+    (void)state;
+    lazy_init(&r, &f);
+    guest_writes(&f, 2048);
+    for (unsigned i = 1; i <= 3; i++) {
+        r.accepts = 100;
+        assert_int_equal(vc_pvcons_serve(&r.door), VC_PVCONS_HELD);
+        assert_int_equal(r.n_notify, i);
+        r.accepts = 50;
+        assert_int_equal(vc_pvcons_serve(&r.door), VC_PVCONS_HELD);
+        assert_int_equal(r.n_notify, i);
+        guest_writes(&f, 150);
+    }
+}
+
+static void what_is_owed_is_paid_once(void **state)
+{
+    struct rig r;
+    struct vc_xencons_front f;
+
+    (void)state;
+    lazy_init(&r, &f);
+    vc_pvcons_settle(&r.door);
+    assert_int_equal(r.n_notify, 0); /* nothing is */
+    guest_puts(&f, "out");
+    vc_pvcons_serve(&r.door);
+    assert_int_equal(r.n_notify, 0);
+    vc_pvcons_settle(&r.door);
+    vc_pvcons_settle(&r.door);
+    assert_int_equal(r.n_notify, 1);
+    guest_puts(&f, "out");
+    vc_pvcons_serve(&r.door);
+    r.typed = "input is told at once, and with it the room";
+    vc_pvcons_serve(&r.door);
+    assert_int_equal(r.n_notify, 2);
+    vc_pvcons_settle(&r.door);
+    assert_int_equal(r.n_notify, 2);
+    guest_puts(&f, "out");
+    vc_pvcons_serve(&r.door);
+    vc_pvcons_detach(&r.door, false); /* for a while: the next backend knows nothing of it */
+    assert_int_equal(r.n_notify, 3);
+    vc_pvcons_settle(&r.door);
+    assert_int_equal(r.n_notify, 3);
+    assert_int_equal(r.n_owed, 3);
 }
 
 static void held_bytes_stay_in_the_ring(void **state)
@@ -458,6 +557,9 @@ int main(void)
         cmocka_unit_test(attach_then_connect_in_the_order_of_the_design),
         cmocka_unit_test(detach_in_the_order_of_the_design),
         cmocka_unit_test(a_pass_moves_both_ways_and_notifies_once),
+        cmocka_unit_test(room_is_told_where_there_was_none),
+        cmocka_unit_test(room_is_told_bit_by_bit),
+        cmocka_unit_test(what_is_owed_is_paid_once),
         cmocka_unit_test(held_bytes_stay_in_the_ring),
         cmocka_unit_test(a_wrapped_ring_is_offered_in_order),
         cmocka_unit_test(input_waits_for_room),

@@ -55,7 +55,7 @@ static void broken(void *ctx, enum vc_pvcons_reason reason)
     reported_ms = clock_ms;
     n_broken++;
 }
-static const struct vc_pvcons_env env = {out, in, bind, nothing, nothing, now_ms, broken};
+static const struct vc_pvcons_env env = {out, in, bind, nothing, nothing, now_ms, broken, NULL};
 
 /* Values that are legal, just not, or nonsense, near what the door believes. */
 static uint32_t hostile(uint64_t *seed, uint32_t near)
