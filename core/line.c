@@ -2,6 +2,7 @@
 #include "memory.h"
 #include <vcons/atomic.h>
 #include <vcons/line.h>
+#include <vcons/xencons.h>
 
 static bool size_ok(uint32_t size)
 {
@@ -13,6 +14,11 @@ size_t vc_line_bytes(uint32_t out_size, uint32_t in_size)
     if (!size_ok(out_size) || !size_ok(in_size))
         return 0;
     return (size_t)VC_LINE_HEADER_BYTES + out_size + in_size;
+}
+
+static struct vc_line_header *header_of_ring(void *memory)
+{
+    return (struct vc_line_header *)(void *)((uint8_t *)memory + XENCONS_PAGE_BYTES);
 }
 
 int vc_line_format(void *memory, uint32_t out_size, uint32_t in_size, const uint8_t id[VC_LINE_ID_BYTES])
@@ -32,19 +38,40 @@ int vc_line_format(void *memory, uint32_t out_size, uint32_t in_size, const uint
     return VC_OK;
 }
 
+void vc_line_format_ring(void *memory, const uint8_t id[VC_LINE_ID_BYTES])
+{
+    struct vc_line_header *page = header_of_ring(memory);
+
+    vc_xencons_build(memory);
+    memset(page, 0, sizeof *page);
+    page->magic = VC_LINE_MAGIC;
+    page->version = VC_LINE_VERSION;
+    page->out_size = XENCONS_OUT_SIZE;
+    page->in_size = XENCONS_IN_SIZE;
+    page->out_offset = offsetof(struct xencons_interface, out);
+    page->in_offset = offsetof(struct xencons_interface, in);
+    memcpy(page->id, id, sizeof page->id);
+}
+
+struct beginning { /* how struct vc_line_header begins */
+    uint64_t magic;
+    uint32_t version, out_size, in_size, out_offset, in_offset;
+};
+_Static_assert(offsetof(struct vc_line_header, in_offset) == 24, "the same fields in the same places");
+
+/* Read once. */
+static int read_header(const struct vc_line_header *page, struct beginning *h)
+{
+    vc_copy_once(h, page, sizeof *h);
+    return h->magic == VC_LINE_MAGIC && h->version == VC_LINE_VERSION ? VC_OK : VC_EINVAL;
+}
+
 /* Where the two directions lie, from a header that is read once and checked. */
 static int locate(struct vc_line_header *page, size_t bytes, struct vc_ring *out, struct vc_ring *in)
 {
-    struct { /* how struct vc_line_header begins */
-        uint64_t magic;
-        uint32_t version, out_size, in_size, out_offset, in_offset;
-    } h;
+    struct beginning h;
 
-    _Static_assert(offsetof(struct vc_line_header, in_offset) == 24, "the same fields in the same places");
-    if (bytes < sizeof *page)
-        return VC_EINVAL;
-    vc_copy_once(&h, page, sizeof h);
-    if (h.magic != VC_LINE_MAGIC || h.version != VC_LINE_VERSION)
+    if (bytes < sizeof *page || read_header(page, &h) != VC_OK)
         return VC_EINVAL;
     if (!size_ok(h.out_size) || !size_ok(h.in_size) || h.out_offset != VC_LINE_HEADER_BYTES ||
         h.in_offset != VC_LINE_HEADER_BYTES + h.out_size || bytes < vc_line_bytes(h.out_size, h.in_size))
@@ -54,12 +81,29 @@ static int locate(struct vc_line_header *page, size_t bytes, struct vc_ring *out
     return VC_OK;
 }
 
+static int locate_ring(struct xencons_interface *ring, size_t bytes, struct vc_ring *out, struct vc_ring *in)
+{
+    struct beginning h;
+
+    if (bytes < VC_LINE_RING_BYTES || read_header(header_of_ring(ring), &h) != VC_OK)
+        return VC_EINVAL;
+    if (h.out_size != XENCONS_OUT_SIZE || h.in_size != XENCONS_IN_SIZE ||
+        h.out_offset != offsetof(struct xencons_interface, out) ||
+        h.in_offset != offsetof(struct xencons_interface, in))
+        return VC_EINVAL;
+    *out = (struct vc_ring){ring->out, XENCONS_OUT_SIZE, &ring->out_prod, &ring->out_cons};
+    *in = (struct vc_ring){ring->in, XENCONS_IN_SIZE, &ring->in_prod, &ring->in_cons};
+    return VC_OK;
+}
+
 static int first_error(int a, int b) { return a != VC_OK ? a : b; }
 
 /* After publishing: whether the peer sleeps and must be kicked. Pairs with its arm: one of the two sees the other. */
-static void wake(uint32_t *word, bool *kick)
+static void wake(bool always, uint32_t *word, bool *kick)
 {
-    if (vc_load_seq(word) != 0 && vc_swap_seq(word, 0) != 0)
+    if (always)
+        *kick = true;
+    else if (vc_load_seq(word) != 0 && vc_swap_seq(word, 0) != 0)
         *kick = true;
 }
 
@@ -182,23 +226,37 @@ static struct vc_line_events in_events_of(struct vc_line_header *page)
     return (struct vc_line_events){page->in_events, VC_LINE_IN_EVENTS, &page->in_event_prod, &page->in_event_cons, 0};
 }
 
-int vc_source_open(struct vc_source *s, void *memory, size_t bytes)
+static int open_source(struct vc_source *s, struct vc_line_header *page, const struct vc_ring *out,
+                       const struct vc_ring *in, bool always)
 {
-    struct vc_line_header *page = memory;
-    struct vc_ring out, in;
     uint32_t n;
-    int error = locate(page, bytes, &out, &in);
+    int error;
 
-    *s = (struct vc_source){.page = page};
-    if (error)
-        return error;
+    *s = (struct vc_source){.page = page, .always = always};
     s->out_events = out_events_of(page);
     s->in_events = in_events_of(page);
     s->out_events.own = vc_load_seq(&page->out_event_prod);
     s->in_events.own = vc_load_seq(&page->in_event_cons);
-    error = first_error(vc_producer_attach(&s->out, &out), vc_consumer_attach(&s->in, &in));
+    error = first_error(vc_producer_attach(&s->out, out), vc_consumer_attach(&s->in, in));
     error = first_error(error, events_posted(&s->out_events, &n));
     return first_error(error, events_waiting(&s->in_events, &n));
+}
+
+int vc_source_open(struct vc_source *s, void *memory, size_t bytes)
+{
+    struct vc_ring out, in;
+
+    *s = (struct vc_source){.page = memory};
+    return locate(memory, bytes, &out, &in) == VC_OK ? open_source(s, memory, &out, &in, false) : VC_EINVAL;
+}
+
+int vc_source_open_ring(struct vc_source *s, void *memory, size_t bytes)
+{
+    struct vc_ring out, in;
+
+    *s = (struct vc_source){0};
+    return locate_ring(memory, bytes, &out, &in) == VC_OK ? open_source(s, header_of_ring(memory), &out, &in, true)
+                                                          : VC_EINVAL;
 }
 
 int vc_source_room(const struct vc_source *s, uint32_t *room) { return room_of(&s->out, &s->out_events, room); }
@@ -208,7 +266,7 @@ int vc_source_put(struct vc_source *s, const void *bytes, uint32_t n, uint32_t *
     int error = put(&s->out, &s->out_events, bytes, n, done);
 
     if (*done > 0)
-        wake(&s->page->out_bytes_wait, kick);
+        wake(s->always, &s->page->out_bytes_wait, kick);
     return error;
 }
 
@@ -217,7 +275,7 @@ int vc_source_post(struct vc_source *s, enum vc_line_event_kind kind, uint64_t v
     int error = post(&s->out_events, s->out.prod, kind, value);
 
     if (error == VC_OK)
-        wake(&s->page->out_bytes_wait, kick);
+        wake(s->always, &s->page->out_bytes_wait, kick);
     return error;
 }
 
@@ -234,7 +292,7 @@ int vc_source_get(struct vc_source *s, void *bytes, uint32_t n, uint32_t *got, b
         return error;
     error = vc_consumer_get(&s->in, bytes, n < ready ? n : ready, got);
     if (*got > 0)
-        wake(&s->page->in_room_wait, kick);
+        wake(s->always, &s->page->in_room_wait, kick);
     return error;
 }
 
@@ -247,7 +305,7 @@ int vc_source_event(struct vc_source *s, struct vc_line_event *event, bool *take
     *taken = *taken && error == VC_OK && ready == 0;
     if (*taken) {
         event_done(&s->in_events);
-        wake(&s->page->in_room_wait, kick);
+        wake(s->always, &s->page->in_room_wait, kick);
     }
     return error;
 }
@@ -260,24 +318,38 @@ bool vc_source_idle(const struct vc_source *s)
     return vc_load_seq(s->in.ring.prod) == s->in.cons && vc_load_seq(s->in_events.prod) == s->in_events.own;
 }
 
-int vc_sink_open(struct vc_sink *s, void *memory, size_t bytes)
+static int open_sink(struct vc_sink *s, struct vc_line_header *page, const struct vc_ring *out,
+                     const struct vc_ring *in, bool always)
 {
-    struct vc_line_header *page = memory;
-    struct vc_ring out, in;
     uint32_t n;
-    int error = locate(page, bytes, &out, &in);
+    int error;
 
-    *s = (struct vc_sink){.page = page};
-    if (error)
-        return error;
+    *s = (struct vc_sink){.page = page, .always = always};
     memcpy(s->id, page->id, sizeof s->id);
     s->out_events = out_events_of(page);
     s->in_events = in_events_of(page);
     s->out_events.own = vc_load_seq(&page->out_event_cons);
     s->in_events.own = vc_load_seq(&page->in_event_prod);
-    error = first_error(vc_consumer_attach(&s->out, &out), vc_producer_attach(&s->in, &in));
+    error = first_error(vc_consumer_attach(&s->out, out), vc_producer_attach(&s->in, in));
     error = first_error(error, events_waiting(&s->out_events, &n));
     return first_error(error, events_posted(&s->in_events, &n));
+}
+
+int vc_sink_open(struct vc_sink *s, void *memory, size_t bytes)
+{
+    struct vc_ring out, in;
+
+    *s = (struct vc_sink){.page = memory};
+    return locate(memory, bytes, &out, &in) == VC_OK ? open_sink(s, memory, &out, &in, false) : VC_EINVAL;
+}
+
+int vc_sink_open_ring(struct vc_sink *s, void *memory, size_t bytes)
+{
+    struct vc_ring out, in;
+
+    *s = (struct vc_sink){0};
+    return locate_ring(memory, bytes, &out, &in) == VC_OK ? open_sink(s, header_of_ring(memory), &out, &in, true)
+                                                          : VC_EINVAL;
 }
 
 uint16_t vc_line_event_tag(uint32_t sequence)
@@ -334,7 +406,7 @@ bool vc_sink_commit(struct vc_sink *s, uint32_t n)
     bool kick = false;
 
     vc_consumer_commit(&s->out, n);
-    wake(&s->page->out_room_wait, &kick);
+    wake(s->always, &s->page->out_room_wait, &kick);
     return kick;
 }
 
@@ -353,7 +425,7 @@ bool vc_sink_event_done(struct vc_sink *s)
     bool kick = false;
 
     event_done(&s->out_events);
-    wake(&s->page->out_room_wait, &kick);
+    wake(s->always, &s->page->out_room_wait, &kick);
     return kick;
 }
 
@@ -364,7 +436,7 @@ int vc_sink_put(struct vc_sink *s, const void *bytes, uint32_t n, uint32_t *done
     int error = put(&s->in, &s->in_events, bytes, n, done);
 
     if (*done > 0)
-        wake(&s->page->in_bytes_wait, kick);
+        wake(s->always, &s->page->in_bytes_wait, kick);
     return error;
 }
 
@@ -373,7 +445,7 @@ int vc_sink_post(struct vc_sink *s, enum vc_line_event_kind kind, uint64_t value
     int error = post(&s->in_events, s->in.prod, kind, value);
 
     if (error == VC_OK)
-        wake(&s->page->in_bytes_wait, kick);
+        wake(s->always, &s->page->in_bytes_wait, kick);
     return error;
 }
 

@@ -198,7 +198,7 @@ static uint32_t check_add(struct link *l, const struct vc_link_add *add, unsigne
     if (!text_ok(add->domain, sizeof add->domain) || !text_ok(add->console, sizeof add->console) ||
         !text_ok(add->engine, sizeof add->engine) || !name_ok(add->domain) || !name_ok(add->console))
         return VC_LINK_E_NAME;
-    if (add->geometry != VC_LINK_GEOMETRY_LINE || add->kind == 0)
+    if ((add->geometry != VC_LINK_GEOMETRY_LINE && add->geometry != VC_LINK_GEOMETRY_XEN) || add->kind == 0)
         return VC_LINK_E_BAD;
     if (n_fds != VC_LINK_FDS)
         return VC_LINK_E_FDS;
@@ -233,7 +233,7 @@ static uint32_t take_line(struct link *l, const struct vc_link_add *add, const i
 
     if (console_of(l, add->cookie) != NULL || (c != NULL && (c->link != NULL || (c->source != NULL && !c->removing))))
         return VC_LINK_E_BUSY;
-    source = line_create(fds, &l->service->append.kicker, &l->service->kicker, &reason);
+    source = line_create(add->geometry, fds, &l->service->append.kicker, &l->service->kicker, &reason);
     if (source == NULL)
         return reason;
     if (memcmp(source->line_id, add->line_id, sizeof add->line_id) != 0)
@@ -259,7 +259,7 @@ static const char *reason_text(uint32_t reason)
         [VC_LINK_E_MEMORY] = "the memory must be a sealed memfd that holds a line with this id",
         [VC_LINK_E_FDS] = "a line comes with its memory and four eventfds",
         [VC_LINK_E_LIMIT] = "no descriptors, memory or disk left for one more console",
-        [VC_LINK_E_BAD] = "a console is a line (geometry 1) and has a kind",
+        [VC_LINK_E_BAD] = "a console is a line (geometry 1) or a ring page of Xen's (2), and has a kind",
     };
 
     return reason < sizeof texts / sizeof texts[0] && texts[reason] != NULL ? texts[reason] : "refused";

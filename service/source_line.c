@@ -10,11 +10,14 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+#include <vcons/atomic.h>
 #include <vcons/line.h>
+#include <vcons/wire/xencons.h>
 
 struct line {
     struct source source;
     struct vc_sink out, in; /* the append thread's; the control thread's */
+    uint32_t geometry;
     void *memory;
     size_t bytes;
     struct kicker *append, *control;
@@ -22,6 +25,12 @@ struct line {
 };
 
 static struct line *line_of(const struct source *s) { return (struct line *)(uintptr_t)s; }
+
+static int open_end(const struct line *l, struct vc_sink *end)
+{
+    return l->geometry == VC_LINK_GEOMETRY_XEN ? vc_sink_open_ring(end, l->memory, l->bytes)
+                                               : vc_sink_open(end, l->memory, l->bytes);
+}
 
 static int line_peek(struct source *s, struct vc_span spans[2], uint32_t *n)
 {
@@ -80,7 +89,7 @@ static int line_revive(struct source *s)
 {
     struct line *l = line_of(s);
     struct vc_sink again;
-    int error = vc_sink_open(&again, l->memory, l->bytes);
+    int error = open_end(l, &again);
 
     if (error == VC_OK)
         l->out = again;
@@ -92,7 +101,7 @@ static int in_checked(struct line *l, int error)
 {
     struct vc_sink again;
 
-    if (error == VC_EPEER && vc_sink_open(&again, l->memory, l->bytes) == VC_OK)
+    if (error == VC_EPEER && open_end(l, &again) == VC_OK)
         l->in = again;
     return error;
 }
@@ -161,6 +170,8 @@ static void line_greet(struct source *s)
     close(l->memory_fd); /* it is ours now, and the mapping is enough */
     l->memory_fd = -1;
 
+    if (l->geometry == VC_LINK_GEOMETRY_XEN) /* as any backend of such a page */
+        vc_store8_seq(&((struct xencons_interface *)l->memory)->connection, XENCONSOLE_CONNECTED);
     kick(l->control, l->out_room);
     kick(l->control, l->in_bytes);
 }
@@ -218,7 +229,8 @@ static bool are_events(struct kicker *k, const int fds[VC_LINK_FDS])
     return true;
 }
 
-struct source *line_create(const int fds[VC_LINK_FDS], struct kicker *append, struct kicker *control, uint32_t *reason)
+struct source *line_create(uint32_t geometry, const int fds[VC_LINK_FDS], struct kicker *append, struct kicker *control,
+                           uint32_t *reason)
 {
     struct line *l = calloc(1, sizeof *l);
 
@@ -231,7 +243,8 @@ struct source *line_create(const int fds[VC_LINK_FDS], struct kicker *append, st
     *reason = VC_LINK_E_MEMORY;
     if (!map_memory(l, fds[VC_LINK_FD_MEMORY]))
         goto free_line;
-    if (vc_sink_open(&l->out, l->memory, l->bytes) || vc_sink_open(&l->in, l->memory, l->bytes))
+    l->geometry = geometry;
+    if (open_end(l, &l->out) || open_end(l, &l->in))
         goto unmap;
     l->source = (struct source){.ops = &line_ops,
                                 .bytes_fd = fds[VC_LINK_FD_OUT_BYTES],

@@ -16,8 +16,9 @@
 #include "host/kick.h"
 #include "source.h"
 
-/* append and control: each thread's kicker. Null and *reason (enum vc_link_reason): refused. */
-struct source *line_create(const int fds[VC_LINK_FDS], struct kicker *append, struct kicker *control, uint32_t *reason);
+/* geometry: enum vc_link_geometry. append and control: each thread's kicker. Null and *reason (enum vc_link_reason): refused. */
+struct source *line_create(uint32_t geometry, const int fds[VC_LINK_FDS], struct kicker *append, struct kicker *control,
+                           uint32_t *reason);
 /* Instead of destroy, when nobody wanted it: the descriptors stay the caller's. */
 void line_abandon(struct source *s);
 

@@ -35,6 +35,11 @@
 /* Where the console page lies, and that of XenStore. */
 static inline uint64_t boot_console_gpa(const struct guest_memory *m) { return m->special_gpa + 4 * UINT64_C(4096); }
 static inline uint64_t boot_store_gpa(const struct guest_memory *m) { return m->special_gpa + 5 * UINT64_C(4096); }
+/* What names the ring page of UART number n, which is in nobody's memory. */
+static inline uint64_t boot_uart_ring_gpa(const struct guest_memory *m, uint32_t n)
+{
+    return m->special_gpa + (MEMORY_SPECIAL_PAGES + n) * UINT64_C(4096);
+}
 /* The memory map, as hvm_start_info has it. How many ranges there are. */
 uint32_t boot_map(const struct guest_memory *m, struct hvm_memmap_table_entry map[BOOT_MAP_MAX]);
 /*

@@ -11,7 +11,10 @@ void console_unlock(struct console *c) { pthread_mutex_unlock(&c->lock); }
 
 static void open_line(struct console *c)
 {
-    vc_source_open(&c->source, c->memory.base, c->memory.bytes);
+    if (c->memory.geometry == VC_LINK_GEOMETRY_XEN)
+        vc_source_open_ring(&c->source, c->memory.base, c->memory.bytes);
+    else
+        vc_source_open(&c->source, c->memory.base, c->memory.bytes);
     vc_source_arm_bytes(&c->source);
     c->broken = false;
     c->outage = false;
@@ -31,13 +34,13 @@ void console_kicks_finish(struct console_kicks *kicks)
     pthread_mutex_destroy(&kicks->lock);
 }
 
-int console_init(struct console *c, const struct console_env *env, void *ctx, struct console_kicks *kicks, int hold_ms,
-                 struct problem *problem)
+int console_init_as(struct console *c, const struct console_env *env, void *ctx, struct console_kicks *kicks,
+                    int hold_ms, enum vc_link_geometry geometry, struct problem *problem)
 {
     pthread_condattr_t monotonic;
 
     *c = (struct console){.env = env, .ctx = ctx, .kicks = kicks, .hold_ms = hold_ms};
-    if (line_memory_create(&c->memory, VC_LINE_OUT_DEFAULT, VC_LINE_IN_DEFAULT, problem) != 0)
+    if (line_memory_create(&c->memory, geometry, problem) != 0)
         return -1;
     open_line(c);
     pthread_mutex_init(&c->lock, NULL);
@@ -46,6 +49,12 @@ int console_init(struct console *c, const struct console_env *env, void *ctx, st
     pthread_cond_init(&c->room, &monotonic);
     pthread_condattr_destroy(&monotonic);
     return 0;
+}
+
+int console_init(struct console *c, const struct console_env *env, void *ctx, struct console_kicks *kicks, int hold_ms,
+                 struct problem *problem)
+{
+    return console_init_as(c, env, ctx, kicks, hold_ms, VC_LINK_GEOMETRY_LINE, problem);
 }
 
 void console_finish(struct console *c)
@@ -152,7 +161,7 @@ static uint32_t forward(struct console *c, const uint8_t *bytes, uint32_t n)
     return tail_empty(&c->tail) ? put(c, bytes, n) : 0;
 }
 
-static uint32_t service_index(const struct console *c) { return vc_load_seq(&c->source.page->out_cons); }
+static uint32_t service_index(const struct console *c) { return vc_load_seq(c->source.out.ring.cons); }
 
 static uint64_t now(const struct console *c) { return c->env->now_ms(c->ctx); }
 
@@ -161,7 +170,7 @@ static bool progress(struct console *c)
 {
     uint32_t cons = service_index(c);
 
-    if (c->outage && (c->broken || cons - c->held_cons < VC_LINE_OUT_DEFAULT / 16))
+    if (c->outage && (c->broken || cons - c->held_cons < c->source.out.ring.size / 16))
         return false;
     c->outage = true;
     c->held_cons = cons;
@@ -320,7 +329,7 @@ int console_renew(struct console *c, struct problem *problem)
 {
     if (!c->broken)
         return 0;
-    if (line_memory_replace(&c->memory, VC_LINE_OUT_DEFAULT, VC_LINE_IN_DEFAULT, problem) != 0)
+    if (line_memory_replace(&c->memory, problem) != 0)
         return -1;
     open_line(c);
     post(c, VC_LINE_GAP, UINT64_MAX); /* how much of the broken line was stored, only its service knows */

@@ -95,6 +95,9 @@ struct console {
 /* A fresh line. hold_ms as in the configuration. env, ctx and kicks outlive it. */
 int console_init(struct console *c, const struct console_env *env, void *ctx, struct console_kicks *kicks, int hold_ms,
                  struct problem *problem);
+/* The same with a line of that geometry; console_init's is LINE. */
+int console_init_as(struct console *c, const struct console_env *env, void *ctx, struct console_kicks *kicks,
+                    int hold_ms, enum vc_link_geometry geometry, struct problem *problem);
 void console_finish(struct console *c);
 
 /* [locked] Offer n bytes; how many were taken, 0..n. Never waits. Less than n: held; offer the rest after `room`. */

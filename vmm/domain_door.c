@@ -247,7 +247,8 @@ int door_init(struct door *door, struct problem *problem)
     struct domain *d = door->domain;
 
     door->to.sent = kicked;
-    if (console_init(&door->console, &door_console_env, door, &d->vmm->kicks, d->config->hold_ms, problem) != 0)
+    if (console_init_as(&door->console, &door_console_env, door, &d->vmm->kicks, d->config->hold_ms,
+                        door->uart.has_ring ? VC_LINK_GEOMETRY_XEN : VC_LINK_GEOMETRY_LINE, problem) != 0)
         return -1;
     if (pump_init(&door->pump, &d->vmm->loop, &door->console, door_work, door) != 0)
         return problem_set(problem, -1, "cannot watch the line of domain \"%s\"", d->config->name);
@@ -295,7 +296,7 @@ int door_open(struct door *door, struct problem *problem)
     if (door->is_primary)
         result = open_ring(door, problem);
     if (door_is_uart(door->config->door))
-        uart_open(door);
+        result = uart_open(door, problem);
     console_unlock(&door->console);
     return result;
 }

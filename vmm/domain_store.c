@@ -118,6 +118,18 @@ static uint64_t param(struct domain *d, uint32_t index)
     return value;
 }
 
+static void add_rings(struct domain *d, struct domain_nodes *nodes)
+{
+    for (uint32_t i = 0; i < d->n_doors; i++) {
+        const struct door *door = &d->doors[i];
+
+        if (!door->uart.has_ring)
+            continue;
+        nodes->rings[nodes->n_rings].gfn = boot_uart_ring_gpa(&d->memory, door->uart.number) / XEN_PAGE_BYTES;
+        nodes->rings[nodes->n_rings++].port = door->port;
+    }
+}
+
 /* [locked] */
 static int fill(struct domain *d, struct xenstore_domain_interface *page, uint64_t gfn)
 {
@@ -131,6 +143,7 @@ static int fill(struct domain *d, struct xenstore_domain_interface *page, uint64
                                  .console_gfn = param(d, HVM_PARAM_CONSOLE_PFN),
                                  .console_port = (uint32_t)param(d, HVM_PARAM_CONSOLE_EVTCHN)};
 
+    add_rings(d, &nodes);
     memcpy(nodes.uuid, d->config->uuid, sizeof nodes.uuid);
     s->store = store_create(NULL);
     if (s->store == NULL || domain_nodes_write(s->store, &nodes) != 0 ||

@@ -152,20 +152,38 @@ void uart_place(struct door *door, uint32_t n)
     struct domain *d = door->domain;
 
     d->ops->uart(door->config->door, n, &door->uart.place); /* it could: the configuration was checked */
+    door->uart.number = n;
+    for (uint32_t i = 0; i < d->config->n_consoles; i++)
+        door->uart.has_ring |= d->config->consoles[i].door == DOOR_XEN;
     door->uart.chip = door->config->door == DOOR_16550 ? &chip_16550 : &chip_pl011;
 }
 
-void uart_open(struct door *door)
+static void begin(struct door *door)
 {
     struct door_uart *u = &door->uart;
 
-    *u = (struct door_uart){
-        .place = u->place, .chip = u->chip, .open = true, .due_ms = UINT64_MAX, .looked_ms = UINT64_MAX};
+    *u = (struct door_uart){.place = u->place,
+                            .number = u->number,
+                            .has_ring = u->has_ring,
+                            .chip = u->chip,
+                            .open = true,
+                            .due_ms = UINT64_MAX,
+                            .looked_ms = UINT64_MAX};
     u->chip->init(u, &uart_env, door);
+}
+
+int uart_open(struct door *door, struct problem *problem)
+{
+    begin(door);
+    if (door->uart.has_ring && vc_events_open(&door->domain->events, &door->to, VC_DOOR_PRIVATE, &door->port) != VC_OK)
+        return problem_set(problem, -1, "no event channel for the UART");
+    return 0;
 }
 
 void uart_close(struct door *door)
 {
+    if (door->uart.open && door->uart.has_ring)
+        vc_events_close(&door->domain->events, door->port, &door->to);
     door->uart.open = false;
     door->uart.due_ms = UINT64_MAX;
 }
@@ -351,7 +369,9 @@ bool uart_restore(struct door *door, struct vc_reader *r)
     struct vc_section s;
     bool there;
 
-    uart_open(door);
+    if (u->has_ring && door->port == 0)
+        return false; /* its event channel is not among those of the domain */
+    begin(door);
     return vc_read_section(r, &s, &there) == VC_OK && there && s.tag == u->chip->tag &&
            u->chip->restore(u, &s) == VC_OK;
 }

@@ -3,6 +3,9 @@
  * door_uart.h: the UART in front of a console's line: where it is for the guest, what waits in it, and its timer.
  *
  * Spec:  vcons/uart.h, vcons/pl011.h, vcons/ns16550.h; design §3.3, §4 (a full line is a full FIFO, never a busy UART).
+ *        In a domain with a PV console a UART has what a PV console has, for its own: a ring page, which is its line, and an event
+ *        channel, named in XenStore under xen-console (domain_nodes.h), where the backend alone can read it. Both are private: the
+ *        page is not in the guest's memory, and the port is none that the guest can use.
  * Owner: part of struct door.
  * Lock:  console.lock, the door's: functions marked [locked] want it held. Accesses come from vCPU threads, all else from the
  *        loop, which serves the timer.
@@ -21,6 +24,8 @@ struct uart_chip; /* door_uart.c */
 
 struct door_uart {
     struct engine_uart place; /* constant */
+    uint32_t number;          /* among the domain's UARTs; constant */
+    bool has_ring;            /* its line is a ring page of Xen's, private: the domain has a PV console; constant */
     const struct uart_chip *chip;
     union {
         struct vc_pl011 pl011;
@@ -38,8 +43,8 @@ struct door_uart {
 
 /* Once, at the door's creation: as number n of the domain's UARTs. */
 void uart_place(struct door *door, uint32_t n);
-/* [locked] Reset state, for a run that starts; the end of that run. */
-void uart_open(struct door *door);
+/* [locked] Reset state, for a run that starts; -1: there is no event channel. The end of that run. */
+int uart_open(struct door *door, struct problem *problem);
 void uart_close(struct door *door);
 /* [locked] Move what can move. False: output waits in the FIFO. */
 bool uart_serve(struct door *door);

@@ -30,11 +30,22 @@ static int make_fds(struct line_memory *m)
     return 0;
 }
 
-int line_memory_create(struct line_memory *m, uint32_t out_size, uint32_t in_size, struct problem *problem)
+static void format(struct line_memory *m)
+{
+    if (m->geometry == VC_LINK_GEOMETRY_XEN)
+        vc_line_format_ring(m->base, m->id);
+    else
+        vc_line_format(m->base, VC_LINE_OUT_DEFAULT, VC_LINE_IN_DEFAULT, m->id);
+}
+
+int line_memory_create(struct line_memory *m, enum vc_link_geometry geometry, struct problem *problem)
 {
     int fd;
 
-    *m = (struct line_memory){.bytes = vc_line_bytes(out_size, in_size)};
+    *m = (struct line_memory){.geometry = geometry,
+                              .bytes = geometry == VC_LINK_GEOMETRY_XEN
+                                           ? VC_LINE_RING_BYTES
+                                           : vc_line_bytes(VC_LINE_OUT_DEFAULT, VC_LINE_IN_DEFAULT)};
     if (make_fds(m) != 0)
         goto close_fds;
     fd = m->fds[VC_LINK_FD_MEMORY];
@@ -44,7 +55,7 @@ int line_memory_create(struct line_memory *m, uint32_t out_size, uint32_t in_siz
     m->base = mmap(NULL, m->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (m->base == MAP_FAILED)
         goto close_fds;
-    vc_line_format(m->base, out_size, in_size, m->id);
+    format(m);
     return 0;
 close_fds:
     problem_set(problem, -1, "memory for a line: %s", strerror(errno));
@@ -62,11 +73,11 @@ void line_memory_destroy(struct line_memory *m)
     *m = (struct line_memory){0};
 }
 
-int line_memory_replace(struct line_memory *m, uint32_t out_size, uint32_t in_size, struct problem *problem)
+int line_memory_replace(struct line_memory *m, struct problem *problem)
 {
     struct line_memory fresh;
 
-    if (line_memory_create(&fresh, out_size, in_size, problem) != 0)
+    if (line_memory_create(&fresh, m->geometry, problem) != 0)
         return -1;
     munmap(m->base, m->bytes);
     for (size_t i = 0; i < VC_LINK_FDS; i++) {

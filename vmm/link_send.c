@@ -85,7 +85,7 @@ static int send_add(struct link *l, uint32_t cookie)
     const struct link_console *c = &l->consoles[cookie];
     struct console *console = link_console_of(l, cookie);
     struct vc_link_add add = {
-        .head = head_of(VC_LINK_ADD, sizeof add), .cookie = cookie, .geometry = VC_LINK_GEOMETRY_LINE, .first = 1};
+        .head = head_of(VC_LINK_ADD, sizeof add), .cookie = cookie, .geometry = console->memory.geometry, .first = 1};
 
     if (fresh_line(l, cookie) != 0)
         return 0; /* no memory for it now: the next link may find some */

@@ -30,6 +30,14 @@
 #include <vcons/ring.h>
 #include <vcons/wire/line.h>
 
+/*
+ * A line whose bytes travel in a page as Xen's PV console has it (wire/xencons.h): 2048 bytes out, 1024 in, no wait words, so that
+ * *kick is set after each change of an index; events lie in a page behind that (wire/line.h). Everything below works on both.
+ */
+#define VC_LINE_RING_BYTES (2u * 4096u)
+/* Lay out zeroed memory of that many bytes: empty rings, connection flag DISCONNECTED. Before anybody else sees it. */
+void vc_line_format_ring(void *memory, const uint8_t id[VC_LINE_ID_BYTES]);
+
 /* Bytes of memory that a line of these sizes needs; 0 if a size is no power of two within the limits. */
 size_t vc_line_bytes(uint32_t out_size, uint32_t in_size);
 /* Lay out zeroed memory of that many bytes. VC_EINVAL: sizes. Before anybody else sees it. */
@@ -46,8 +54,10 @@ struct vc_source {
     struct vc_producer out;
     struct vc_consumer in;
     struct vc_line_events out_events, in_events;
+    bool always; /* no wait words */
 };
 /* VC_EINVAL: not a line of this version, or bytes too small for what it says; VC_EPEER: indices are not legal. */
+int vc_source_open_ring(struct vc_source *s, void *memory, size_t bytes);
 int vc_source_open(struct vc_source *s, void *memory, size_t bytes);
 /* *room is 0 while the event ring is full, or after VC_EPEER. */
 int vc_source_room(const struct vc_source *s, uint32_t *room);
@@ -71,7 +81,9 @@ struct vc_sink {
     struct vc_producer in;
     struct vc_line_events out_events, in_events;
     uint8_t id[VC_LINE_ID_BYTES]; /* copied at open */
+    bool always;
 };
+int vc_sink_open_ring(struct vc_sink *s, void *memory, size_t bytes);
 int vc_sink_open(struct vc_sink *s, void *memory, size_t bytes);
 /* What an index record keeps of an event to know it again after a crash; never 0. */
 uint16_t vc_line_event_tag(uint32_t sequence);

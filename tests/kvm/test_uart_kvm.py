@@ -15,7 +15,7 @@ from vcons import LONG, Place, program, skip, stop, wait_for
 
 LINES = 20_000 if LONG else 2_000
 KILLS = 200 if LONG else 10
-POINTS = 30 if LONG else 5
+POINTS = 30 if LONG else 3
 PASTE = 5000
 GAP, RESTORED, BROKEN = 4, 12, 8
 PROMPT = "tiny> "
@@ -104,14 +104,14 @@ def exact(place):
         assert place.log_bytes(name) == b"", f"{name}: {place.log_bytes(name)[:100]}"
 
 
-def saved(place):
+def saved(place, consoles):
     """In the midst of its lines: the log is as if nothing had been."""
     place.daemon("--private", "--linger", "1000")
     path, file = os.path.join(place.root, "s.conf"), os.path.join(place.root, "saved")
     lines = 100 * LINES
     with open(path, "w") as f:
         f.write('hypervisor { name = "hv" console = none }\n' +
-                on_kvm("s", f"console=ttyS0; quiet; spew {lines}", hold="forever", memory="8M", console=("com1", "16550")))
+                on_kvm("s", f"console=ttyS0; quiet; spew {lines}", hold="forever", memory="8M", console=consoles))
     place.start([program("vcons-vmm"), path])
     for point in range(POINTS):
         before = len(log_of(place, "s/com1"))
@@ -130,6 +130,14 @@ def saved(place):
     assert kinds.count(RESTORED) == POINTS and GAP not in kinds, kinds
 
 
+def saved_on_a_line(place):
+    saved(place, ("com1", "16550"))
+
+
+def saved_on_a_ring(place):
+    saved(place, [("com1", "16550"), ("pv", "xen")])
+
+
 def without_a_file():
     """The types in order, named as Linux names them."""
     done = subprocess.run([program("vcons"), "run", "--private", "--engine", "kvm", "-k", "tiny", "-a", "console=ttyS0; console=hvc0; echo here; poweroff",
@@ -143,7 +151,7 @@ def without_a_file():
 need_kvm()
 refused()
 without_a_file()
-for test in (as_on_qemu, exact, saved):
+for test in (as_on_qemu, exact, saved_on_a_line, saved_on_a_ring):
     with Place() as the_place:
         test(the_place)
         print("ok", test.__name__, flush=True)

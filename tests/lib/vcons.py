@@ -402,7 +402,7 @@ class Guest:
         return self.receive()
 
     def line(self, out_size=65536, in_size=4096, seals=ALL_SEALS, size=None, magic=0x656e696c736e6376, version=1,
-             out_offset=4096, in_offset=None):
+             out_offset=4096, in_offset=None, header_at=0):
         """Fresh memory and events, by default as they should be."""
         size = 4096 + out_size + in_size if size is None else size
         memory = os.memfd_create("by-hand", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
@@ -413,10 +413,14 @@ class Guest:
             self.memory = mmap.mmap(memory, size)
             header = struct.pack("<QIIIIII16s", magic, version, out_size, in_size, out_offset,
                                  4096 + out_size if in_offset is None else in_offset, 0, self.id)
-            self.memory[:min(size, len(header))] = header[:size]
+            self.memory[header_at:min(size, header_at + len(header))] = header[:max(size - header_at, 0)]
         if seals:
             fcntl.fcntl(memory, fcntl.F_ADD_SEALS, seals)
         self.fds = [memory] + [os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK) for _ in range(4)]
+
+    def ring(self, **other):
+        """The same with a ring page of Xen's: geometry 2."""
+        self.line(**{"out_size": 2048, "in_size": 1024, "size": 8192, "out_offset": 1024, "in_offset": 0, "header_at": 4096, **other})
 
     def add(self, domain, console="hvc0", cookie=1, kind=9, geometry=1, line_id=None, uuid=b"u" * 16, fds=None):
         """Offer the line; the answer: (OK or REFUSED, reason, text)."""

@@ -53,6 +53,39 @@ def memory(place):
         refused(g.add("liar", fds=[f.fileno()] + g.fds[1:]), MEMORY, "a file for memory")
 
 
+def rings(place):
+    """Ring pages of Xen's."""
+    out_prod, out_cons, in_prod, in_cons = 3084, 3080, 3076, 3072
+    for what, ring in [("not sealed", {"seals": 0}), ("one page", {"size": 4096}), ("a byte too short", {"size": 8191}),
+                       ("a header in front", {"header_at": 0}), ("no magic", {"magic": 0}), ("version 2", {"version": 2}),
+                       ("out of 4096", {"out_size": 4096}), ("in of 2048", {"in_size": 2048}), ("out at 0", {"out_offset": 0})]:
+        with Guest(place, name="liar") as g:
+            g.ring(**ring)
+            refused(g.add("liar", geometry=2), MEMORY, what)
+    for index, size in ((out_prod, 2048), (in_prod, 1024), (out_cons, 2048), (in_cons, 1024)):
+        with Guest(place, name="liar") as g:
+            g.ring()
+            g.set(index, size + 1)
+            refused(g.add("liar", geometry=2), MEMORY, f"an index at {index} that claims too much")
+    with Guest(place, name="liar") as g:
+        g.ring()
+        refused(g.add("liar"), MEMORY, "a ring page as a line")
+        refused(g.add("liar", geometry=2, line_id=b"x" * 16), MEMORY, "another id than the page's")
+        assert g.add("ringer", geometry=2)[0] == Guest.OK
+        assert g.memory[3088] == 0, "the flag says disconnected"
+        for at, byte in enumerate(b"through the page"):
+            g.memory[1024 + at] = byte
+            g.set(out_prod, at + 1)
+            g.kick(1)
+        vcons.wait_for(lambda: g.get(out_cons) == 16, "the ring to be taken")
+        assert place.log_bytes("ringer/hvc0") == b"through the page"
+        g.set(out_prod, 5000)  # in the midst of it all
+        g.kick(1)
+        with vcons.Control(place.control) as c:
+            vcons.wait_for(lambda: c.ls()["ringer/hvc0"]["broken"], "a broken mark")
+    assert place.log_bytes("ringer/hvc0") == b"through the page"
+
+
 def descriptors(place):
     with Guest(place, name="liar") as g, open("/dev/null", "r+") as null:
         g.line()
@@ -107,7 +140,8 @@ def names(place):
         for domain, console in [("", "a"), ("a", ""), ("..", "a"), (".", "a"), ("a/b", "c"), ("a", "../b"), ("a" * 33, "b"),
                                 ("a\n", "b"), ("-a", "b"), ("a", "b c"), ("\x1b[2J", "b"), ("a" * 36, "b")]:
             refused(g.add(domain, console), NAME, repr(domain + "/" + console))
-        refused(g.add("a", geometry=2), BAD, "Xen's geometry")
+        refused(g.add("a", geometry=2), MEMORY, "a line as a ring page of Xen's")
+        refused(g.add("a", geometry=3), BAD, "no such geometry")
         refused(g.add("a", kind=0), BAD, "no kind")
         refused(g.add("f0"), BUSY, "a domain that lives elsewhere")
         assert g.add("mine")[0] == Guest.OK
@@ -250,6 +284,7 @@ def main():
         honest.expect("served")
         honest.ask("lines", 0, 3 * 10 ** 6)
         memory(place)
+        rings(place)
         descriptors(place)
         nothing_left(place)
         packets(place)

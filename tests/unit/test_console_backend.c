@@ -69,7 +69,9 @@ static int set_up(void **state)
                                      .store_gfn = 0xfeffd,
                                      .console_gfn = 0xfeffc,
                                      .store_port = 1,
-                                     .console_port = 2};
+                                     .console_port = 2,
+                                     .rings = {{0xff000, 3}, {0xff001, 4}},
+                                     .n_rings = 2};
     assert_int_equal(domain_nodes_write(r->store, &r->nodes), 0);
     assert_int_equal(console_backend_add(&r->backend, r->store, GUEST, 1, "log", &env, r), 0);
     client_connect(&r->guest, r->store, GUEST);
@@ -145,6 +147,12 @@ static void a_guest_finds_what_it_looks_for(void **state)
         {"console/type", "vcons"},
         {"console/tty", ""},
         {"store/ring-ref", "1044477"},
+        {"xen-console", "EACCES|"}, /* the backend's alone */
+        {"xen-console/0", "EACCES|"},
+        {"xen-console/0/ring-ref", "EACCES|"},
+        {"xen-console/0/port", "EACCES|"},
+        {"xen-console/1/port", "EACCES|"},
+        {"xen-console/2/port", "EACCES|"},
         {"device/console/1/backend", "/local/domain/0/backend/console/3/1"},
         {"device/console/1/backend-id", "0"},
         {"device/console/1/state", "1"},
@@ -158,11 +166,18 @@ static void a_guest_finds_what_it_looks_for(void **state)
         {"/local/domain/0/backend/console/3/0/frontend", "/local/domain/3/console"},
     };
     struct rig *r = *state;
+    char value[16];
 
     for (size_t i = 0; i < N_ROWS(rows); i++)
         if (strcmp(guest_reads(r, rows[i].path), rows[i].value) != 0)
             fail_msg("%s is %s", rows[i].path, r->guest.payload);
     assert_string_equal(client_ask(&r->guest, XS_DIRECTORY, 0, "device|"), "console|");
+    assert_string_equal(client_ask(&r->guest, XS_DIRECTORY, 0, "xen-console|"), "EACCES|");
+    assert_string_equal(client_ask(&r->guest, XS_DIRECTORY, 0, "xen-console/0|"), "EACCES|");
+    assert_int_equal(store_read(r->store, "/local/domain/3/xen-console/1/ring-ref", value, sizeof value), 7);
+    assert_memory_equal(value, "1044481", 7);
+    assert_int_equal(store_read(r->store, "/local/domain/3/xen-console/0/port", value, sizeof value), 1);
+    assert_memory_equal(value, "3", 1);
     assert_string_equal(client_ask(&r->guest, XS_DIRECTORY, 0, "device/console|"), "1|");
 }
 
@@ -178,6 +193,10 @@ static void what_a_guest_may_write(void **state)
         {"console/ring-ref", false},
         {"console/port", false},
         {"console/new", false},
+        {"xen-console/0/port", false},
+        {"xen-console/0/ring-ref", false},
+        {"xen-console/2", false},
+        {"xen-console/0/new", false},
         {"device/console/2/state", false},
         {"device/console/1/tty", false},
         {"device/console/1/name", false},

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* UARTs in front of their lines: a domain whose engine only records, and a service at the other end. */
+#include "vmm/boot.h"
 #include "vmm/domain_door.h"
 #include "vmm/vmm.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <vcons/wire/callpage.h>
 #include <vcons/wire/ns16550.h>
 #include <vcons/wire/pl011.h>
+#include <vcons/wire/xen.h>
 
 #include <cmocka.h>
 
@@ -50,7 +53,7 @@ struct rig {
     struct vc_sink sinks[3]; /* the services */
 };
 
-static void start(struct rig *r, int hold_ms)
+static void start(struct rig *r, int hold_ms, enum config_door first)
 {
     struct domain *d = &r->domain;
     struct problem problem;
@@ -63,7 +66,7 @@ static void start(struct rig *r, int hold_ms)
                                        .vcpus = 1,
                                        .memory_bytes = RAM,
                                        .hold_ms = hold_ms,
-                                       .consoles = {{.name = "pv", .door = DOOR_XEN},
+                                       .consoles = {{.name = "first", .door = first},
                                                     {.name = "ttyS0", .door = DOOR_16550},
                                                     {.name = "ttyS1", .door = DOOR_16550}},
                                        .n_consoles = 3};
@@ -79,16 +82,19 @@ static void start(struct rig *r, int hold_ms)
     assert_int_equal(guest_open(d, &problem), 0);
 }
 
-static struct rig *make_rig(int hold_ms)
+static struct rig *make_rig(int hold_ms, enum config_door first)
 {
     struct rig *r = calloc(1, sizeof *r);
 
     memset(&lines, 0, sizeof lines);
-    start(r, hold_ms);
+    start(r, hold_ms, first);
     for (uint32_t i = 0; i < 3; i++) {
         struct console *c = &r->domain.doors[i].console;
 
-        assert_int_equal(vc_sink_open(&r->sinks[i], c->memory.base, c->memory.bytes), VC_OK);
+        if (c->memory.geometry == VC_LINK_GEOMETRY_XEN)
+            assert_int_equal(vc_sink_open_ring(&r->sinks[i], c->memory.base, c->memory.bytes), VC_OK);
+        else
+            assert_int_equal(vc_sink_open(&r->sinks[i], c->memory.base, c->memory.bytes), VC_OK);
         console_lock(c);
         console_attached(c); /* only then is a guest held */
         console_unlock(c);
@@ -96,25 +102,28 @@ static struct rig *make_rig(int hold_ms)
     return r;
 }
 
-static int make(void **state)
+static void boot(struct rig *r)
 {
-    struct rig *r = make_rig(CONSOLE_HOLD_FOREVER);
     struct problem problem;
 
-    assert_int_equal(doors_open(&r->domain, &problem), 0);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(door_open(&r->domain.doors[i], &problem), 0);
+}
+
+static int make_as(void **state, int hold_ms, enum config_door first)
+{
+    struct rig *r = make_rig(hold_ms, first);
+
+    boot(r);
     *state = r;
     return 0;
 }
 
-static int make_held_for_a_moment(void **state)
-{
-    struct rig *r = make_rig(100);
-    struct problem problem;
-
-    assert_int_equal(doors_open(&r->domain, &problem), 0);
-    *state = r;
-    return 0;
-}
+static int make(void **state) { return make_as(state, CONSOLE_HOLD_FOREVER, DOOR_CONSOLE_IO); }
+static int make_held_for_a_moment(void **state) { return make_as(state, 100, DOOR_CONSOLE_IO); }
+/* Beside a PV console: their lines are ring pages of Xen's. */
+static int make_rings(void **state) { return make_as(state, CONSOLE_HOLD_FOREVER, DOOR_XEN); }
+static int make_rings_held_for_a_moment(void **state) { return make_as(state, 100, DOOR_XEN); }
 
 static int unmake(void **state)
 {
@@ -312,6 +321,8 @@ static void a_byte_alone_is_told_by_the_loop(void **state)
 
 /* ---- A full line. ---- */
 
+static uint32_t line_bytes(const struct rig *r) { return r->sinks[1].out.ring.size; }
+
 /* Until the UART says that it is full; how many bytes went before. */
 static uint32_t fill(struct rig *r)
 {
@@ -343,10 +354,10 @@ static void a_full_line_is_a_full_uart(void **state)
     out(r, COM1 + UART_IER, UART_IER_THRE);
     in(r, COM1 + UART_IIR);
     written = fill(r);
-    assert_int_equal(written, VC_LINE_OUT_DEFAULT + 1); /* the last of them waits in the UART */
+    assert_int_equal(written, line_bytes(r) + 1); /* the last of them waits in the UART */
     assert_false(lines.level[4]);
     taken = drain(r, 0);
-    assert_int_equal(taken, VC_LINE_OUT_DEFAULT);
+    assert_int_equal(taken, line_bytes(r));
     assert_false(has_room(r, COM1));
     door_work(&r->domain.doors[1]); /* the loop, which the service has kicked: without any exit of the guest's */
     assert_true(lines.level[4]);
@@ -365,9 +376,14 @@ static void nobody_waits_longer_than_hold(void **state)
     for (unsigned i = 0; i < 40; i++) /* more than the FIFO takes: a driver that does not wait for us */
         out(r, COM1, (uint8_t)(written++ % 251));
     assert_true(has_room(r, COM1));
-    assert_int_equal(drain(r, 0), VC_LINE_OUT_DEFAULT);
+    assert_int_equal(drain(r, 0), line_bytes(r));
     door_work(&r->domain.doors[1]);
-    assert_int_equal(drain(r, VC_LINE_OUT_DEFAULT), written); /* all of it */
+    for (uint32_t done = line_bytes(r), before = 0; done != before;) { /* a small line takes it in pieces */
+        before = done;
+        door_work(&r->domain.doors[1]);
+        done = drain(r, before);
+        assert_true(done <= written && (done != before || done == written));
+    }
 }
 
 /* ---- Saved, and back. ---- */
@@ -444,6 +460,112 @@ static void states_of_something_else_are_refused(void **state)
     assert_true(restore_uart(r, saved, n));
 }
 
+/* ---- What is private. ---- */
+
+static int64_t port_op(struct rig *r, uint32_t op, uint32_t port)
+{
+    uint32_t *arg = memory_at(&r->domain.memory, 0x3000, 64);
+    const uint64_t args[6] = {op, VC_CALL_RAM_BASE + 0x3000};
+
+    memset(arg, 0, 64);
+    if (op == EVTCHNOP_bind_vcpu || op == EVTCHNOP_send || op == EVTCHNOP_close || op == EVTCHNOP_unmask)
+        arg[0] = port;
+    return domain_hypercall(&r->domain, 0, XEN_event_channel_op, args);
+}
+
+/* Each UART has a port, which the guest sees in use, and can neither send on, nor close, nor move to another vCPU. */
+static void ports_of_rings_are_nobodys(void **state)
+{
+    struct rig *r = *state;
+    struct vc_event_binding binding;
+
+    for (uint32_t i = 1; i < 3; i++) {
+        struct door *door = &r->domain.doors[i];
+
+        assert_int_equal(vc_events_look(&r->domain.events, door->port, &binding), VC_OK);
+        assert_ptr_equal(binding.door, &door->to);
+        assert_int_equal(port_op(r, EVTCHNOP_send, door->port), -XEN_EINVAL);
+        assert_int_equal(port_op(r, EVTCHNOP_close, door->port), -XEN_EINVAL);
+        assert_int_equal(port_op(r, EVTCHNOP_bind_vcpu, door->port), -XEN_EINVAL);
+        assert_int_equal(vc_events_look(&r->domain.events, door->port, &binding), VC_OK);
+    }
+    out(r, COM1, 'x');
+    said(r, 1, "x");
+}
+
+static int64_t ask(struct rig *r, uint64_t nr, uint64_t cmd, const void *arg, size_t n)
+{
+    const uint64_t args[6] = {cmd, VC_CALL_RAM_BASE + 0x3000, 1};
+
+    memcpy(memory_at(&r->domain.memory, 0x3000, n), arg, n);
+    return domain_hypercall(&r->domain, 0, nr, args);
+}
+
+/* P4: whatever page, port and parameter a guest tries, it gets errors, and the UART's console does not notice. */
+static void all_that_a_guest_can_try(void **state)
+{
+    static const uint32_t tried[] = {EVTCHNOP_send, EVTCHNOP_close, EVTCHNOP_bind_vcpu};
+    struct rig *r = *state;
+    const struct door *door = &r->domain.doors[1];
+    const uint64_t gfn = boot_uart_ring_gpa(&r->domain.memory, 0) / XEN_PAGE_BYTES;
+    static uint8_t before[VC_LINE_RING_BYTES];
+    struct vc_event_binding binding;
+
+    out(r, COM1, 'x');
+    memcpy(before, door->console.memory.base, sizeof before);
+    for (uint32_t port = 0; port < VC_EVENTS_PORTS_MAX + 8; port++)
+        for (size_t i = 0; i < sizeof tried / sizeof tried[0]; i++)
+            if (port != r->domain.doors[0].port && port_op(r, tried[i], port) == 0) /* that one is its own */
+                fail_msg("port %u, operation %u", port, tried[i]);
+    for (uint32_t port = 0; port < 16; port++) {
+        struct evtchn_bind_interdomain bind = {.remote_dom = 0, .remote_port = port};
+
+        assert_true(ask(r, XEN_event_channel_op, EVTCHNOP_bind_interdomain, &bind, sizeof bind) < 0);
+        bind.remote_dom = XEN_DOMID_SELF;
+        assert_true(ask(r, XEN_event_channel_op, EVTCHNOP_bind_interdomain, &bind, sizeof bind) < 0);
+    }
+    for (uint32_t index = 0; index < HVM_NR_PARAMS + 8; index++) {
+        struct xen_hvm_param param = {.domid = XEN_DOMID_SELF, .index = index, .value = gfn};
+        const struct xen_hvm_param *got = memory_at(&r->domain.memory, 0x3000, sizeof *got);
+
+        if (ask(r, XEN_hvm_op, HVMOP_get_param, &param, sizeof param) == 0)
+            assert_int_not_equal(got->value, index == HVM_PARAM_CONSOLE_EVTCHN ? door->port : gfn);
+        ask(r, XEN_hvm_op, HVMOP_set_param, &param, sizeof param); /* some are the guest's to set; none is ours */
+    }
+    for (uint32_t space = 0; space < 8; space++) {
+        struct xen_add_to_physmap there = {.domid = XEN_DOMID_SELF, .space = space, .idx = 0, .gpfn = gfn};
+        struct xen_add_to_physmap from = {.domid = XEN_DOMID_SELF, .space = space, .idx = gfn, .gpfn = 0x40};
+
+        assert_true(ask(r, XEN_memory_op, XENMEM_add_to_physmap, &there, sizeof there) < 0);
+        assert_true(ask(r, XEN_memory_op, XENMEM_add_to_physmap, &from, sizeof from) < 0);
+    }
+    assert_null(memory_at(&r->domain.memory, gfn * XEN_PAGE_BYTES, 1)); /* nor is it in its memory */
+    assert_int_equal(vc_events_look(&r->domain.events, door->port, &binding), VC_OK);
+    assert_ptr_equal(binding.door, &door->to);
+    assert_memory_equal(door->console.memory.base, before, sizeof before);
+    out(r, COM1, 'y');
+    said(r, 1, "xy");
+}
+
+/* In a line without wait words each change is told. */
+static void each_change_is_told(void **state)
+{
+    struct rig *r = *state;
+    uint64_t count;
+
+    for (unsigned i = 0; i < 3; i++) {
+        const int fd = r->domain.doors[1].console.memory.fds[VC_LINK_FD_OUT_BYTES];
+
+        line_unkick(fd);
+        out(r, COM1, 'x');
+        uv_sleep(1); /* kicks may be handed to a thread or the kernel */
+        for (unsigned wait = 0; read(fd, &count, sizeof count) != sizeof count && wait < 10000; wait++)
+            uv_sleep(1);
+        assert_true(count >= 1);
+        count = 0;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -455,6 +577,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_byte_alone_is_told_by_the_loop, make, unmake),
         cmocka_unit_test_setup_teardown(a_full_line_is_a_full_uart, make, unmake),
         cmocka_unit_test_setup_teardown(nobody_waits_longer_than_hold, make_held_for_a_moment, unmake),
+        cmocka_unit_test_setup_teardown(each_has_a_line_of_its_own, make_rings, unmake),
+        cmocka_unit_test_setup_teardown(input_comes_whole_and_in_order, make_rings, unmake),
+        cmocka_unit_test_setup_teardown(a_break_comes_where_it_was_sent, make_rings, unmake),
+        cmocka_unit_test_setup_teardown(a_full_line_is_a_full_uart, make_rings, unmake),
+        cmocka_unit_test_setup_teardown(nobody_waits_longer_than_hold, make_rings_held_for_a_moment, unmake),
+        cmocka_unit_test_setup_teardown(a_uart_goes_on_where_it_was, make_rings, unmake),
+        cmocka_unit_test_setup_teardown(ports_of_rings_are_nobodys, make_rings, unmake),
+        cmocka_unit_test_setup_teardown(all_that_a_guest_can_try, make_rings, unmake),
+        cmocka_unit_test_setup_teardown(each_change_is_told, make_rings, unmake),
         cmocka_unit_test_setup_teardown(a_uart_goes_on_where_it_was, make, unmake),
         cmocka_unit_test_setup_teardown(states_of_something_else_are_refused, make, unmake),
     };

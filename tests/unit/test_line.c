@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <vcons/line.h>
+#include <vcons/wire/xencons.h>
 
 enum { OUT = 4096, IN = 4096, BYTES = VC_LINE_HEADER_BYTES + OUT + IN };
 
@@ -40,6 +41,22 @@ static void line_init(struct line *l, uint32_t at)
     l->page->out_event_prod = l->page->out_event_cons = l->page->in_event_prod = l->page->in_event_cons = at;
     line_open(l);
 }
+
+static void ring_init(struct line *l, uint32_t at)
+{
+    struct xencons_interface *ring = aligned_alloc(4096, VC_LINE_RING_BYTES);
+
+    assert_non_null(ring);
+    vc_line_format_ring(ring, line_id);
+    l->page = (void *)ring; /* to be freed */
+    ring->out_prod = ring->out_cons = ring->in_prod = ring->in_cons = at;
+    assert_int_equal(ring->connection, XENCONSOLE_DISCONNECTED);
+    assert_int_equal(vc_source_open_ring(&l->source, ring, VC_LINE_RING_BYTES), VC_OK);
+    assert_int_equal(vc_sink_open_ring(&l->sink, ring, VC_LINE_RING_BYTES), VC_OK);
+}
+
+static uint32_t out_size(const struct line *l) { return l->source.out.ring.size; }
+static uint32_t in_size(const struct line *l) { return l->source.in.ring.size; }
 
 static void bytes_of_a_line(void **state)
 {
@@ -115,6 +132,84 @@ static void hostile_headers(void **state)
             fail_msg("%s", rows[i].name);
         free(memory);
     }
+}
+
+/* The header of a ring page stands behind it; indices are Xen's. */
+static void hostile_rings(void **state)
+{
+#define IN_RING(name) offsetof(struct xencons_interface, name)
+    static const struct {
+        const char *name;
+        size_t offset;
+        uint32_t value;
+        int error;
+    } rows[] = {
+        {"magic", 4096 + FIELD(magic), 0, VC_EINVAL},
+        {"a version to come", 4096 + FIELD(version), 2, VC_EINVAL},
+        {"out of another size", 4096 + FIELD(out_size), 1024, VC_EINVAL},
+        {"in of another size", 4096 + FIELD(in_size), 2048, VC_EINVAL},
+        {"out elsewhere", 4096 + FIELD(out_offset), 0, VC_EINVAL},
+        {"in elsewhere", 4096 + FIELD(in_offset), 1024, VC_EINVAL},
+        {"out_prod beyond the ring", IN_RING(out_prod), XENCONS_OUT_SIZE + 1, VC_EPEER},
+        {"out_cons ahead of out_prod", IN_RING(out_cons), 1, VC_EPEER},
+        {"in_prod beyond the ring", IN_RING(in_prod), XENCONS_IN_SIZE + 1, VC_EPEER},
+        {"in_cons ahead of in_prod", IN_RING(in_cons), 1, VC_EPEER},
+        {"more out events than slots", 4096 + FIELD(out_event_prod), VC_LINE_OUT_EVENTS + 1, VC_EPEER},
+        {"more in events than slots", 4096 + FIELD(in_event_prod), VC_LINE_IN_EVENTS + 1, VC_EPEER},
+        {"indices of a line, which it has not", 4096 + FIELD(out_prod), 77, VC_OK},
+        {"a full ring", IN_RING(out_prod), XENCONS_OUT_SIZE, VC_OK},
+        {"any connection flag", IN_RING(connection), UINT32_MAX, VC_OK},
+    };
+    struct vc_source source;
+    struct vc_sink sink;
+    struct line l;
+
+    (void)state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        ring_init(&l, 0);
+        memcpy((uint8_t *)l.page + rows[i].offset, &rows[i].value, sizeof rows[i].value);
+        if (vc_source_open_ring(&source, l.page, VC_LINE_RING_BYTES) != rows[i].error ||
+            vc_sink_open_ring(&sink, l.page, VC_LINE_RING_BYTES) != rows[i].error)
+            fail_msg("%s", rows[i].name);
+        free(l.page);
+    }
+    ring_init(&l, 0);
+    assert_int_equal(vc_sink_open_ring(&sink, l.page, VC_LINE_RING_BYTES - 1), VC_EINVAL);
+    assert_int_equal(vc_sink_open(&sink, l.page, VC_LINE_RING_BYTES), VC_EINVAL); /* nor is it a line */
+    free(l.page);
+}
+
+/* There are no wait words: whoever changes an index says so, whether somebody sleeps or not. */
+static void rings_kick_after_each_change(void **state)
+{
+    struct vc_line_event event;
+    bool kick = false, taken;
+    struct line l;
+    uint8_t byte;
+    uint32_t n;
+
+    (void)state;
+    ring_init(&l, 0);
+    for (unsigned i = 0; i < 2; i++, kick = false) {
+        vc_source_put(&l.source, "x", 1, &n, &kick);
+        assert_true(kick);
+    }
+    assert_true(vc_sink_commit(&l.sink, 1));
+    vc_source_post(&l.source, VC_LINE_BOOT, 1, &kick);
+    assert_true(kick);
+    assert_true(vc_sink_commit(&l.sink, 1));
+    assert_true(vc_sink_event_done(&l.sink));
+    kick = false;
+    vc_sink_put(&l.sink, "y", 1, &n, &kick);
+    assert_true(kick);
+    kick = false;
+    vc_source_get(&l.source, &byte, 1, &n, &kick);
+    assert_true(kick && n == 1 && byte == 'y');
+    kick = false;
+    vc_source_get(&l.source, &byte, 1, &n, &kick); /* nothing there, nothing changed */
+    vc_source_event(&l.source, &event, &taken, &kick);
+    assert_false(kick);
+    free(l.page);
 }
 
 static void memory_smaller_than_it_says(void **state)
@@ -295,7 +390,7 @@ static void out_move(struct line *l, struct stream *q, uint64_t *seed)
     }
     assert_int_equal(vc_source_put(&l->source, bytes, n, &done, &kick), VC_OK);
     if (q->events < VC_LINE_OUT_EVENTS)
-        assert_int_equal(done, n < OUT - q->bytes ? n : OUT - q->bytes);
+        assert_int_equal(done, n < out_size(l) - q->bytes ? n : out_size(l) - q->bytes);
     stream_put(q, bytes, done);
 }
 
@@ -343,7 +438,7 @@ static void in_move(struct line *l, struct stream *q, uint64_t *seed)
         return;
     }
     assert_int_equal(vc_sink_put(&l->sink, bytes, n, &done, &kick), VC_OK);
-    assert_int_equal(done, q->events == VC_LINE_IN_EVENTS ? 0 : n < IN - q->bytes ? n : IN - q->bytes);
+    assert_int_equal(done, q->events == VC_LINE_IN_EVENTS ? 0 : n < in_size(l) - q->bytes ? n : in_size(l) - q->bytes);
     stream_put(q, bytes, done);
 }
 
@@ -364,6 +459,7 @@ static void in_take(struct line *l, struct stream *q, uint64_t *seed)
     assert_int_equal(vc_source_idle(&l->source), q->head == q->tail);
 }
 
+/* On lines, and on ring pages of Xen's. */
 static void order_equals_a_reference(void **state)
 {
     static const uint32_t starts[] = {0, 0xffffffe0, 0x7fffff00};
@@ -372,10 +468,10 @@ static void order_equals_a_reference(void **state)
 
     (void)state;
     assert_true(out.items != NULL && in.items != NULL);
-    for (size_t i = 0; i < N_ROWS(starts); i++) {
+    for (size_t i = 0; i < 2 * N_ROWS(starts); i++) {
         struct line l;
 
-        line_init(&l, starts[i]);
+        (i % 2 == 0 ? line_init : ring_init)(&l, starts[i / 2]);
         out.head = out.tail = out.bytes = out.events = in.head = in.tail = in.bytes = in.events = 0;
         for (unsigned m = 0; m < MOVES; m++) {
             bool fill = m / 1000 % 2 == 0; /* for a while more comes than goes: the rings fill up */
@@ -602,6 +698,8 @@ int main(void)
         cmocka_unit_test(memory_smaller_than_it_says),
         cmocka_unit_test(the_sink_keeps_the_id),
         cmocka_unit_test(hostile_after_open),
+        cmocka_unit_test(hostile_rings),
+        cmocka_unit_test(rings_kick_after_each_change),
         cmocka_unit_test(hostile_to_the_source),
         cmocka_unit_test(order_equals_a_reference),
         cmocka_unit_test(tags_are_never_zero_and_differ_in_a_ring),

@@ -116,6 +116,23 @@ static void write_pages(struct writer *w)
     put(w, home(w, "/console/ring-ref", path), "%llu", (unsigned long long)w->d->console_gfn);
 }
 
+/* A page and a port that are the hypervisor's and the backend's: nobody else is to know of them. */
+static void write_rings(struct writer *w)
+{
+    char path[PATH], key[48];
+
+    if (w->d->n_rings == 0)
+        return;
+    put(w, home(w, "/xen-console", path), "%s", "");
+    perms(w, path, "n0");
+    for (uint32_t i = 0; i < w->d->n_rings; i++) {
+        snprintf(key, sizeof key, "/xen-console/%u/ring-ref", i);
+        put(w, home(w, key, path), "%llu", (unsigned long long)w->d->rings[i].gfn);
+        snprintf(key, sizeof key, "/xen-console/%u/port", i);
+        put(w, home(w, key, path), "%u", w->d->rings[i].port);
+    }
+}
+
 /* The first console has a directory with its backend too, but no handshake: its state stays 1. */
 static void write_first_backend(struct writer *w)
 {
@@ -156,6 +173,7 @@ int domain_nodes_write(struct store *s, const struct domain_nodes *d)
     make_directories(&w);
     write_memory(&w);
     write_pages(&w);
+    write_rings(&w);
     write_first_backend(&w);
     if (w.error != 0)
         domain_nodes_remove(s, d);

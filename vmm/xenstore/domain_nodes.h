@@ -11,6 +11,8 @@
 #define VCONS_VMM_XENSTORE_DOMAIN_NODES_H
 #include "store.h"
 
+#define DOMAIN_NODES_RINGS_MAX 16u
+
 struct domain_nodes {
     uint32_t domid;
     const char *name;
@@ -19,6 +21,11 @@ struct domain_nodes {
     uint32_t vcpus;
     uint64_t store_gfn, console_gfn; /* of the pages; 0 for the console: there is none */
     uint32_t store_port, console_port;
+    struct {
+        uint64_t gfn;
+        uint32_t port;
+    } rings[DOMAIN_NODES_RINGS_MAX]; /* of UARTs: xen-console/N, which the backend alone may read */
+    uint32_t n_rings;
 };
 
 /* Introduces the domain too. 0 or -ENOMEM. */

@@ -20,6 +20,10 @@
  * posting, and an event is published before any byte that follows it. A producer whose event ring is full treats
  * the line as full.
  *
+ * Geometry XEN (wire/link.h): two pages. The first is a ring page of Xen's (wire/xencons.h), with its sizes, indices and connection flag,
+ * and without wait words: each side kicks after each change. The second is this header, of which magic, version, id, the event rings and
+ * their indices are used; out_size and in_size are the ring page's, out_offset and in_offset where it has the bytes.
+ *
  * Byte order: the machine's; a line never leaves the machine.
  */
 #ifndef VCONS_WIRE_LINE_H

@@ -71,7 +71,7 @@ enum vc_link_kind { /* which door a console is, for people to see */
 
 enum vc_link_geometry {
     VC_LINK_GEOMETRY_LINE = 1, /* wire/line.h */
-    VC_LINK_GEOMETRY_XEN = 2,  /* wire/xencons.h: one page, no wait words, notify on every change */
+    VC_LINK_GEOMETRY_XEN = 2,  /* wire/line.h, geometry XEN: Xen's ring page, no wait words, notify on every change */
 };
 
 /* A SAVE comes with one descriptor, of the file that it goes to, open for writing; it is answered when the domain is saved and
