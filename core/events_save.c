@@ -176,3 +176,34 @@ int vc_events_restore(struct vc_events *e, const struct vc_save_doors *doors, st
     domain_unlock(e->shared, saved);
     return right ? VC_OK : VC_EINVAL;
 }
+
+/* Upcall and selector are set whatever they were: as after a registration (facts §5.3), one look too many does no harm. */
+static void mark_again(struct vc_events *e, uint32_t port, uint32_t vcpu)
+{
+    struct vcpu_guard g;
+
+    if (!vcpu_enter(e->shared, vcpu, &g))
+        return;
+    if (port < g.vcpu->n_ports && g.vcpu->info != NULL && test_bit(g.vcpu->pending, port) &&
+        !test_bit(g.vcpu->mask, port)) {
+        (void)set_bit(g.vcpu->selector, port >> g.vcpu->word_shift);
+        __atomic_store_n(g.vcpu->info, 1, __ATOMIC_SEQ_CST);
+    }
+    vcpu_leave(e->shared, &g);
+}
+
+void vc_events_tell_again(struct vc_events *e)
+{
+    if (e->env->deliver != NULL || vc_load_seq(&e->shared->placed) == 0)
+        return;
+    for (uint32_t port = 1; port < e->n_ports; port++) {
+        uint64_t is = port_load(e, port);
+
+        if (word_kind(is) != VC_EVENT_FREE)
+            mark_again(e, port, word_vcpu(is));
+    }
+    for (uint32_t i = 0; i < e->shared->n_vcpus;
+         i++) /* the interrupt too may have come when its state was saved already */
+        if (vc_shared_info_upcall_pending(e->shared, i))
+            vc_vcpu_upcall(e->shared, i);
+}

@@ -44,7 +44,7 @@ static void mend(uint8_t *file, size_t n)
 {
     size_t at = HEADER;
 
-    memcpy(file, "vcnsave\n\1\0\0\0", 12);
+    memcpy(file, "vcnsave\n\2\0\0\0", 12);
     put32(file + 12, 0);
     put32(file + 12, crc32c(0, file, HEADER));
     while (n - at >= HEAD) {

@@ -158,7 +158,8 @@ static int64_t setup_table(struct domain_vcpu *v, uint64_t arg)
     if (!copy_setup(v, arg, &call))
         return -XEN_EFAULT;
     if (!calls_is_self(v, call.dom))
-        status = call.dom <= v->domain->vmm->n_domains ? GNTST_permission_denied : GNTST_bad_domain;
+        status = call.dom == 0 || vmm_domain_of_id(v->domain->vmm, call.dom) != NULL ? GNTST_permission_denied
+                                                                                     : GNTST_bad_domain;
     else
         status = list_frames(v, &call);
     return calls_copy_out(v, arg + at, &status, sizeof status) ? 0 : -XEN_EFAULT;

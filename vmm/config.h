@@ -64,6 +64,7 @@ struct domain_config {
     uint32_t n_consoles;                                 /* at least 1; at most one of them has DOOR_CONSOLE_IO */
     bool consoles_named;                                 /* false: it is the default one */
     uint8_t uuid[16]; /* given, or made from hypervisor and domain name: stable over runs */
+    uint32_t domid;   /* of one that was saved, which its guest knows; 0: its place in the file, from 1 */
 };
 
 struct vmm_config {

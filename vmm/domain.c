@@ -75,7 +75,7 @@ static void tell_state(struct domain *d) { link_domain_state(&d->vmm->link, d); 
 static int start_loaded(struct domain *d, struct problem *problem)
 {
     save_resume(d);
-    if (domain_store_reopen(d, problem) == 0 && d->ops->start(d->engine, problem) == 0)
+    if (d->ops->start(d->engine, problem) == 0)
         return 0;
     domain_store_close(d);
     doors_close(d, true);

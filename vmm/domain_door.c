@@ -330,8 +330,9 @@ void door_detach(struct door *door) { door_close(door, true); }
 void door_again(struct door *door)
 {
     console_lock(&door->console);
-    if (door->is_primary && (door->domain->config->connected == CONNECTED_ALWAYS || door->linked))
-        vc_pvcons_connect(&door->pvcons);
+    if (door->config->door == DOOR_XEN &&
+        (!door->is_primary || door->domain->config->connected == CONNECTED_ALWAYS || door->linked))
+        vc_pvcons_connect(&door->pvcons); /* one that the guest has not opened stays so */
     else if (door->is_primary)
         vc_pvcons_disconnect(&door->pvcons);
     console_unlock(&door->console);

@@ -184,7 +184,7 @@ static void moved(void *domain, uint32_t vcpu, uint64_t gpa)
 static struct vc_events *peer(void *domain, uint32_t domid)
 {
     struct vmm *vmm = ((struct domain *)domain)->vmm;
-    struct domain *other = domid >= 1 && domid <= vmm->n_domains ? vmm->domains[domid - 1] : NULL;
+    struct domain *other = vmm_domain_of_id(vmm, domid);
 
     if (other == NULL || other->ops->stream)
         return NULL;

@@ -4,6 +4,7 @@
 #include "domain_door.h"
 #include "vmm.h"
 #include "xenstore/domain_nodes.h"
+#include <stdio.h>
 #include <string.h>
 
 #define DEVICES_MAX 9u /* Linux looks at the last digit of a device's name (xen-abi §1.6) */
@@ -32,7 +33,7 @@ static void serve(struct domain_store *s)
     bool more;
 
     pthread_mutex_lock(&s->lock);
-    more = s->store != NULL && store_ring_serve(&s->ring);
+    more = s->store != NULL && !s->frozen && store_ring_serve(&s->ring);
     pthread_mutex_unlock(&s->lock);
     if (more)
         ask_for_a_look(s);
@@ -83,6 +84,9 @@ static void close_console(void *ctx) { door_detach(ctx); }
 static const struct console_backend_env backend_env = {
     .map = map, .unmap = unmap, .bind = bind_port, .unbind = unbind_port, .open = open_console, .close = close_console};
 
+/* One that the guest opens, by its grant and its port. */
+static bool is_further(const struct door *door) { return !door->is_primary && door->config->door == DOOR_XEN; }
+
 static int add_consoles(struct domain *d)
 {
     uint32_t device = 0;
@@ -90,7 +94,7 @@ static int add_consoles(struct domain *d)
     for (uint32_t i = 0; i < d->n_doors; i++) {
         struct door *door = &d->doors[i];
 
-        if (door->is_primary || door->config->door != DOOR_XEN)
+        if (!is_further(door))
             continue;
         if (++device > DEVICES_MAX || console_backend_add(&d->store.backends[i], d->store.store, d->id, device,
                                                           door->config->name, &backend_env, door) != 0)
@@ -173,33 +177,91 @@ int domain_store_open(struct domain *d, struct problem *problem)
     return problem_set(problem, -1, "no memory for XenStore");
 }
 
-int domain_store_reopen(struct domain *d, struct problem *problem)
-{
-    struct domain_store *s = &d->store;
-    uint64_t gpa = boot_store_gpa(&d->memory);
-    int result;
+/* ---- Save and restore. ---- */
 
-    pthread_mutex_lock(&s->lock);
-    result = fill(d, memory_at(&d->memory, gpa, XEN_PAGE_BYTES), gpa / XEN_PAGE_BYTES);
-    pthread_mutex_unlock(&s->lock);
-    if (result == 0)
-        return 0;
-    domain_store_close(d);
-    return problem_set(problem, -1, "no memory for XenStore");
+void domain_store_freeze(struct domain *d, bool frozen)
+{
+    pthread_mutex_lock(&d->store.lock);
+    d->store.frozen = frozen;
+    pthread_mutex_unlock(&d->store.lock);
+    if (!frozen)
+        ask_for_a_look(&d->store);
 }
 
-bool domain_store_settle(struct domain *d)
+size_t domain_store_save_bytes(struct domain *d)
+{
+    size_t bytes;
+
+    pthread_mutex_lock(&d->store.lock);
+    bytes = VC_SAVE_HEAD_BYTES + store_save_bytes(d->store.store) + STORE_RING_SAVE_BYTES;
+    pthread_mutex_unlock(&d->store.lock);
+    return bytes;
+}
+
+void domain_store_save(struct domain *d, uint32_t tag, struct vc_writer *w)
+{
+    size_t begun = vc_write_begin(w, tag, 1);
+
+    pthread_mutex_lock(&d->store.lock);
+    store_save(d->store.store, w);
+    store_ring_save(&d->store.ring, w);
+    pthread_mutex_unlock(&d->store.lock);
+    vc_write_end(w, begun);
+}
+
+/* [locked] */
+static bool restore(struct domain *d, struct vc_reader *r)
 {
     struct domain_store *s = &d->store;
-    bool settled;
+    struct xenstore_domain_interface *page = memory_at(&d->memory, boot_store_gpa(&d->memory), XEN_PAGE_BYTES);
+    char path[64];
+
+    s->store = store_create(NULL);
+    if (s->store == NULL || !store_introduce(s->store, d->id) || !store_restore(s->store, d->id, r) ||
+        !store_ring_restore(&s->ring, s->store, d->id, page, &ring_env, s, r) || !vc_reader_done(r))
+        return false;
+    snprintf(path, sizeof path, "/local/domain/%u/name", d->id); /* it may have come back under another */
+    return store_write(s->store, path, d->config->name, strlen(d->config->name)) == 0;
+}
+
+bool domain_store_restore(struct domain *d, struct vc_section *section)
+{
+    bool right;
+
+    pthread_mutex_lock(&d->store.lock);
+    right = section->version == 1 && restore(d, &section->body);
+    pthread_mutex_unlock(&d->store.lock);
+    if (right)
+        ask_for_a_look(&d->store); /* what the guest had asked for just before */
+    return right;
+}
+
+void domain_store_save_backend(struct door *door, struct vc_writer *w)
+{
+    struct domain_store *s = &door->domain->store;
 
     pthread_mutex_lock(&s->lock);
-    while (s->store != NULL && store_ring_serve(&s->ring))
-        continue;
-    settled = s->store == NULL || store_ring_idle(&s->ring);
+    console_backend_save(&s->backends[door->number], w);
     pthread_mutex_unlock(&s->lock);
-    return settled;
 }
+
+void *domain_store_restore_backend(struct door *door, struct vc_reader *r, bool *right)
+{
+    struct domain *d = door->domain;
+    struct console_backend *b = &d->store.backends[door->number];
+    uint32_t device = 0;
+    void *page;
+
+    for (uint32_t i = 0; i <= door->number; i++)
+        device += is_further(&d->doors[i]);
+    pthread_mutex_lock(&d->store.lock);
+    *right = console_backend_restore(b, d->store.store, d->id, device, &backend_env, door, r) == 0;
+    page = console_backend_page(b);
+    pthread_mutex_unlock(&d->store.lock);
+    return page;
+}
+
+/* ---- Its end. ---- */
 
 void domain_store_close(struct domain *d)
 {
@@ -215,5 +277,6 @@ void domain_store_close(struct domain *d)
     if (s->store != NULL)
         store_destroy(s->store);
     s->store = NULL;
+    s->frozen = false;
     pthread_mutex_unlock(&s->lock);
 }

@@ -18,6 +18,7 @@
 #include "xenstore/ring.h"
 #include <pthread.h>
 #include <stdatomic.h>
+#include <vcons/save.h>
 
 struct domain;
 struct door;
@@ -33,6 +34,7 @@ struct domain_store { /* for the caller to place, not to read */
     pthread_mutex_t lock;
     struct store *store; /* NULL: no run */
     uint32_t port;
+    bool frozen; /* nothing moves: it is being saved */
     struct store_ring ring;
     struct console_backend backends[CONFIG_CONSOLES_MAX]; /* of the door with the same number; zero: it has none */
 };
@@ -42,11 +44,17 @@ void domain_store_init(struct domain *d);
 void domain_store_free(struct domain *d);
 /* For a run that starts, when the first console has its page and port: page, port, parameters, nodes. */
 int domain_store_open(struct domain *d, struct problem *problem);
-/* For a domain that was saved: its page as it was, store.port, which is there; the nodes of a boot. What the guest wrote, its
- * watches and transactions are gone, as after a migration under Xen. */
-int domain_store_reopen(struct domain *d, struct problem *problem);
-/* No vCPU runs. Serve what is there; false: the guest is in the middle of a request. */
-bool domain_store_settle(struct domain *d);
+/*
+ * Save and restore, loop thread; no vCPU runs. Frozen: nothing moves. save: the store, the guest's connection and what is under
+ * way on it. restore: with memory as it was and store.port set, instead of open. False: it is none of such a domain; close it.
+ * Each further console has its part: the page that it goes on with, NULL if the guest has not opened it.
+ */
+void domain_store_freeze(struct domain *d, bool frozen);
+size_t domain_store_save_bytes(struct domain *d);
+void domain_store_save(struct domain *d, uint32_t tag, struct vc_writer *w);
+bool domain_store_restore(struct domain *d, struct vc_section *section);
+void domain_store_save_backend(struct door *door, struct vc_writer *w);
+void *domain_store_restore_backend(struct door *door, struct vc_reader *r, bool *right);
 /* No vCPU runs any more; consoles that it had opened are closed. Without a run: nothing to do. */
 void domain_store_close(struct domain *d);
 /* The loop's turn, if there is something to do. */

@@ -62,17 +62,6 @@ int grant_pages_reset(struct grant_pages *g, const struct guest_memory *memory, 
     return result;
 }
 
-bool grant_pages_used(struct grant_pages *g)
-{
-    bool used = false;
-
-    pthread_mutex_lock(&g->lock);
-    for (uint32_t i = 0; i < g->n; i++)
-        used |= g->frames[i].gpa != ENGINE_NOWHERE;
-    pthread_mutex_unlock(&g->lock);
-    return used;
-}
-
 bool grant_pages_grow(struct grant_pages *g, uint32_t n)
 {
     bool has;
@@ -219,4 +208,82 @@ void grant_pages_unmap(struct grant_pages *g, uint32_t ref)
     pthread_mutex_lock(&g->lock);
     grants_unpin(&g->table, ref);
     pthread_mutex_unlock(&g->lock);
+}
+
+/* ---- Save and restore. ---- */
+
+static bool is_in_ram(const struct grant_pages *g, uint32_t i)
+{
+    return g->frames[i].gpa != ENGINE_NOWHERE && !g->frames[i].outside;
+}
+
+void grant_pages_save(struct grant_pages *g, uint32_t tag, struct vc_writer *w)
+{
+    size_t begun = vc_write_begin(w, tag, 1);
+
+    pthread_mutex_lock(&g->lock);
+    vc_write_u32(w, g->n);
+    vc_write_u32(w, 0);
+    for (uint32_t i = 0; i < g->n; i++) {
+        vc_write_u64(w, g->frames[i].gpa);
+        vc_write_u32(w, g->frames[i].outside);
+        vc_write_u32(w, 0);
+        vc_write_bytes(w, g->frames[i].page, is_in_ram(g, i) ? 0 : PAGE);
+    }
+    pthread_mutex_unlock(&g->lock);
+    vc_write_end(w, begun);
+}
+
+/* [locked] In RAM its content is there. */
+static bool restore_in_ram(struct grant_pages *g, uint32_t i, uint64_t gpa)
+{
+    uint8_t *page = memory_at(g->memory, gpa, PAGE);
+
+    if (page == NULL)
+        return false;
+    g->frames[i].page = page;
+    g->frames[i].gpa = gpa;
+    grants_move_frame(&g->table, i, page);
+    return true;
+}
+
+/* [locked] */
+static bool restore_own(struct grant_pages *g, uint32_t i, uint64_t gpa, const uint8_t *content)
+{
+    if (content == NULL)
+        return false;
+    memcpy(g->frames[i].own, content, PAGE);
+    if (gpa == ENGINE_NOWHERE)
+        return true;
+    if (memory_at(g->memory, gpa, PAGE) != NULL || g->ops->map_page == NULL ||
+        g->ops->map_page(g->engine, gpa, g->frames[i].own) != 0)
+        return false;
+    g->frames[i].outside = true;
+    g->frames[i].gpa = gpa;
+    return true;
+}
+
+/* [locked] */
+static bool restore_frame(struct grant_pages *g, uint32_t i, struct vc_reader *r)
+{
+    uint64_t gpa = vc_read_u64(r);
+    uint32_t outside = vc_read_u32(r), zero = vc_read_u32(r);
+    bool nowhere = gpa == ENGINE_NOWHERE;
+
+    if (!vc_reader_ok(r) || outside > 1 || zero != 0 ||
+        (nowhere ? outside != 0 : gpa % PAGE != 0 || is_taken(g, gpa)) || grow(g, i) != 0)
+        return false;
+    return nowhere || outside != 0 ? restore_own(g, i, gpa, vc_read_span(r, PAGE)) : restore_in_ram(g, i, gpa);
+}
+
+bool grant_pages_restore(struct grant_pages *g, struct vc_section *s)
+{
+    uint32_t n = vc_read_u32(&s->body), zero = vc_read_u32(&s->body);
+    bool right = s->version == 1 && n >= 1 && n <= GRANTS_FRAMES_MAX && zero == 0;
+
+    pthread_mutex_lock(&g->lock);
+    for (uint32_t i = 0; right && i < n; i++)
+        right = restore_frame(g, i, &s->body);
+    pthread_mutex_unlock(&g->lock);
+    return right && vc_reader_done(&s->body);
 }

@@ -13,6 +13,7 @@
 #include "engine.h"
 #include "grants.h"
 #include <pthread.h>
+#include <vcons/save.h>
 
 struct grant_pages { /* for the caller to place, not to read */
     pthread_mutex_t lock;
@@ -37,8 +38,6 @@ int grant_pages_reset(struct grant_pages *g, const struct guest_memory *memory, 
                       void *engine, uint64_t console_gfn, uint64_t store_gfn);
 /* XENMEM_add_to_physmap: frame idx is at gfn from now on, with its content. 0, or -XEN_E. A vCPU's thread. */
 int64_t grant_pages_place(struct grant_pages *g, uint64_t idx, uint64_t gfn);
-/* Whether the guest has placed any of it. */
-bool grant_pages_used(struct grant_pages *g);
 /* The table has n frames at least, if it may. */
 bool grant_pages_grow(struct grant_pages *g, uint32_t n);
 /* Where the guest has frame i; UINT64_MAX: nowhere. */
@@ -51,5 +50,14 @@ uint8_t *grant_pages_at(struct grant_pages *g, uint64_t gfn);
 /* The page that the guest lets domain 0 write, until as many unmaps; it changes at any moment. NULL: no such grant. */
 void *grant_pages_map(struct grant_pages *g, uint32_t ref);
 void grant_pages_unmap(struct grant_pages *g, uint32_t ref);
+
+/*
+ * Version 1: u32 frames, u32 0; of each u64 where it is, all ones: nowhere, u32 1 if that is outside of RAM, u32 0, and 4096 bytes
+ * unless it is in RAM. What is in use is not saved: whoever uses it maps it again. restore: after a reset, with RAM as it was;
+ * body may be anything. False: it is no table of this memory.
+ */
+#define GRANT_PAGES_SAVE_BYTES (VC_SAVE_HEAD_BYTES + 8u + GRANTS_FRAMES_MAX * (16u + GRANTS_FRAME_BYTES))
+void grant_pages_save(struct grant_pages *g, uint32_t tag, struct vc_writer *w);
+bool grant_pages_restore(struct grant_pages *g, struct vc_section *s);
 
 #endif

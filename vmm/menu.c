@@ -72,21 +72,26 @@ static void consoles(struct vmm *vmm)
             one_console(vmm, vmm->domains[i], number);
 }
 
+static uint32_t last_id(const struct vmm *vmm) { return domain_id(vmm->domains[vmm->n_domains - 1]); }
+
 static void reset_number(struct vmm *vmm, uint8_t key)
 {
+    struct domain *d;
+
     if (isdigit(key) && vmm->menu.number < 100000) {
         vmm->menu.number = vmm->menu.number * 10 + (uint32_t)(key - '0');
-        if ((size_t)vmm->menu.number * 10 <= vmm->n_domains)
+        if (vmm->menu.number * 10 <= last_id(vmm))
             return; /* it may go on; Enter ends it */
     } else if (key != '\r' && key != '\n') {
         vmm->menu.number = 0;
     }
     vmm->menu.asks = MENU_KEYS;
-    if (vmm->menu.number == 0 || vmm->menu.number > vmm->n_domains) {
+    d = vmm_domain_of_id(vmm, vmm->menu.number);
+    if (d == NULL) {
         vmm_print(vmm, "no domain reset");
         return;
     }
-    domain_request(vmm->domains[vmm->menu.number - 1], REQUEST_RESET);
+    domain_request(d, REQUEST_RESET);
 }
 
 static void quit_answer(struct vmm *vmm, uint8_t key)
@@ -109,7 +114,7 @@ static void command_key(struct vmm *vmm, uint8_t key)
     case 'r':
         vmm->menu.asks = MENU_RESET;
         vmm->menu.number = 0;
-        vmm_print(vmm, "reset which domain? 1 to %zu, any other key: none", vmm->n_domains);
+        vmm_print(vmm, "reset which domain? %u to %u, any other key: none", domain_id(vmm->domains[0]), last_id(vmm));
         break;
     case 'q':
     case CTRL_C:

@@ -80,14 +80,23 @@ struct vc_save_doors save_doors(struct domain *d)
     return (struct vc_save_doors){.ctx = d, .number = door_number, .door = door_of_number};
 }
 
-/* [locked] */
-static int write_door(struct door *door, struct vc_writer *w)
+/* Which console it is, and how far the guest has opened it. Without its lock, for XenStore's is taken before that. */
+static void write_door_head(struct door *door, struct vc_writer *w)
 {
     size_t begun = vc_write_begin(w, SAVE_DOOR, 1);
 
     vc_write_u32(w, door->number);
+    if (door->config->door == DOOR_XEN && !door->is_primary)
+        domain_store_save_backend(door, w);
     vc_write_end(w, begun);
-    if (door->is_primary)
+}
+
+/* [locked] */
+static int write_door(struct door *door, struct vc_writer *w)
+{
+    size_t begun;
+
+    if (door->config->door == DOOR_XEN)
         vc_pvcons_save(&door->pvcons, w);
     if ((door_is_uart(door->config->door) && uart_save(door, w) != 0) || save_take_input(door) != 0)
         return -1;
@@ -111,10 +120,10 @@ static void write_vcpus(const struct domain *d, struct vc_writer *w)
 }
 
 /* At most; write_door's input apart, which is there when this is asked. */
-static size_t state_bytes(const struct domain *d)
+static size_t state_bytes(struct domain *d)
 {
-    size_t bytes = 4096 + 16 * (size_t)d->config->vcpus + VC_SAVE_PARAMS_BYTES + VC_SAVE_FOCUS_BYTES +
-                   VC_SAVE_SHARED_INFO_BYTES(d->config->vcpus) +
+    size_t bytes = 4096 + GRANT_PAGES_SAVE_BYTES + domain_store_save_bytes(d) + 16 * (size_t)d->config->vcpus +
+                   VC_SAVE_PARAMS_BYTES + VC_SAVE_FOCUS_BYTES + VC_SAVE_SHARED_INFO_BYTES(d->config->vcpus) +
                    VC_SAVE_EVENTS_BYTES(VC_EVENTS_PORTS_MAX, d->config->vcpus);
 
     for (uint32_t i = 0; i < d->n_doors; i++)
@@ -125,6 +134,7 @@ static size_t state_bytes(const struct domain *d)
 /* From here on nothing moves between guest and line: what the line takes it has taken. */
 static void freeze(struct domain *d, bool frozen)
 {
+    domain_store_freeze(d, frozen);
     for (uint32_t i = 0; i < d->n_doors; i++) {
         console_lock(&d->doors[i].console);
         if (frozen)
@@ -154,10 +164,13 @@ static int write_state(struct save *s)
     vc_write_end(&w, begun);
     write_vcpus(d, &w);
     vc_params_save(&d->params, &w);
+    grant_pages_save(&d->grants, SAVE_GRANTS, &w);
     vc_focus_save(&d->vmm->focus, &d->focus, &w);
     vc_shared_info_save(&d->shared, &w);
     vc_events_save(&d->events, &doors, &w);
+    domain_store_save(d, SAVE_STORE, &w);
     for (uint32_t i = 0; error == 0 && i < d->n_doors; i++) {
+        write_door_head(&d->doors[i], &w);
         console_lock(&d->doors[i].console);
         error = write_door(&d->doors[i], &w);
         console_unlock(&d->doors[i].console);
@@ -174,7 +187,7 @@ static int write_config(struct save *s)
     if (s->config == NULL)
         return -1;
     vc_writer_init(&w, s->config, CONFIG_BYTES);
-    save_config_write(s->domain->config, &w);
+    save_config_write(s->domain->config, s->domain->id, &w);
     s->config_bytes = w.n;
     return vc_writer_ok(&w) ? 0 : -1;
 }
@@ -220,9 +233,7 @@ static void stood_still(struct save *s)
     struct domain *d = s->domain;
 
     freeze(d, true);
-    if (!domain_store_settle(d))
-        problem_set(&s->problem, -1, "it is in the middle of a request to XenStore: try again");
-    else if (write_config(s) != 0 || write_state(s) != 0)
+    if (write_config(s) != 0 || write_state(s) != 0)
         problem_set(&s->problem, -1, "no memory");
     else if (d->ops->save(d->engine, &s->engine, &s->engine_bytes, &s->problem) == 0 &&
              pthread_create(&s->thread, NULL, write_file, s) != 0)
@@ -290,12 +301,6 @@ static int may_save(struct domain *d, int fd, struct problem *p)
         return problem_set(p, -1, "it does not run");
     if (d->ops->save == NULL)
         return problem_set(p, -1, "engine %s cannot save a domain", d->config->engine);
-    for (uint32_t i = 0; i < d->n_doors; i++)
-        if (d->doors[i].config->door == DOOR_XEN && !d->doors[i].is_primary)
-            return problem_set(p, -1, "console %s: a domain with a second console of type xen cannot be saved",
-                               d->doors[i].config->name);
-    if (grant_pages_used(&d->grants))
-        return problem_set(p, -1, "it has placed its grant table, which cannot be saved");
     return 0;
 }
 

@@ -8,7 +8,8 @@
  *
  * While it stands still nothing moves between guest and line, so what is written is of one moment: bytes that the guest
  * wrote are either in the log or in its ring, input is either read or saved. The focus is not saved, but for the line that the
- * domain has not ended on the terminal. Output that waits in the console's tail stays with this program, as after any stop.
+ * domain has not ended on the terminal. Channels to other domains come back unbound, as Xen has them after a migration: those
+ * domains are not there. Output that waits in the console's tail stays with this program, as after any stop.
  *
  * Spec:  save_file.h, vcons/save.h; design §2 "save/restore".
  * Owner: struct domain has its save while it lasts, and what was loaded until it starts.

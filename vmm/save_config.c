@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <vcons/wire/xen.h>
 
-#define VERSION 1u
+#define VERSION 2u
 
 static void write_text(struct vc_writer *w, const char *text)
 {
@@ -18,7 +19,7 @@ static void write_text(struct vc_writer *w, const char *text)
     vc_write_bytes(w, text, n);
 }
 
-void save_config_write(const struct domain_config *d, struct vc_writer *w)
+void save_config_write(const struct domain_config *d, uint32_t domid, struct vc_writer *w)
 {
     vc_write_u32(w, VERSION);
     write_text(w, d->name);
@@ -34,6 +35,7 @@ void save_config_write(const struct domain_config *d, struct vc_writer *w)
     vc_write_u32(w, d->on_poweroff);
     vc_write_u32(w, d->on_reboot);
     vc_write_u32(w, d->on_crash);
+    vc_write_u32(w, domid);
     vc_write_bytes(w, d->uuid, sizeof d->uuid);
     vc_write_u32(w, d->n_consoles);
     for (uint32_t i = 0; i < d->n_consoles; i++) {
@@ -113,10 +115,11 @@ static bool read_numbers(struct vc_reader *r, struct domain_config *d)
     d->on_poweroff = (enum config_action)read_enum(r, 3);
     d->on_reboot = (enum config_action)read_enum(r, 3);
     d->on_crash = (enum config_action)read_enum(r, 3);
+    d->domid = vc_read_u32(r);
     vc_read_bytes(r, d->uuid, sizeof d->uuid);
     return vc_reader_ok(r) && d->memory_bytes >= CONFIG_MEMORY_MIN && d->memory_bytes <= CONFIG_MEMORY_MAX &&
            d->memory_bytes % 4096 == 0 && d->vcpus >= 1 && d->vcpus <= CONFIG_VCPUS_MAX &&
-           d->hold_ms >= CONFIG_HOLD_FOREVER;
+           d->hold_ms >= CONFIG_HOLD_FOREVER && d->domid >= 1 && d->domid < XEN_DOMID_FIRST_RESERVED;
 }
 
 static bool read_domain(struct vc_reader *r, struct domain_config *d)

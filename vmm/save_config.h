@@ -2,8 +2,8 @@
 /*
  * save_config.h: a domain's configuration in the file that it is saved to: what CONFIG holds.
  *
- * Spec:  version 1, little-endian: u32 1; texts name, engine, kernel, ramdisk, cmdline (u32 bytes, then these; ramdisk may have
- *        0); u64 memory; u32 vcpus, xen_version, hold, connected, on_poweroff, on_reboot, on_crash; 16 bytes uuid; u32
+ * Spec:  version 2, little-endian: u32 1; texts name, engine, kernel, ramdisk, cmdline (u32 bytes, then these; ramdisk may have
+ *        0); u64 memory; u32 vcpus, xen_version, hold, connected, on_poweroff, on_reboot, on_crash, domid; 16 bytes uuid; u32
  *        consoles, and of each text name, u32 type. Enums as in config.h.
  * Owner: strings are copied.
  * Lock:  none.
@@ -16,7 +16,7 @@
 #include "host/message.h"
 #include <vcons/save.h>
 
-void save_config_write(const struct domain_config *d, struct vc_writer *w);
+void save_config_write(const struct domain_config *d, uint32_t domid, struct vc_writer *w);
 /*
  * Adds the domain that bytes describe, under the name `as`, if that is not NULL; its uuid is the saved one's if it keeps the
  * name. Not yet completed (config_value.h). -1: *p says what is wrong, without the file's name.

@@ -22,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SAVE_FILE_VERSION 1u
+#define SAVE_FILE_VERSION 2u
 #define SAVE_ID_BYTES     16u
 #define SAVE_RAM_BYTES    (UINT64_C(1) << 20) /* of pages in one record, at most */
 

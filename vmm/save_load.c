@@ -135,29 +135,45 @@ static uint32_t port_of(struct domain *d, const struct domain_port *door)
     return 0;
 }
 
-/* [locked] */
-static bool load_ring(struct door *door, struct vc_reader *r)
+/* What says which console it is; and of one beyond the first, the page that the guest gave it. */
+static bool load_door_head(struct door *door, struct vc_reader *r, struct xencons_interface **page)
 {
     struct guest_memory *m = &door->domain->memory;
-    struct xencons_interface *page = memory_at(m, boot_console_gpa(m), sizeof *page);
     struct vc_section s;
+    bool right = true;
 
-    return door->port != 0 && next_section(r, VC_SAVE_PVCONS, &s) &&
-           vc_pvcons_restore(&door->pvcons, &s, page) == VC_OK;
+    door->port = port_of(door->domain, &door->to);
+    door_prepare(door);
+    if (!next_section(r, SAVE_DOOR, &s) || vc_read_u32(&s.body) != door->number)
+        return false;
+    if (door->is_primary)
+        *page = memory_at(m, boot_console_gpa(m), sizeof **page);
+    else if (door->config->door == DOOR_XEN)
+        *page = domain_store_restore_backend(door, &s.body, &right);
+    return right && vc_reader_done(&s.body) && (*page == NULL || door->port != 0);
+}
+
+/* [locked] A console that was open has a page, and the other way round. */
+static bool load_ring(struct door *door, struct vc_reader *r, struct xencons_interface *page)
+{
+    struct vc_section s;
+    struct vc_reader look;
+
+    if (!next_section(r, VC_SAVE_PVCONS, &s))
+        return false;
+    look = s.body;
+    if (page == NULL && vc_read_u32(&look) != VC_PVCONS_DETACHED)
+        return false;
+    return vc_pvcons_restore(&door->pvcons, &s, page) == VC_OK &&
+           (page == NULL || door->pvcons.state != VC_PVCONS_DETACHED);
 }
 
 /* [locked] */
-static bool load_door(struct door *door, struct vc_reader *r)
+static bool load_door(struct door *door, struct vc_reader *r, struct xencons_interface *page)
 {
     struct vc_section s;
-    uint32_t number;
 
-    if (!next_section(r, SAVE_DOOR, &s))
-        return false;
-    number = vc_read_u32(&s.body);
-    door->port = port_of(door->domain, &door->to);
-    door_prepare(door);
-    if (!vc_reader_done(&s.body) || number != door->number || (door->is_primary && !load_ring(door, r)) ||
+    if ((door->config->door == DOOR_XEN && !load_ring(door, r, page)) ||
         (door_is_uart(door->config->door) && !uart_restore(door, r)) || !next_section(r, SAVE_INPUT, &s))
         return false;
     console_post(&door->console, VC_LINE_RESTORE, 0);
@@ -169,11 +185,29 @@ static bool load_doors(struct domain *d, struct vc_reader *r)
     bool right = true;
 
     for (uint32_t i = 0; right && i < d->n_doors; i++) {
+        struct xencons_interface *page = NULL;
+
+        right = load_door_head(&d->doors[i], r, &page);
         console_lock(&d->doors[i].console);
-        right = load_door(&d->doors[i], r);
+        right = right && load_door(&d->doors[i], r, page);
         console_unlock(&d->doors[i].console);
     }
     return right;
+}
+
+static bool load_grants(struct domain *d, struct vc_reader *r)
+{
+    struct vc_section s;
+
+    return next_section(r, SAVE_GRANTS, &s) && grant_pages_restore(&d->grants, &s);
+}
+
+static bool load_store(struct domain *d, struct vc_reader *r)
+{
+    struct vc_section s;
+
+    d->store.port = port_of(d, &d->store.to);
+    return d->store.port != 0 && next_section(r, SAVE_STORE, &s) && domain_store_restore(d, &s);
 }
 
 static bool load_state(struct domain *d, struct vc_reader *r)
@@ -183,10 +217,11 @@ static bool load_state(struct domain *d, struct vc_reader *r)
 
     domain_join(d);
     return load_domain(d, r) && load_vcpus(d, r) && next_section(r, VC_SAVE_PARAMS, &s) &&
-           vc_params_restore(&d->params, &s) == VC_OK && next_section(r, VC_SAVE_FOCUS, &s) &&
+           vc_params_restore(&d->params, &s) == VC_OK && load_grants(d, r) && next_section(r, VC_SAVE_FOCUS, &s) &&
            vc_focus_restore(&d->vmm->focus, &d->focus, &s) == VC_OK && next_section(r, VC_SAVE_SHARED_INFO, &s) &&
            vc_shared_info_restore(&d->shared, &s) == VC_OK && next_section(r, VC_SAVE_EVENTS, &s) &&
-           vc_events_restore(&d->events, &doors, &s) == VC_OK && load_doors(d, r) && vc_reader_done(r);
+           vc_events_restore(&d->events, &doors, &s) == VC_OK && load_store(d, r) && load_doors(d, r) &&
+           vc_reader_done(r);
 }
 
 /* ---- All of it. ---- */
@@ -220,12 +255,12 @@ int save_load(struct domain *d, struct save_in *in, struct problem *p)
         problem_set(p, -1, "%s: damaged: its state fits no domain of this configuration", in->path);
     else if (d->ops->restore(d->engine, engine, engine_bytes, d->saved_ns, &why) != 0)
         problem_set(p, -1, "%s: %s", in->path, why.text);
-    else if ((d->store.port = port_of(d, &d->store.to)) == 0)
-        problem_set(p, -1, "%s: damaged: it has no event channel for XenStore", in->path);
     else
         result = 0;
     d->loaded = result == 0;
 free_all:
+    if (result != 0)
+        domain_store_close(d);
     free(engine);
     free(state);
     return result;
@@ -241,6 +276,7 @@ void save_resume(struct domain *d)
     if (vc_shared_info_placed(&d->shared, &gfn))
         domain_tell_time(d); /* the counter that its clock goes by is this machine's, and wall time went on */
     doors_again(d);
+    vc_events_tell_again(&d->events);
 }
 
 /* ---- Which file was restored under which name. ---- */

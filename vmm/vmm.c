@@ -141,6 +141,14 @@ struct domain *vmm_domain(struct vmm *vmm, const char *name)
     return NULL;
 }
 
+/* Ids follow each other; the first is 1, but for a domain that was saved, which is alone. */
+struct domain *vmm_domain_of_id(struct vmm *vmm, uint32_t domid)
+{
+    uint32_t i = vmm->n_domains > 0 ? domid - domain_id(vmm->domains[0]) : 0;
+
+    return i < vmm->n_domains ? vmm->domains[i] : NULL;
+}
+
 void vmm_no_keys(struct vmm *vmm) { link_focus(&vmm->link, 0); }
 
 static void unwatch_run(struct vmm *vmm)
@@ -206,7 +214,8 @@ static int init_domains(struct vmm *vmm, struct problem *problem)
         return problem_set(problem, -1, "no memory");
     for (size_t i = 0; i < vmm->config.n_domains; i++) {
         struct problem what;
-        struct domain *d = domain_create(vmm, &vmm->config.domains[i], (uint32_t)i + 1, &what);
+        const struct domain_config *config = &vmm->config.domains[i];
+        struct domain *d = domain_create(vmm, config, config->domid != 0 ? config->domid : (uint32_t)i + 1, &what);
 
         if (d == NULL)
             return problem_set(problem, -1, "domain \"%s\": %s", vmm->config.domains[i].name, what.text);
@@ -282,7 +291,8 @@ static void start_domains(struct vmm *vmm)
         if (domain_state(vmm->domains[i]) == DOMAIN_NEW && domain_start(vmm->domains[i], &problem) != 0) {
             if (vmm->config.restored != NULL)
                 save_forget(vmm->config.restored, domain_name(vmm->domains[i]));
-            vmm_print(vmm, "d%zu (%s) does not start: %s", i + 1, domain_name(vmm->domains[i]), problem.text);
+            vmm_print(vmm, "d%u (%s) does not start: %s", domain_id(vmm->domains[i]), domain_name(vmm->domains[i]),
+                      problem.text);
         }
 }
 
@@ -298,13 +308,13 @@ static int exit_status(struct vmm *vmm)
 static void greet(struct vmm *vmm)
 {
     for (size_t i = 0; i < vmm->n_domains; i++) {
-        vmm_print(vmm, "d%zu = %s", i + 1, domain_name(vmm->domains[i]));
+        vmm_print(vmm, "d%u = %s", domain_id(vmm->domains[i]), domain_name(vmm->domains[i]));
         if (domain_state(vmm->domains[i]) == DOMAIN_NEW)
             domain_join(vmm->domains[i]);
     }
     if (vmm->config.no_kvm.text[0] != '\0')
         vmm_print(vmm, "engine process, for KVM cannot be used: %s", vmm->config.no_kvm.text);
-    vc_focus_start(&vmm->focus, vmm->config.conswitch_to_xen ? 0 : 1);
+    vc_focus_start(&vmm->focus, vmm->config.conswitch_to_xen ? 0 : domain_id(vmm->domains[0]));
 }
 
 int vmm_run(struct vmm *vmm, struct problem *problem)

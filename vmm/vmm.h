@@ -79,6 +79,8 @@ void vmm_no_keys(struct vmm *vmm);
 void vmm_domain_off(struct vmm *vmm);
 /* By name; NULL: no such domain. */
 struct domain *vmm_domain(struct vmm *vmm, const char *name);
+/* By its id; NULL: there is none. Any thread, once they run. */
+struct domain *vmm_domain_of_id(struct vmm *vmm, uint32_t domid);
 uint64_t vmm_now_ms(void);
 
 /* place.c: the lock on our name, -1: somebody has it; the directory, NULL: none could be made; and away with both. */

@@ -179,5 +179,11 @@ struct vc_save_doors {
  */
 void vc_events_save(struct vc_events *e, const struct vc_save_doors *doors, struct vc_writer *w);
 int vc_events_restore(struct vc_events *e, const struct vc_save_doors *doors, struct vc_section *s);
+/*
+ * Before a restored domain runs, and when it can be interrupted: whoever has an event that is pending and not masked, or an upcall
+ * pending, gets an upcall once more. Pages are saved one after another: one may show an event that came meanwhile, and
+ * another, or the interrupt controller's state, not yet its upcall, which nobody would make then. Where the hypervisor delivers (deliver of vcons/events.h) that is its own to do.
+ */
+void vc_events_tell_again(struct vc_events *e);
 
 #endif

@@ -246,7 +246,7 @@ static void what_is_no_file(void **state)
         struct problem p;
 
         assert_int_equal(read_all(&p), -1);
-        assert_non_null(strstr(p.text, "format 9: expected 1"));
+        assert_non_null(strstr(p.text, "format 9: expected 2"));
     }
 }
 
@@ -380,6 +380,7 @@ static struct domain_config *sample(struct vmm_config *config)
     d->cmdline = strdup("quiet; \"x\" \\ ; spew 3");
     d->ramdisk = strdup("/a/ramdisk");
     d->vcpus = 3;
+    d->domid = 7;
     d->hold_ms = CONFIG_HOLD_FOREVER;
     d->on_crash = ACTION_PRESERVE;
     d->connected = CONNECTED_SERVICE;
@@ -402,7 +403,7 @@ static void configuration_comes_back(void **state)
 
     (void)state;
     vc_writer_init(&w, bytes, sizeof bytes);
-    save_config_write(d, &w);
+    save_config_write(d, d->domid, &w);
     assert_true(vc_writer_ok(&w));
     config_defaults(&read, NULL);
     assert_int_equal(save_config_read(&read, bytes, w.n, NULL, &p), 0);
@@ -413,6 +414,7 @@ static void configuration_comes_back(void **state)
     assert_string_equal(e->cmdline, d->cmdline);
     assert_string_equal(e->ramdisk, "/a/ramdisk");
     assert_int_equal(e->vcpus, 3);
+    assert_int_equal(e->domid, 7);
     assert_int_equal(e->hold_ms, CONFIG_HOLD_FOREVER);
     assert_int_equal(e->on_crash, ACTION_PRESERVE);
     assert_int_equal(e->connected, CONNECTED_SERVICE);
@@ -446,6 +448,8 @@ static void same_names(struct domain_config *d) { strcpy(d->consoles[1].name, "h
 static void a_path(struct domain_config *d) { strcpy(d->consoles[0].name, "../x"); }
 static void domain_path(struct domain_config *d) { strcpy(d->name, "../x"); }
 static void no_action(struct domain_config *d) { d->on_crash = (enum config_action)3; }
+static void no_domid(struct domain_config *d) { d->domid = 0; }
+static void reserved_domid(struct domain_config *d) { d->domid = 0x7ff0; }
 static void no_hold(struct domain_config *d) { d->hold_ms = -2; }
 static void a_newline(struct domain_config *d) { d->cmdline[0] = '\n'; }
 
@@ -471,6 +475,8 @@ static void configuration_refused(void **state)
                 {"a domain named as a path", domain_path},
                 {"an action that is none", no_action},
                 {"hold -2", no_hold},
+                {"domain 0", no_domid},
+                {"a domid of those that are reserved", reserved_domid},
                 {"a line break in the command line", a_newline}};
 
     (void)state;
@@ -483,7 +489,7 @@ static void configuration_refused(void **state)
 
         rows[i].spoil(d);
         vc_writer_init(&w, bytes, sizeof bytes);
-        save_config_write(d, &w);
+        save_config_write(d, d->domid, &w);
         config_defaults(&read, NULL);
         if (save_config_read(&read, bytes, w.n, NULL, &p) == 0 || strncmp(p.text, "damaged: ", 9) != 0)
             fail_msg("taken: %s: %s", rows[i].name, p.text);
@@ -501,7 +507,7 @@ static void configuration_cut(void **state)
 
     (void)state;
     vc_writer_init(&w, bytes, sizeof bytes);
-    save_config_write(d, &w);
+    save_config_write(d, d->domid, &w);
     for (size_t n = 0; n < w.n; n++) {
         uint8_t *cut = malloc(n + (n == 0));
         struct vmm_config read;

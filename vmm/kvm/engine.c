@@ -368,7 +368,8 @@ static const struct engine_events *events(void *engine) { return ((struct kvm_en
     .start = start, .kick = kick, .stop = stop, .reset = reset, .destroy = destroy, .translate = translate,            \
     .map_page = map_page, .time_ns = time_ns, .vcpu_initialise = vcpu_initialise, .vcpu_up = vcpu_up,                  \
     .vcpu_down = vcpu_down, .vcpu_is_up = vcpu_is_up, .upcall = upcall, .set_vector = set_vector, .placed = placed,    \
-    .latched = latched, .events = events, .uart = uart, .uarts = "type 16550, at most 4,", .irq_line = irq_line
+    .latched = latched, .events = events, .uart = uart, .uarts = "type 16550, at most 4,", .irq_line = irq_line,       \
+    .pause = kick, .save = kvm_save, .restore = kvm_restore
 
 static int check_kvm(const struct domain_config *config, struct problem *problem)
 {
@@ -381,14 +382,8 @@ static void *create_kvm(struct domain *d, const struct domain_config *config, st
     return create(d, config, &kvm_way_kvm, memory, problem);
 }
 
-const struct engine_ops engine_kvm = {.name = "kvm",
-                                      .usable = kvm_probe,
-                                      .check = check_kvm,
-                                      .create = create_kvm,
-                                      COMMON_OPERATIONS,
-                                      .pause = kick,
-                                      .save = kvm_save,
-                                      .restore = kvm_restore};
+const struct engine_ops engine_kvm = {
+    .name = "kvm", .usable = kvm_probe, .check = check_kvm, .create = create_kvm, COMMON_OPERATIONS};
 
 static bool usable_xen(struct problem *why)
 {

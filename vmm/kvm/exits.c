@@ -56,7 +56,11 @@ static enum exit_next serve_call_by_kvm(struct kvm_vcpu *v)
     for (unsigned i = 0; i < 6; i++)
         call.args[i] = run->xen.u.hcall.params[i];
     run->xen.u.hcall.result = (uint64_t)make_call(v, &call);
-    return EXIT_RUN;
+    if (!domain_call_again(v->engine->domain, v->cpu.id, call.args))
+        return EXIT_RUN;
+    v->again = true;
+    run->xen.u.hcall.result = run->xen.u.hcall.input; /* both are rax */
+    return cpu_set_call(&v->cpu, &call) == 0 ? EXIT_RUN : broken(v, "KVM takes no registers");
 }
 
 /* outsb comes with many bytes at once, one exit for up to a page of them. */

@@ -9,6 +9,7 @@
 #include "threads.h"
 #include "vcpu.h"
 #include "x86_64/lines.h"
+#include <vcons/save.h>
 
 #define KVM_ENGINE_PAGES_MAX 64u /* that map_page may have placed at a time */
 
@@ -33,6 +34,9 @@ struct kvm_way {
     void (*restarted)(struct kvm_vcpu *v);
     void (*after_exit)(struct kvm_vcpu *v); /* in its thread, before it goes on. NULL: nothing to do */
     const struct engine_events *events;     /* NULL: core delivers */
+    /* What of this way is in neither memory, vCPUs nor core; restore is the last of all. save.h. */
+    int (*save)(struct kvm_engine *e, struct vc_writer *w, struct problem *problem);
+    int (*restore)(struct kvm_engine *e, struct vc_reader *r, struct problem *problem);
 };
 
 extern const struct kvm_way kvm_way_kvm; /* way_kvm.c */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Saving on the way `kvm`: version 2: u32 2, u32 vCPUs; of each u32 up, halted, vector, 1 if a context waits, that context's bytes,
- * u64 where KVM's clock writes, and its state (x86_64/state.h); then the I/O APIC (x86_64/lines.h).
+ * Saving a machine of KVM's: version 2: u32 2, u32 vCPUs; of each u32 up, halted, vector, 1 if a context waits, that context's bytes,
+ * u64 where KVM's clock writes, and its state (x86_64/state.h); then the I/O APIC (x86_64/lines.h); then the way's own
+ * (way_xen_save.c; `kvm` has none).
  */
 #include "save.h"
 #include "kvm_engine.h"
@@ -12,7 +13,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define VERSION 2u
+#define VERSION        2u
+#define WAY_BYTES      8192u
+#define WAY_VCPU_BYTES 128u /* of a way, for each vCPU, at most */
 
 static int write_vcpu(const struct kvm_vcpu *v, const struct kvm_machine *m, struct vc_writer *w,
                       struct problem *problem)
@@ -29,7 +32,8 @@ static int write_vcpu(const struct kvm_vcpu *v, const struct kvm_machine *m, str
 int kvm_save(void *engine, void **bytes, size_t *n, struct problem *problem)
 {
     struct kvm_engine *e = engine;
-    size_t size = 8 + LINES_SAVE_BYTES + e->n_vcpus * (size_t)(STATE_BYTES + sizeof(struct vcpu_hvm_context) + 64);
+    size_t size = LINES_SAVE_BYTES + WAY_BYTES +
+                  e->n_vcpus * (size_t)(STATE_BYTES + sizeof(struct vcpu_hvm_context) + 64 + WAY_VCPU_BYTES);
     struct vc_writer w;
     int result = 0;
 
@@ -43,8 +47,10 @@ int kvm_save(void *engine, void **bytes, size_t *n, struct problem *problem)
         result = write_vcpu(&e->vcpus[i], &e->machine, &w, problem);
     if (result == 0 && lines_save(&e->lines, &w) != 0)
         result = problem_set(problem, -1, "KVM does not tell the state of its I/O APIC");
+    if (result == 0 && e->way->save != NULL)
+        result = e->way->save(e, &w, problem);
     *n = w.n;
-    return result;
+    return result != 0 || vc_writer_ok(&w) ? result : problem_set(problem, -1, "it has more state than expected");
 }
 
 static int read_vcpu(struct kvm_vcpu *v, const struct kvm_machine *m, struct vc_reader *r, struct problem *problem)
@@ -77,9 +83,9 @@ int kvm_restore(void *engine, const void *bytes, size_t n, uint64_t time_ns, str
             return -1;
     if (lines_restore(&e->lines, &r) != 0)
         return problem_set(problem, -1, "damaged: its interrupt lines are none of this domain's");
-    if (!vc_reader_done(&r))
-        return problem_set(problem, -1, "damaged: something stands behind its vCPUs");
     if (ioctl(e->machine.vm, KVM_SET_CLOCK, &clock) != 0)
         return problem_set(problem, -1, "KVM does not take the time: %s", strerror(errno));
-    return 0;
+    if (e->way->restore != NULL && e->way->restore(e, &r, problem) != 0)
+        return -1;
+    return vc_reader_done(&r) ? 0 : problem_set(problem, -1, "damaged: something stands behind its vCPUs");
 }

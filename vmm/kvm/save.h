@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * save.h: engine_ops.save and .restore of the way `kvm`.
+ * save.h: engine_ops.save and .restore of both ways.
  *
  * Lock:  as engine.h.
  * Trust: bytes of kvm_restore may be anything; registers are the guest's own, KVM checks what it could not run.

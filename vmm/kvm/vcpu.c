@@ -225,7 +225,7 @@ static void settle(struct kvm_vcpu *v)
     if (error == -EAGAIN)
         v->engine->way->restarted(v);
     if (v->again)
-        cpu_call_again(&v->cpu);
+        cpu_call_again(&v->cpu, v->engine->way->calls == KERNEL_CALLS_BY_PORT);
     v->again = false;
 }
 

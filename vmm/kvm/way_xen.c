@@ -54,8 +54,7 @@ int way_xen_set_vcpu(struct kvm_vcpu *v, uint16_t type, uint64_t gpa)
     return kvm_vcpu_ioctl(v, KVM_XEN_VCPU_SET_ATTR, &attr);
 }
 
-/* [told] */
-static void set_long_mode(struct kvm_engine *e, bool long_mode)
+void way_xen_latch(struct kvm_engine *e, bool long_mode)
 {
     e->long_mode = long_mode;
     way_xen_set_vm(e, &(struct kvm_xen_hvm_attr){.type = KVM_XEN_ATTR_TYPE_LONG_MODE, .u.long_mode = long_mode});
@@ -70,7 +69,7 @@ static int prepare(struct kvm_engine *e, struct problem *problem)
         return problem_set(problem, -1, "KVM_XEN cannot be switched on: %s", strerror(errno));
     way_xen_set_vm(
         e, &(struct kvm_xen_hvm_attr){.type = KVM_XEN_ATTR_TYPE_XEN_VERSION, .u.xen_version = e->config->xen_version});
-    set_long_mode(e, true); /* KVM begins with the 32-bit layout, Xen with the 64-bit one. No vCPU runs */
+    way_xen_latch(e, true); /* KVM begins with the 32-bit layout, Xen with the 64-bit one. No vCPU runs */
     e->shared_gpa = ENGINE_NOWHERE;
     memset(e->home, 0, sizeof e->home);
     e->machine.hypercall_msr = true;
@@ -178,7 +177,7 @@ static int placed(struct kvm_engine *e, enum engine_area area, uint32_t vcpu, ui
 static void latched(struct kvm_engine *e, bool long_mode)
 {
     pthread_mutex_lock(&e->told_lock);
-    set_long_mode(e, long_mode);
+    way_xen_latch(e, long_mode);
     pthread_mutex_unlock(&e->told_lock);
 }
 
@@ -307,4 +306,6 @@ const struct kvm_way kvm_way_xen = {
     .restarted = restarted,
     .after_exit = after_exit,
     .events = &events,
+    .save = way_xen_save,
+    .restore = way_xen_restore,
 };

@@ -33,4 +33,13 @@ uint8_t *way_xen_page(struct kvm_engine *e);
 int way_xen_place_info(struct kvm_vcpu *v, uint64_t gpa);
 int way_xen_place_page(struct kvm_engine *e, uint64_t gpa);
 
+/* [told] The layouts of both from now on. */
+void way_xen_latch(struct kvm_engine *e, bool long_mode);
+/* [told] This vCPU, which does not run, is to look at every port, if it has a vcpu_info. */
+void way_xen_mark_all(struct kvm_vcpu *v);
+
+/* way_xen_save.c: kvm_way.save and restore. */
+int way_xen_save(struct kvm_engine *e, struct vc_writer *w, struct problem *problem);
+int way_xen_restore(struct kvm_engine *e, struct vc_reader *r, struct problem *problem);
+
 #endif

@@ -52,6 +52,14 @@ static void mark_all(struct kvm_vcpu *v, uint8_t *info)
     way_xen_raise(v);
 }
 
+void way_xen_mark_all(struct kvm_vcpu *v)
+{
+    uint8_t *info = way_xen_info(v);
+
+    if (info != NULL)
+        mark_all(v, info);
+}
+
 /*
  * [told; claimed] Behind a switch: from is left, KVM writes there no more. What it wrote there after the content was copied is
  * made up for by the mark. Xen always marks a vcpu_info; with a vector of the vCPU's own that would cost the one interrupt
@@ -69,7 +77,7 @@ static void look_back(struct kvm_vcpu *v, const uint8_t *from)
 
 /*
  * Copy, switch, look back. KVM loses what it is to deliver while it has no place (-EINVAL), so there is none without one:
- * the content goes first, then KVM goes.
+ * the content goes first, then KVM goes. A domain that has yet to run is being restored: what it has there stays.
  */
 static int move_info(struct kvm_vcpu *v, uint64_t gpa)
 {
@@ -80,9 +88,9 @@ static int move_info(struct kvm_vcpu *v, uint64_t gpa)
         return -XEN_EINVAL;
     kvm_vcpu_claim(v);
     kvm_vcpu_await(v);
-    if (from != NULL)
+    if (kvm_threads_running(&v->engine->threads) && from != NULL)
         memmove(to, from, INFO_BYTES);
-    else
+    else if (kvm_threads_running(&v->engine->threads))
         memset(to, 0, INFO_BYTES);
     error = set_info(v, gpa);
     if (error == 0) {

@@ -246,3 +246,44 @@ void console_backend_remove(struct console_backend *b)
     (void)store_remove(b->store, path_of(b, BACKEND, "", path));
     *b = (struct console_backend){0};
 }
+
+/* ---- Save and restore ---- */
+
+void console_backend_save(const struct console_backend *b, struct vc_writer *w)
+{
+    vc_write_u32(w, b->frontend);
+    vc_write_u32(w, b->state);
+    vc_write_u32(w, b->unplugged);
+    vc_write_u32(w, b->page != NULL);
+    vc_write_u32(w, b->ring_ref);
+}
+
+void *console_backend_page(const struct console_backend *b) { return b->page; }
+
+/* The watch fires at once: a state in the nodes that is not the one that was seen last is then a change as any other. */
+int console_backend_restore(struct console_backend *b, struct store *s, uint32_t domid, uint32_t device,
+                            const struct console_backend_env *env, void *ctx, struct vc_reader *r)
+{
+    char path[PATH];
+    uint32_t unplugged, connected;
+
+    *b = (struct console_backend){.store = s, .env = env, .ctx = ctx, .domid = domid, .device = device};
+    b->frontend = vc_read_u32(r);
+    b->state = vc_read_u32(r);
+    unplugged = vc_read_u32(r);
+    connected = vc_read_u32(r);
+    b->ring_ref = vc_read_u32(r);
+    b->unplugged = unplugged == 1;
+    if (!vc_reader_ok(r) || b->frontend > XENBUS_CLOSED || b->state > XENBUS_CLOSED || unplugged > 1 || connected > 1)
+        goto forget;
+    if (connected == 1 && (b->page = env->map(ctx, b->ring_ref)) == NULL)
+        goto forget;
+    b->watch = store_watch(s, path_of(b, FRONTEND, "", path), frontend_changed, b);
+    if (b->watch != NULL)
+        return 0;
+    if (b->page != NULL)
+        env->unmap(ctx, b->ring_ref, b->page);
+forget:
+    *b = (struct console_backend){0};
+    return -1;
+}

@@ -57,6 +57,17 @@ int console_backend_add(struct console_backend *b, struct store *s, uint32_t dom
 void console_backend_unplug(struct console_backend *b);
 /* At once, whatever the guest does: closed, nodes gone, no more watch. A zeroed one: nothing to do. */
 void console_backend_remove(struct console_backend *b);
+/*
+ * Version 1: u32 the frontend's state as last seen, u32 ours, u32 1 if unplugged, u32 1 if connected, u32 ring-ref. restore: instead
+ * of console_backend_add, with the nodes as they were: a connected one maps its page and goes on with it; port and console the
+ * caller restores (binds and opens, as env's functions would). The bytes may be anything; -1: nothing is left then, but nodes.
+ */
+#define CONSOLE_BACKEND_SAVE_BYTES 20u
+void console_backend_save(const struct console_backend *b, struct vc_writer *w);
+int console_backend_restore(struct console_backend *b, struct store *s, uint32_t domid, uint32_t device,
+                            const struct console_backend_env *env, void *ctx, struct vc_reader *r);
+/* The page that it goes on with; NULL: not connected. */
+void *console_backend_page(const struct console_backend *b);
 /* Is the guest connected? */
 bool console_backend_connected(const struct console_backend *b);
 

@@ -56,8 +56,6 @@ void store_ring_detach(struct store_ring *r)
 
 uint32_t store_ring_error(const struct store_ring *r) { return r->error; }
 
-bool store_ring_idle(const struct store_ring *r) { return r->got == 0 && r->queue.prod == r->queue.cons; }
-
 /* xenstore-ring.txt, "The ring reconnection feature": everything is dropped, then connection says so. */
 static void reconnect(struct store_ring *r)
 {

@@ -53,8 +53,15 @@ void store_ring_detach(struct store_ring *r); /* a zeroed or a detached one: not
 /* The guest kicked, or work() was called: everything that can move moves. True: it used its budget up; call it again
  * when others had their turn. */
 bool store_ring_serve(struct store_ring *r);
-/* Nothing is under way: no part of a request has been taken, and no reply or event waits for room in the page. */
-bool store_ring_idle(const struct store_ring *r);
+/*
+ * Version 1: u32 error, u32 bytes of a request that have come, these; u32 bytes that wait for room in the page, these; then as
+ * store_conn_save. What is in the page is saved with that. restore: as store_ring_attach, with the page as it was; the bytes may
+ * be anything: false: no memory, or no connection was like that, and it is to be detached.
+ */
+#define STORE_RING_SAVE_BYTES (12u + STORE_MESSAGE_MAX + STORE_RING_QUEUE)
+void store_ring_save(const struct store_ring *r, struct vc_writer *w);
+bool store_ring_restore(struct store_ring *r, struct store *s, uint32_t domid, struct xenstore_domain_interface *page,
+                        const struct store_ring_env *env, void *ctx, struct vc_reader *reader);
 /* Does it stand still for what the guest did? The XENSTORE_ERROR_ number, 0 for none. */
 uint32_t store_ring_error(const struct store_ring *r);
 

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <vcons/save.h>
 #include <vcons/wire/xenstore.h>
 
 #define STORE_MESSAGE_MAX (sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX)
@@ -107,6 +108,27 @@ int64_t store_owner(struct store *s, const char *path);
 struct store_watch;
 struct store_watch *store_watch(struct store *s, const char *path, void (*changed)(void *ctx), void *ctx);
 void store_unwatch(struct store *s, struct store_watch *watch); /* NULL is none; also from within changed() */
+
+/* ---- Save and restore: vcons/save.h. Bytes may be anything; what a file makes this keep counts as what a guest does. ---- */
+
+/*
+ * Version 1: of each node, from the root down, those below it right after it, u32 depth, u32 domid that pays, u32 permissions, u32
+ * bytes of its name, u32 bytes of its value, of each permission u32 domid, u32 1 read, 2 write, 256 it names nobody; name,
+ * value. At the end u32 all ones.
+ * restore: into a store that was just made, domid introduced, with no watch of the inside yet. False: it is no tree, or one
+ * that domid could not have; the store is to be destroyed then. No watch fires.
+ */
+size_t store_save_bytes(const struct store *s); /* at most, with all connections */
+void store_save(const struct store *s, struct vc_writer *w);
+bool store_restore(struct store *s, uint32_t domid, struct vc_reader *r);
+/*
+ * Version 1: u32 watches; of each u32 bytes of its path, u32 of its token, u32 bytes that its events leave out, u32 1 if an
+ * event had no room; path, token. u32 the last transaction's id, u32 transactions, of each u32 id.
+ * restore: into a connection that was just made. Transactions come back, but what they looked at counts as changed: they end with
+ * EAGAIN, as those do that somebody overtook.
+ */
+void store_conn_save(const struct store_conn *c, struct vc_writer *w);
+bool store_conn_restore(struct store_conn *c, struct vc_reader *r);
 
 /* For tests and for people: what a domain has now. */
 struct store_usage {

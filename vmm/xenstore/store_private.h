@@ -78,6 +78,7 @@ struct xs_transaction {
     struct xs_touched *first, **last;
     struct xs_delta *deltas;
     bool failed; /* something in it did: it cannot be committed */
+    bool stale;  /* what it looked at counts as changed: it was restored */
 };
 
 struct store_conn {

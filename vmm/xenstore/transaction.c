@@ -197,6 +197,8 @@ static int commit(struct store *s, const struct xs_domain *d, struct xs_transact
 {
     struct xs_node *merged;
 
+    if (t->stale)
+        return EAGAIN;
     if (t->failed)
         return ENOMEM;
     if (over_quota(s, t, d))

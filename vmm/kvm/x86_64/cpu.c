@@ -10,7 +10,8 @@
 #include <unistd.h>
 #include <vcons/wire/callpage.h>
 
-#define CALL_BYTES 2u   /* of `out` to a port of one byte, in the hypercall page and at call sites */
+#define OUT_BYTES  2u   /* of `out` to a port of one byte, in the hypercall page and at call sites */
+#define CALL_BYTES 3u   /* of vmcall and vmmcall */
 #define CPUID_MAX  256u /* KVM's own limit */
 #define XEN_LEAVES 0x40000000u
 
@@ -426,13 +427,13 @@ int cpu_set_call(struct kvm_cpu *c, const struct cpu_call *call)
 }
 
 /* Where an exit finds the instruction pointer, before or behind its `out`, is this or that KVM's; behind it when it is complete. */
-int cpu_call_again(struct kvm_cpu *c)
+int cpu_call_again(struct kvm_cpu *c, bool by_port)
 {
     struct kvm_regs r;
 
     if (ioctl(c->fd, KVM_GET_REGS, &r) < 0)
         return -errno;
-    r.rip -= CALL_BYTES;
+    r.rip -= by_port ? OUT_BYTES : CALL_BYTES;
     return ioctl(c->fd, KVM_SET_REGS, &r) < 0 ? -errno : 0;
 }
 

@@ -60,7 +60,7 @@ int cpu_get_call(struct kvm_cpu *c, struct cpu_call *call);
 int cpu_set_result(struct kvm_cpu *c, int64_t result);
 /* The arguments of a call that is to be made again; and, when its exit is complete, back to the instruction that makes it. */
 int cpu_set_call(struct kvm_cpu *c, const struct cpu_call *call);
-int cpu_call_again(struct kvm_cpu *c);
+int cpu_call_again(struct kvm_cpu *c, bool by_port);
 bool cpu_in_long_mode(struct kvm_cpu *c);
 /* Where a virtual address is; in the vCPU's own thread. */
 bool cpu_translate(struct kvm_cpu *c, uint64_t gva, uint64_t *gpa);

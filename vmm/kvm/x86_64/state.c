@@ -132,15 +132,40 @@ static int read_msrs(const struct kvm_cpu *c, const struct kvm_machine *m, struc
 
 /* ---- All of it. ---- */
 
+/* A guest that has begun to be a hypervisor itself has state that none of the parts holds. */
+static bool is_hypervisor(const struct kvm_cpu *c)
+{
+    union {
+        struct kvm_nested_state state;
+        uint8_t bytes[16384];
+    } *nested = calloc(1, sizeof *nested);
+    bool is = nested == NULL;
+
+    if (nested == NULL)
+        return is;
+    nested->state.size = sizeof *nested;
+    if (ioctl(c->fd, KVM_GET_NESTED_STATE, nested) == 0)
+        is = (nested->state.flags & (KVM_STATE_NESTED_GUEST_MODE | KVM_STATE_NESTED_RUN_PENDING)) != 0 ||
+             (nested->state.format == KVM_STATE_NESTED_FORMAT_VMX && nested->state.hdr.vmx.vmxon_pa != UINT64_MAX);
+    free(nested);
+    return is;
+}
+
 int state_write(const struct kvm_cpu *c, const struct kvm_machine *m, struct vc_writer *w, struct problem *problem)
 {
+    struct kvm_mp_state taken;
     union part part;
 
+    if (is_hypervisor(c))
+        return problem_set(problem, -1, "it runs virtual machines of its own, which are not saved");
+    (void)ioctl(c->fd, KVM_GET_MP_STATE, &taken); /* takes an INIT or SIPI that waits, before registers are looked at */
     for (size_t i = 0; i < N_PARTS; i++) {
         bool told;
 
         memset(&part, 0, sizeof part);
-        told = ioctl(c->fd, parts[i].get, &part) == 0;
+        told = ioctl(c->fd, parts[i].get, &part) == 0 &&
+               (parts[i].get != KVM_GET_XCRS ||
+                part.xcrs.nr_xcrs > 0); /* a processor without XSAVE tells of none, and takes none */
         if (!told && parts[i].needed)
             return problem_set(problem, -1, "KVM does not tell a vCPU's %s: %s", parts[i].name, strerror(errno));
         vc_write_u32(w, told);

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=dash source=tests/lab/cases/lib.sh
+# stock_save-VCPUS: Debian's kernel is saved and restored twice while it computes, prints and has hvc1 open. Its shell goes on
+# in the middle of its word, both consoles' logs are complete, and all its processors and clocks go on.
+. "$CASES/cases/lib.sh"
+vcpus=$1
+ramdisk initrd
+cat >save.conf <<END
+hypervisor { name = "lab" console = none }
+domain "deb" { kernel = "/l2/vmlinux" ramdisk = "$PWD/initrd" engine = $WAY memory = 192M vcpus = $vcpus hold = forever
+    cmdline = "console=hvc0 loglevel=8"
+    console "hvc0" { type = xen }
+    console "hvc1" { type = xen } }
+END
+service
+logged() { grep -qs -- "$2" "log/deb/$1"/[0-9]*.log; }
+said() {
+    trap 'tail -n 30 log/deb/hvc0/*.log vmm.out; vcons ls' EXIT
+    wait_for "'$2' on $1" logged "$1" "$2"
+    echo "$(cut -d' ' -f1 /proc/uptime): $1 said $2"
+    trap - EXIT
+}
+# again - saved, and restored
+again() {
+    vcons save deb deb.saved || fail "it is not saved"
+    vcons restore deb.saved || fail "it is not restored"
+    rm deb.saved
+    echo "$(cut -d' ' -f1 /proc/uptime): saved and restored"
+}
+
+vcons-vmm save.conf >vmm.out 2>&1 &
+WAIT_S=$((150 + 20 * vcpus)) said hvc0 'guest# '
+vcons send deb 'until [ -c /dev/hvc1 ]; do sleep 0.1; done; stty -F /dev/hvc1 raw -echo; echo the"re"'
+said hvc0 '^there'
+again
+vcons send deb 'echo here $((6*7)) $(nproc)'
+said hvc0 "^here 42 $vcpus"
+# Busy on all processors, and on both consoles.
+vcons send deb 'for i in $(seq $(nproc)); do (while :; do :; done) & done; seq 2000 >/dev/hvc1 & seq 3000; echo first "done"'
+said hvc0 '^50.$'
+again
+said hvc0 '^first done'
+wait_for "the end of hvc1" logged hvc1 '^2000'
+vcons send deb '(read -r line; echo "second got $line") </dev/hvc1 >/dev/hvc1 & sleep 1; echo slept well'
+said hvc0 '^slept well'
+vcons send deb/hvc1 hello
+wait_for "the answer on hvc1" logged hvc1 'second got hello'
+vcons send deb 'dmesg -n 1; dmesg >/d; echo D-"BEGIN"; cat /d; echo D-"END"'
+said hvc0 '^D-END'
+vcons send -n deb 'poweroff -f
+' || true
+wait_for "its end" sh -c "vcons ls | grep -q '^deb/hvc0 .* off '"
+log_of deb/hvc0 >log.deb
+seq 3000 >wanted
+tr -d '\r' <log.deb | sed -n '/^1$/,/^first done/p' | grep -x '[0-9][0-9]*' >first || true
+same wanted first
+seq 2000 >wanted
+log_of deb/hvc1 | tr -d '\r' | grep -x '[0-9][0-9]*' >second || true
+same wanted second
+grep -E 'BUG|soft lockup|rcu.*stall|Call Trace' log.deb && fail "the guest complains"
+exit 0
