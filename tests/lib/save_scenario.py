@@ -146,7 +146,7 @@ def spews(place):
         points, begun, console = 0, time.monotonic(), f'{way}/hvc0'
         start(place, way, f'quiet; spew {LINES}; poweroff', more)
         vcons.wait_for(lambda: log_size(place, console) > 0, f'output of {way}')
-        while points < POINTS and time.monotonic() < begun + SECONDS and save_and_restore(place, saver, way, points):
+        while (points < 2 or (points < POINTS and time.monotonic() < begun + SECONDS)) and save_and_restore(place, saver, way, points):
             points += 1
         run(place, 'stop', way)  # unless it is done
         vcons.wait_for(lambda: state(place, console) == 'off', f'the end of {way}', vcons.WAIT_S * 4)
