@@ -50,10 +50,11 @@ for d in off wild edges holes; do
     has out "($d) powered off"
 done
 has out "(reset) reboots"
-# One that spins for ever, in a fault without a handler, ends when it is asked to.
+# One that spins for ever, in a fault without a handler, is reset, and ends, when somebody asks for it.
 echo 'domain "nowhere" { kernel = "./nowhere" engine = kvm memory = 8M vcpus = 4 }' >spin.conf
 vcons-vmm spin.conf </dev/null >spun 2>&1 &
 wait_for "the domain that spins" sh -c 'vcons ls | grep -q "^nowhere/uart .*running"'
-usleep 300000
+vcons reset nowhere
+wait_for "its second boot" sh -c 'vcons ls --json | grep -qE "\"boots\": *2"'
 kill -TERM $!
 wait $! || fail "the hypervisor of a domain that spins says $?"
