@@ -13,9 +13,9 @@ import spew
 from hypervisor import Hypervisor, domain, log_of
 from vcons import LONG, Place, program, skip, stop, wait_for
 
-LINES = 20_000 if LONG else 2_000
-KILLS = 200 if LONG else 10
-POINTS = 30 if LONG else 3
+LINES = 20_000 if LONG else 1_500
+KILLS = 200 if LONG else 6
+POINTS = 30 if LONG else 2
 PASTE = 5000
 GAP, RESTORED, BROKEN = 4, 12, 8
 PROMPT = "tiny> "
