@@ -27,7 +27,7 @@ struct uart_suite {
 };
 extern const struct uart_suite uart_suite_pl011, uart_suite_sbsa, uart_suite_16550;
 
-/* Until the register, of so many bytes, has this value under the mask; false: not within seconds. */
+/* Until the register, of so many bytes, has this value under the mask; false: not within a minute. */
 bool uart_soon(const struct uart *u, uint32_t offset, uint32_t width, uint32_t mask, uint32_t value);
 /* Until the next interrupt after n; false: none came. With `interrupts` only. */
 bool uart_soon_interrupts(const struct uart *u, uint64_t n);
