@@ -15,10 +15,9 @@ END
 service
 logged() { grep -qs -- "$2" "log/deb/$1"/[0-9]*.log; }
 said() {
-    trap 'tail -n 30 log/deb/hvc0/*.log vmm.out; vcons ls' EXIT
-    wait_for "'$2' on $1" logged "$1" "$2"
+    wait_for "'$2' on $1" logged "$1" "$2\|Kernel panic"
+    ! logged hvc0 'Kernel panic' || { grep -h -m 1 -A 60 'BUG:\|PANIC:\|Oops' log/deb/hvc0/0*.log; fail "the guest panicked"; }
     echo "$(cut -d' ' -f1 /proc/uptime): $1 said $2"
-    trap - EXIT
 }
 # again - saved, and restored
 again() {
