@@ -233,7 +233,7 @@ void uart_tick(struct door *door)
 {
     struct door_uart *u = &door->uart;
 
-    if (!u->open || u->due_ms > vmm_now_ms())
+    if (u->due_ms == UINT64_MAX || u->due_ms > vmm_now_ms())
         return;
     u->due_ms = UINT64_MAX;
     u->chip->timer(u);
@@ -301,6 +301,7 @@ static bool access_uart(struct domain *d, enum engine_space space, uint64_t addr
     u = &door->uart;
     address -= u->place.address;
     console_lock(&door->console);
+    uart_tick(door); /* a guest that polls leaves the loop little of the lock */
     if (write)
         write_register(door, address, width, (uint32_t)*value);
     else
