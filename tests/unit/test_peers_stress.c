@@ -142,7 +142,8 @@ static bool pending(struct domain *d, uint32_t port)
     struct shared_info_x86_64 *info = (void *)(d->memory.base + SHARED * XEN_PAGE_BYTES);
 
     return (__atomic_fetch_and(&info->evtchn_pending[port / 64], ~(UINT64_C(1) << port % 64), __ATOMIC_SEQ_CST) >>
-                port % 64 & 1) != 0;
+                port % 64 &
+            1) != 0;
 }
 
 /* ---- The two. ---- */
@@ -213,7 +214,7 @@ static void peers_survive_reboots(void **state)
             uv_sleep(number % 4);
         atomic_store(&r->stop, number);
         pthread_join(vcpu, NULL);
-        guest_reset(d); /* as the loop does after a run, whoever is at its ports */
+        guest_reset(d);                 /* as the loop does after a run, whoever is at its ports */
         memset(d->memory.base, 0, RAM); /* nobody writes to it any more */
         boot(d);
     }

@@ -252,8 +252,8 @@ static void rig_broken(void *ctx, enum vc_pvcons_reason reason)
     ((struct rig *)ctx)->broken++;
     ((struct rig *)ctx)->reason = reason;
 }
-static const struct vc_pvcons_env rig_env = {rig_out, rig_in, rig_bind, rig_unbind, rig_notify, rig_now,
-                                              rig_broken, NULL};
+static const struct vc_pvcons_env rig_env = {rig_out,    rig_in,  rig_bind,   rig_unbind,
+                                             rig_notify, rig_now, rig_broken, NULL};
 
 static struct rig *rig_new(void)
 {
