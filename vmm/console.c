@@ -249,6 +249,16 @@ void console_post(struct console *c, enum vc_line_event_kind kind, uint64_t valu
     }
 }
 
+uint32_t console_room(struct console *c)
+{
+    uint32_t room;
+
+    if (c->broken || c->flow != CONSOLE_FLOWS || !tail_empty(&c->tail) ||
+        checked(c, vc_source_room(&c->source, &room)) != VC_OK)
+        return 0;
+    return room;
+}
+
 void console_wait(struct console *c, unsigned slice_ms)
 {
     struct timespec t;

@@ -102,6 +102,8 @@ void console_finish(struct console *c);
 
 /* [locked] Offer n bytes; how many were taken, 0..n. Never waits. Less than n: held; offer the rest after `room`. */
 uint32_t console_put(struct console *c, const void *bytes, uint32_t n);
+/* [locked] How many bytes a put would take into the line now; 0 also where it would take them into the tail. */
+uint32_t console_room(struct console *c);
 /* [locked] Something that has its place here in the stream. Never fails: it waits in line with the tail. */
 void console_post(struct console *c, enum vc_line_event_kind kind, uint64_t value);
 /* [locked] After a put that was held: wait until it is worth another try, at most slice_ms; the lock is dropped. */

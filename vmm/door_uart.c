@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "door_uart.h"
 #include "domain_door.h"
+#include "uart_chip.h"
 #include "vmm.h"
 #include <stdlib.h>
 #include <vcons/error.h>
@@ -8,21 +9,7 @@
 #define NS_PER_MS     UINT64_C(1000000)
 #define WAIT_SLICE_MS 50u /* a held writer looks at the clock and at domain_stopping so often */
 
-/* ---- The two kinds of UART that core has, as one. ---- */
-
-struct uart_chip {
-    uint32_t tag; /* of its saved state */
-    void (*init)(struct door_uart *u, const struct vc_uart_env *env, struct door *door);
-    void (*read)(struct door_uart *u, uint64_t offset, uint32_t width, uint32_t *value);
-    void (*write)(struct door_uart *u, uint64_t offset, uint32_t width, uint32_t value);
-    uint32_t (*input)(struct door_uart *u, const uint8_t *bytes, uint32_t n);
-    bool (*send_break)(struct door_uart *u);
-    void (*output_room)(struct door_uart *u);
-    void (*timer)(struct door_uart *u);
-    uint64_t (*dropped)(const struct door_uart *u);
-    void (*save)(const struct door_uart *u, struct vc_writer *w);
-    int (*restore)(struct door_uart *u, struct vc_section *s);
-};
+/* ---- The two kinds of UART. ---- */
 
 static void pl011_init(struct door_uart *u, const struct vc_uart_env *env, struct door *door)
 {
@@ -39,6 +26,16 @@ static void pl011_write(struct door_uart *u, uint64_t offset, uint32_t width, ui
     vc_pl011_write(&u->pl011, offset, width, value);
 }
 
+static void pl011_write_batch(struct door_uart *u, const struct vc_uart_write *writes, uint32_t n)
+{
+    vc_pl011_write_batch(&u->pl011, writes, n);
+}
+
+static bool pl011_zone(const struct door_uart *u, bool is, uint32_t line_room, uint32_t ring_entries)
+{
+    return vc_pl011_zone(&u->pl011, is, line_room, ring_entries);
+}
+
 static uint32_t pl011_input(struct door_uart *u, const uint8_t *bytes, uint32_t n)
 {
     return vc_pl011_input(&u->pl011, bytes, n);
@@ -52,9 +49,12 @@ static void pl011_save(const struct door_uart *u, struct vc_writer *w) { vc_pl01
 static int pl011_restore(struct door_uart *u, struct vc_section *s) { return vc_pl011_restore(&u->pl011, s); }
 
 static const struct uart_chip chip_pl011 = {.tag = VC_SAVE_PL011,
+                                            .data_bytes = 4,
                                             .init = pl011_init,
                                             .read = pl011_read,
                                             .write = pl011_write,
+                                            .write_batch = pl011_write_batch,
+                                            .zone = pl011_zone,
                                             .input = pl011_input,
                                             .send_break = pl011_break,
                                             .output_room = pl011_output_room,
@@ -78,6 +78,16 @@ static void ns16550_write(struct door_uart *u, uint64_t offset, uint32_t width, 
     vc_16550_write(&u->ns16550, offset, width, value);
 }
 
+static void ns16550_write_batch(struct door_uart *u, const struct vc_uart_write *writes, uint32_t n)
+{
+    vc_16550_write_batch(&u->ns16550, writes, n);
+}
+
+static bool ns16550_zone(const struct door_uart *u, bool is, uint32_t line_room, uint32_t ring_entries)
+{
+    return vc_16550_zone(&u->ns16550, is, line_room, ring_entries);
+}
+
 static uint32_t ns16550_input(struct door_uart *u, const uint8_t *bytes, uint32_t n)
 {
     return vc_16550_input(&u->ns16550, bytes, n);
@@ -91,9 +101,12 @@ static void ns16550_save(const struct door_uart *u, struct vc_writer *w) { vc_16
 static int ns16550_restore(struct door_uart *u, struct vc_section *s) { return vc_16550_restore(&u->ns16550, s); }
 
 static const struct uart_chip chip_16550 = {.tag = VC_SAVE_16550,
+                                            .data_bytes = 1,
                                             .init = ns16550_init,
                                             .read = ns16550_read,
                                             .write = ns16550_write,
+                                            .write_batch = ns16550_write_batch,
+                                            .zone = ns16550_zone,
                                             .input = ns16550_input,
                                             .send_break = ns16550_break,
                                             .output_room = ns16550_output_room,
@@ -182,6 +195,7 @@ int uart_open(struct door *door, struct problem *problem)
 
 void uart_close(struct door *door)
 {
+    uart_zone_close(door);
     if (door->uart.open && door->uart.has_ring)
         vc_events_close(&door->domain->events, door->port, &door->to);
     door->uart.open = false;
@@ -219,14 +233,16 @@ static void offer_input(struct door *door)
 bool uart_serve(struct door *door)
 {
     struct door_uart *u = &door->uart;
+    bool taken;
 
     if (!u->open)
         return true;
+    taken = uart_zone_take(door);
     u->out_waits = false;
     u->chip->output_room(u);
     if (!domain_stopping(door->domain))
         offer_input(door);
-    return !u->out_waits;
+    return taken && !u->out_waits;
 }
 
 void uart_tick(struct door *door)
@@ -235,6 +251,7 @@ void uart_tick(struct door *door)
 
     if (u->due_ms == UINT64_MAX || u->due_ms > vmm_now_ms())
         return;
+    uart_zone_take(door);
     u->due_ms = UINT64_MAX;
     u->chip->timer(u);
 }
@@ -242,8 +259,10 @@ void uart_tick(struct door *door)
 uint64_t uart_deadline(struct door *door)
 {
     struct door_uart *u = &door->uart;
+    uint64_t flush_ms = uart_zone_deadline(door);
 
     u->looked_ms = u->open ? u->due_ms : UINT64_MAX;
+    u->looked_ms = flush_ms < u->looked_ms ? flush_ms : u->looked_ms;
     return u->looked_ms;
 }
 
@@ -251,6 +270,7 @@ void uart_break(struct door *door)
 {
     if (!door->uart.open)
         return;
+    uart_zone_take(door);
     door->uart.break_waits = true;
     offer_input(door);
 }
@@ -301,6 +321,8 @@ static bool access_uart(struct domain *d, enum engine_space space, uint64_t addr
     u = &door->uart;
     address -= u->place.address;
     console_lock(&door->console);
+    while (!uart_zone_take(door) && !domain_stopping(d))
+        console_wait(&door->console, WAIT_SLICE_MS); /* as for a byte that is written now */
     uart_tick(door); /* a guest that polls leaves the loop little of the lock */
     if (write)
         write_register(door, address, width, (uint32_t)*value);
@@ -360,6 +382,8 @@ static int put_back(struct door *door)
 
 int uart_save(struct door *door, struct vc_writer *w)
 {
+    if (door->uart.zone.kept)
+        return -1; /* the line, broken, has no room for what was recorded, and a file has none either */
     door->uart.chip->save(&door->uart, w);
     return put_back(door);
 }

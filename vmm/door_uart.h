@@ -15,12 +15,13 @@
 #define VCONS_VMM_DOOR_UART_H
 #include "config.h"
 #include "engine.h"
+#include "uart_zone.h"
 #include <vcons/ns16550.h>
 #include <vcons/pl011.h>
 #include <vcons/save.h>
 
 struct door;
-struct uart_chip; /* door_uart.c */
+struct uart_chip; /* uart_chip.h */
 
 struct door_uart {
     struct engine_uart place; /* constant */
@@ -31,6 +32,7 @@ struct door_uart {
         struct vc_pl011 pl011;
         struct vc_16550 ns16550;
     };
+    struct uart_zone zone;
     bool open;                   /* between door_open and door_close: the engine is there */
     bool out_waits;              /* the line took less than was offered: the rest is in the FIFO */
     bool wants_input;            /* it can take what it refused before */
@@ -54,7 +56,8 @@ uint64_t uart_deadline(struct door *door);
 /* [locked] A viewer sent a break. */
 void uart_break(struct door *door);
 
-/* [locked] Its state, while the door is frozen. Input that it has not taken goes back to what the door keeps; -1: no memory. */
+/* [locked] Its state, while the door is frozen. Input that it has not taken goes back to what the door keeps; -1: no memory,
+ * or writes of its guest's are recorded for which a broken line has no room. */
 int uart_save(struct door *door, struct vc_writer *w);
 /* [locked] Instead of uart_open. False: no state of such a UART. */
 bool uart_restore(struct door *door, struct vc_reader *r);

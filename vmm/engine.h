@@ -36,6 +36,7 @@ struct domain;           /* domain.h */
 struct domain_config;    /* config.h */
 struct vcpu_hvm_context; /* wire/xen.h */
 struct vc_event_binding; /* vcons/events.h */
+struct vc_uart_write;    /* vcons/uart.h */
 
 #define ENGINE_ALL_VCPUS UINT32_MAX
 #define ENGINE_NOWHERE   UINT64_MAX /* as a guest physical address */
@@ -71,6 +72,10 @@ struct engine_uart {
     uint32_t bytes; /* from address on; 0: no UART */
     uint32_t line;  /* its interrupt, for irq_line */
 };
+
+/* So many of a guest's writes an engine records at most, and hands over: n in order, of which taken are done with. */
+#define ENGINE_RECORDED_MAX 170u
+typedef uint32_t engine_take(void *ctx, const struct vc_uart_write *writes, uint32_t n);
 
 struct engine_ops {
     const char *name; /* the word of the configuration, and of ADD on the link */
@@ -171,6 +176,14 @@ struct engine_ops {
     const char *uarts; /* which those are, for people: "type 16550, at most 4" */
     /* The interrupt line of a device has changed to level. Any thread, under the device's lock; never waits. */
     void (*irq_line)(void *engine, uint32_t line, bool level);
+    /*
+     * zone: the guest's writes to the first so many bytes of that UART are recorded, instead of coming to domain_access each;
+     * or they no longer are, and none is by the time it returns. One UART at a time, until all of its are taken. False: not
+     * here, or not now. recorded: hand over what was recorded for that UART, in order, to take; what that does not take
+     * comes again next time. False: there is such. Any thread, under the device's lock. NULL, both: nothing is recorded.
+     */
+    bool (*zone)(void *engine, const struct engine_uart *uart, uint32_t bytes, bool on);
+    bool (*recorded)(void *engine, const struct engine_uart *uart, engine_take *take, void *ctx);
     bool uart_by_default; /* a domain that names no console has one of type pl011: its guests know no other */
 
     /*

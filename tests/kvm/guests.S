@@ -154,6 +154,16 @@ guest_wait:
     hlt
     jmp guest_wait
 
+/* 80 bytes to a port of a UART's, the number of the last of them 1; then off. */
+    .globl guest_write
+guest_write:
+    movw $0x3f8, %dx
+    movl $80, %ecx
+1:  movb %cl, %al
+    outb %al, %dx
+    loop 1b
+    jmp off
+
 /* The ways to an end. */
     .globl guest_down, guest_fault, guest_bad_page, guest_poison
 guest_down:

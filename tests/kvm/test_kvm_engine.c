@@ -9,11 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <vcons/uart.h>
 #include <vcons/wire/callpage.h>
 #include <vcons/wire/xen.h>
 
 extern const uint8_t guest_ports[], guest_call32[], guest_call64[], guest_user[], guest_spin[], guest_print[],
-    guest_call[], guest_wait[], guest_down[], guest_fault[], guest_bad_page[], guest_poison[];
+    guest_call[], guest_wait[], guest_down[], guest_fault[], guest_bad_page[], guest_poison[], guest_write[];
 
 /* ---- What a guest sees */
 
@@ -157,6 +158,66 @@ static void a_reset_starts_from_zero(void **state)
     run_finish(&r);
 }
 
+/* ---- Writes that KVM records. ---- */
+
+struct got {
+    uint32_t n;
+    uint8_t bytes[256];
+};
+
+static uint32_t take(void *ctx, const struct vc_uart_write *writes, uint32_t n)
+{
+    struct got *got = ctx;
+
+    for (uint32_t i = 0; i < n; i++) {
+        assert_int_equal(writes[i].offset, 0);
+        assert_int_equal(writes[i].width, 1);
+        got->bytes[got->n++ % sizeof got->bytes] = (uint8_t)writes[i].value;
+    }
+    return n;
+}
+
+static unsigned run_writes(struct run *r)
+{
+    unsigned before = r->domain.exits;
+
+    atomic_store(&r->domain.stopping, false);
+    r->domain.ends = 0;
+    run_start(r);
+    run_wait(r, SIZE_MAX, SIZE_MAX);
+    run_stop(r);
+    assert_string_equal(r->domain.crashed, "");
+    return r->domain.exits - before;
+}
+
+static void writes_are_recorded_in_order(void **state)
+{
+    struct engine_uart com1, com2;
+    struct got got = {0};
+    struct run r;
+
+    (void)state;
+    run_create(&r, guest_write);
+    assert_true(engine_kvm.uart(DOOR_16550, 0, &com1) && engine_kvm.uart(DOOR_16550, 1, &com2));
+    if (!engine_kvm.zone(r.domain.engine, &com1, 1, true)) {
+        run_finish(&r);
+        skip(); /* a KVM that records nothing of ports */
+    }
+    assert_false(engine_kvm.zone(r.domain.engine, &com2, 1, true)); /* one at a time */
+    assert_true(run_writes(&r) < 10);
+    assert_true(engine_kvm.zone(r.domain.engine, &com1, 1, false));
+    assert_true(engine_kvm.recorded(r.domain.engine, &com1, take, &got));
+    assert_int_equal(got.n, 80);
+    for (uint32_t i = 0; i < 80; i++)
+        assert_int_equal(got.bytes[i], 80 - i);
+    assert_true(engine_kvm.zone(r.domain.engine, &com2, 1, true)); /* all are taken */
+    assert_int_equal(engine_kvm.reset(r.domain.engine, &r.error), 0);
+    assert_true(run_writes(&r) >= 80); /* of a new machine nothing is recorded */
+    assert_true(engine_kvm.recorded(r.domain.engine, &com1, take, &got));
+    assert_int_equal(got.n, 80);
+    run_finish(&r);
+}
+
 static void write_file(const char *path, const void *bytes, size_t n)
 {
     FILE *f = fopen(path, "w");
@@ -228,6 +289,7 @@ int main(void)
         cmocka_unit_test(halting_for_ever_switches_off),
         cmocka_unit_test(any_guest_is_stopped),
         cmocka_unit_test(a_reset_starts_from_zero),
+        cmocka_unit_test(writes_are_recorded_in_order),
         cmocka_unit_test(a_kernel_that_cannot_be_loaded_is_refused),
         cmocka_unit_test(one_hundred_machines_leave_nothing_open),
     };

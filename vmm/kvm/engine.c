@@ -106,6 +106,7 @@ static int make_machine(struct kvm_engine *e, struct problem *problem)
     for (uint32_t i = 0; i < e->n_vcpus; i++)
         if (make_vcpu(e, i, problem) != 0)
             return -1;
+    kvm_coalesced_attach(&e->coalesced, &e->machine, &e->vcpus[0].cpu);
     atomic_store(&e->vcpus[0].up, true);
     return cpu_enter_at(&e->vcpus[0].cpu, e->kernel.elf.pvh_entry, (uint32_t)start_info, problem);
 }
@@ -113,6 +114,7 @@ static int make_machine(struct kvm_engine *e, struct problem *problem)
 /* At reset and destroy, not in stop: a late kick still finds the run area. */
 static void drop_machine(struct kvm_engine *e)
 {
+    kvm_coalesced_detach(&e->coalesced);
     for (uint32_t i = 0; i < e->n_vcpus; i++)
         kvm_cpu_finish(&e->vcpus[i].cpu);
     kvm_machine_finish(&e->machine);
@@ -132,6 +134,7 @@ static void destroy(void *engine)
     kernel_finish(&e->kernel);
     memory_destroy(e->memory);
     lines_finish(&e->lines);
+    kvm_coalesced_finish(&e->coalesced);
     pthread_mutex_destroy(&e->pages_lock);
     pthread_mutex_destroy(&e->told_lock);
     kvm_threads_finish(&e->threads);
@@ -158,6 +161,7 @@ static struct kvm_engine *allocate(struct domain *d, const struct domain_config 
     pthread_mutex_init(&e->pages_lock, NULL);
     pthread_mutex_init(&e->told_lock, NULL);
     lines_init(&e->lines);
+    kvm_coalesced_init(&e->coalesced);
     return e;
 }
 
@@ -362,6 +366,16 @@ static void irq_line(void *engine, uint32_t line, bool level)
     lines_set(&((struct kvm_engine *)engine)->lines, line, level);
 }
 
+static bool zone(void *engine, const struct engine_uart *place, uint32_t bytes, bool on)
+{
+    return kvm_coalesced_zone(&((struct kvm_engine *)engine)->coalesced, place, bytes, on);
+}
+
+static bool recorded(void *engine, const struct engine_uart *place, engine_take *take, void *ctx)
+{
+    return kvm_coalesced_take(&((struct kvm_engine *)engine)->coalesced, place, take, ctx);
+}
+
 static const struct engine_events *events(void *engine) { return ((struct kvm_engine *)engine)->way->events; }
 
 #define COMMON_OPERATIONS                                                                                              \
@@ -369,7 +383,7 @@ static const struct engine_events *events(void *engine) { return ((struct kvm_en
     .map_page = map_page, .time_ns = time_ns, .vcpu_initialise = vcpu_initialise, .vcpu_up = vcpu_up,                  \
     .vcpu_down = vcpu_down, .vcpu_is_up = vcpu_is_up, .upcall = upcall, .set_vector = set_vector, .placed = placed,    \
     .latched = latched, .events = events, .uart = uart, .uarts = "type 16550, at most 4,", .irq_line = irq_line,       \
-    .pause = kick, .save = kvm_save, .restore = kvm_restore
+    .zone = zone, .recorded = recorded, .pause = kick, .save = kvm_save, .restore = kvm_restore
 
 static int check_kvm(const struct domain_config *config, struct problem *problem)
 {

@@ -4,6 +4,7 @@
 #define VMM_KVM_KVM_ENGINE_H
 #include "../config.h"
 #include "../engine.h"
+#include "coalesced.h"
 #include "kernel.h"
 #include "machine.h"
 #include "threads.h"
@@ -52,8 +53,9 @@ struct kvm_engine {
 
     struct kvm_machine machine;
     struct kvm_lines lines; /* of devices' interrupts */
-    bool lapic;             /* in KVM, each vCPU's */
-    bool stable_tsc;        /* of the host */
+    struct kvm_coalesced coalesced;
+    bool lapic;      /* in KVM, each vCPU's */
+    bool stable_tsc; /* of the host */
     uint32_t n_vcpus;
     struct kvm_vcpu *vcpus;
 
