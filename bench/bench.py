@@ -8,6 +8,8 @@ Processor time comes from the scheduler's nanoseconds (schedstat). Exit status 1
     ids        10^6 live numbers: free and allocate, against a bitmap of one cache line
     send       an event to an awake vCPU, against the three atomic changes it has to make; two senders against one
     uart       a write of a UART's data register until its byte is on the line, against the byte's store and the index's update
+    uartkvm    W14: a guest on KVM that writes to a 16550 and to a PL011 of core's: processor time and exits a character with its
+               writes recorded by KVM, against one exit for each
     ring       W3: a ring of 2,048 bytes with doorbells, against one without checks, by placement
     ringlog    W3: a guest's spew through its PV ring into the log, against the minimal loop and xenconsoled's rule
     lines1000  W1: 1 and 1,000 lines printing, against the minimal loop on the same lines
@@ -49,7 +51,8 @@ def build():
 
 
 WORKLOADS = {"ids": lambda o: micro.ids(o.rounds), "send": lambda o: micro.send(o.rounds),
-             "uart": lambda o: micro.uart(o.rounds), "ring": lambda o: micro.ring(o.rounds),
+             "uart": lambda o: micro.uart(o.rounds), "uartkvm": lambda o: micro.uartkvm(o.rounds),
+             "ring": lambda o: micro.ring(o.rounds),
              "ringlog": lambda o: guests.ringlog(o.rounds, o.spew << 20), "lines1000": lambda o: service.lines(o.rounds),
              "fairness": lambda o: service.fairness(), "echo": lambda o: service.echo(o.rounds),
              "memory": lambda o: service.memory(o.rounds), "idle": lambda o: service.idle(o.idle),

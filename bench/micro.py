@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """micro.py: workloads of the core alone."""
+import os
 import statistics
+import sys
 
-from rig import Row, cpus, in_turn, program, values
+from rig import Row, cpus, in_turn, path_of, program, values
 
 
 def ids(rounds):
@@ -48,3 +50,15 @@ def uart(rounds):
         a, b = in_turn(rounds, lambda: program("uart_vcons", way), lambda: program("uart_limit", limit))
         yield Row(f"uart: register write to line, {what}", "ns", values(a), values(b), 4.0, False,
                   {"limit": "byte's store and index's update" + (", one to sleep on" if limit == "seq" else "")})
+
+
+def uartkvm(rounds):
+    if not os.path.exists(path_of("uart_kvm")) or not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        print("uartkvm: left out: there is no KVM of x86_64 here that may be used", file=sys.stderr)
+        return
+    for chip, exits in (("16550", 0.07), ("pl011", 0.035)):
+        a, b = in_turn(rounds, lambda: program("uart_kvm", chip + "-coalesced"), lambda: program("uart_kvm", chip))
+        yield Row(f"W14 uart: a character, {chip}, coalesced", "ns", values(a), values(b), 0.22, False,
+                  {"limit": "each write an exit"})
+        yield Row(f"W14 uart: exits a character, {chip}", "exits", [r["exits"] for r in a], [1.0] * rounds, exits, False,
+                  {"limit": "one", "one_by_one": statistics.median(r["exits"] for r in b)})
