@@ -249,7 +249,7 @@ void uart_tick(struct door *door)
 {
     struct door_uart *u = &door->uart;
 
-    if (u->due_ms == UINT64_MAX || u->due_ms > vmm_now_ms())
+    if (!u->open || u->due_ms > vmm_now_ms())
         return;
     uart_zone_take(door);
     u->due_ms = UINT64_MAX;
