@@ -17,9 +17,9 @@ MUTANTS = [
     ("taken_without_the_lock", "focus.c", TAKE,
      "    unlock(f, f->lock, saved);\n" + TAKE + "    saved = lock(f, f->lock);\n", "focus_stress"),
     # The seeded bugs of models/flag.pml.
-    ("no_event_for_room", "pvcons.c", "    if (moved)\n        c->env->notify(c->ctx); /* there is no event index",
-     "    if (false)\n        c->env->notify(c->ctx); /* there is no event index", "pvcons"),
-    ("no_event_after_the_flag", "pvcons.c", "    c->env->notify(c->ctx); /* a guest that waits for room looks",
+    ("no_event_for_room", "pvcons.c", "    else if (room)\n        notify_of_room(c, had);\n",
+     "    else if (room && had == UINT32_MAX)\n        notify_of_room(c, had);\n", "pvcons"),
+    ("no_event_after_the_flag", "pvcons.c", "    notify(c); /* a guest that waits for room looks",
      "    (void)c; /* a guest that waits for room looks", "connection_flag"),
     ("flag_before_the_last_drain", "pvcons.c", DISCONNECT, "    tell(c, false);\n    left = vc_pvcons_serve(c);\n",
      "connection_flag"),

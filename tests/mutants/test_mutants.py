@@ -50,8 +50,8 @@ MUTANTS = [
      SINK_IDLE, "s != NULL", "line_litmus 50000 bytes_out"),
     ("looks_at_word_before_publishing", "line.c",
      "    int error = put(&s->out, &s->out_events, bytes, n, done);\n\n    if (*done > 0)\n"
-     "        wake(&s->page->out_bytes_wait, kick);\n",
-     "    int error;\n\n    wake(&s->page->out_bytes_wait, kick);\n"
+     "        wake(s->always, &s->page->out_bytes_wait, kick);\n",
+     "    int error;\n\n    wake(s->always, &s->page->out_bytes_wait, kick);\n"
      "    error = put(&s->out, &s->out_events, bytes, n, done);\n", "line_litmus 50000 bytes_out"),
     ("index_before_bytes", "ring.c", COPY_IN + "    p->prod += n;\n" + PUBLISH, "    p->prod += n;\n" + PUBLISH + COPY_IN,
      "ring_stress"),
@@ -76,7 +76,7 @@ MUTANTS = [
     ("cons_not_checked", "ring.c", "return used > p->ring.size ? VC_EPEER : VC_OK;", "return VC_OK;", "ring"),
     ("own_index_read_back", "ring.c", "    p->prod += n;\n", "    p->prod = vc_load_seq(p->ring.prod) + n;\n", "ring"),
     ("resume_before_freed", "ring.c", " || cons - freed > used", "", "ring"),
-    ("magic_not_checked", "line.c", "h.magic != VC_LINE_MAGIC || ", "", "line"),
+    ("magic_not_checked", "line.c", "h->magic == VC_LINE_MAGIC && ", "", "line"),
     ("memory_not_measured", "line.c", " || bytes < vc_line_bytes(h.out_size, h.in_size)", "", "line"),
     ("offset_believed", "line.c", " || h.out_offset != VC_LINE_HEADER_BYTES", "", "line"),
     ("event_number_not_checked", "line.c", "event->sequence != e->own", "e->size == 0", "line"),
@@ -84,7 +84,8 @@ MUTANTS = [
     ("spans_left_after_an_error", "line.c", "        *n = 0;\n        *there = false;\n    }\n    cut(spans, *n);",
      "        *n = 0;\n        *there = false;\n    } else\n        cut(spans, *n);", "line"),
     ("full_events_ignored", "line.c", "error || posted == e->size", "error", "line"),
-    ("wakes_nobody", "line.c", "        *kick = true;\n", "        (void)kick;\n", "line"),
+    ("wakes_nobody", "line.c", "vc_swap_seq(word, 0) != 0)\n        *kick = true;\n", "vc_swap_seq(word, 0) != 0)\n        (void)kick;\n", "line"),
+    ("rings_wake_sleepers_alone", "line.c", "    if (always)\n", "    if (false)\n", "line"),
     ("wakes_always", "line.c", "vc_load_seq(word) != 0 && vc_swap_seq(word, 0) != 0", "vc_swap_seq(word, 0) < 2", "line"),
     ("tag_of_zero", "line.c", "return tag != 0 ? tag : 0x8000;", "return tag;", "line"),
     ("event_behind_us_comes_again", "line.c", " || (there && event.line_index - s->out.cons < passed)", "", "line"),
