@@ -72,6 +72,7 @@ static int make_machine(struct arm64_engine *e, struct problem *problem)
     for (uint32_t i = 0; i < e->n_vcpus; i++)
         if (make_vcpu(e, i, problem) != 0)
             return -1;
+    kvm_coalesced_attach(&e->coalesced, &e->machine, &e->vcpus[0].cpu);
     if (gic_make(&e->gic, &e->machine, problem) != 0)
         return -1;
     return arm64_cpu_enter_at(&e->vcpus[0].cpu, entry.pc, entry.device_tree, problem);
@@ -80,6 +81,7 @@ static int make_machine(struct arm64_engine *e, struct problem *problem)
 /* At reset and destroy, not in stop: a late kick still finds the run area. */
 static void drop_machine(struct arm64_engine *e)
 {
+    kvm_coalesced_detach(&e->coalesced);
     for (uint32_t i = 0; i < e->n_vcpus; i++)
         kvm_cpu_finish(&e->vcpus[i].cpu);
     gic_finish(&e->gic);
@@ -96,6 +98,7 @@ static void destroy(void *engine)
     arm64_kernel_finish(&e->kernel);
     memory_destroy(e->memory);
     kvm_threads_finish(&e->threads);
+    kvm_coalesced_finish(&e->coalesced);
     free(e);
 }
 
@@ -115,6 +118,7 @@ static struct arm64_engine *allocate(struct domain *d, const struct domain_confi
     for (uint32_t i = 0; i < e->n_vcpus; i++)
         e->vcpus[i].cpu.fd = -1;
     kvm_threads_init(&e->threads);
+    kvm_coalesced_init(&e->coalesced);
     find_uarts(e);
     return e;
 }
@@ -219,6 +223,16 @@ static void irq_line(void *engine, uint32_t line, bool level)
     gic_line(&((struct arm64_engine *)engine)->machine, line, level);
 }
 
+static bool zone(void *engine, const struct engine_uart *place, uint32_t bytes, bool on)
+{
+    return kvm_coalesced_zone(&((struct arm64_engine *)engine)->coalesced, place, bytes, on);
+}
+
+static bool recorded(void *engine, const struct engine_uart *place, engine_take *take, void *ctx)
+{
+    return kvm_coalesced_take(&((struct arm64_engine *)engine)->coalesced, place, take, ctx);
+}
+
 static bool vcpu_is_up(void *engine, uint32_t vcpu)
 {
     return atomic_load(&((struct arm64_engine *)engine)->vcpus[vcpu].seen);
@@ -238,6 +252,8 @@ const struct engine_ops engine_kvm = {.name = "kvm",
                                       .uart = uart,
                                       .uarts = "types pl011 and sbsa",
                                       .irq_line = irq_line,
+                                      .zone = zone,
+                                      .recorded = recorded,
                                       .uart_by_default = true};
 
 static bool xen_usable(struct problem *why)

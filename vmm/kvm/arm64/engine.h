@@ -4,6 +4,7 @@
 #define VMM_KVM_ARM64_ENGINE_H
 #include "../../config.h"
 #include "../../engine.h"
+#include "../coalesced.h"
 #include "../threads.h"
 #include "gic.h"
 #include "kernel.h"
@@ -22,6 +23,7 @@ struct arm64_engine {
     struct arm64_kernel kernel;
     int kvm, gic; /* -1: none */
     struct kvm_machine machine;
+    struct kvm_coalesced coalesced;
     struct kvm_threads threads; /* of a run */
     uint32_t n_vcpus;
     struct arm64_vcpu vcpus[ARM64_VCPUS_MAX];
