@@ -321,8 +321,9 @@ static bool access_uart(struct domain *d, enum engine_space space, uint64_t addr
     u = &door->uart;
     address -= u->place.address;
     console_lock(&door->console);
+    /* As for a byte that is written now. */
     while (!uart_zone_take(door) && !domain_stopping(d))
-        console_wait(&door->console, WAIT_SLICE_MS); /* as for a byte that is written now */
+        console_wait(&door->console, WAIT_SLICE_MS);
     uart_tick(door); /* a guest that polls leaves the loop little of the lock */
     if (write)
         write_register(door, address, width, (uint32_t)*value);
