@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs cases of the lab: cases.py [--json] MACHINE NAME:SECONDS...
+
+MACHINE is kvm (L1 with Debian's own KVM), kvm-xen (L1 with KVM_XEN), xen (dom0 of a real Xen) or arm64 (L1 of that architecture). All cases share one boot of
+it, each in a directory of its own; if the machine dies in one of them, it is booted again for those behind it. Prints what
+the cases say; with --json, one object a case with the keys of Meson's test log. VCONS_BUILD is the build whose programs run;
+for arm64 it is VCONS_BUILD_ARM64, or build/arm64 where tests/lab/build-arm64 makes it.
+"""
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+LAB = os.path.dirname(os.path.abspath(__file__))
+PROGRAMS = {  # in the machine's PATH: where the build has it
+    'vcons': 'client/vcons', 'vconsd': 'service/vconsd', 'vcons-vmm': 'vmm/vcons-vmm',
+    'tiny-pvh': 'guest/tiny-pvh', 'tiny-pvh32': 'guest/tiny-pvh32', 'tiny-process': 'guest/tiny-process', 'tiny-arm64': 'guest/tiny-arm64',
+    'check_spew': 'bench/bench_check_spew', 'chat': 'tests/lab/lab_chat',
+    'xenstore_real': 'tests/lab/lab_xenstore_real', 'kvm_exits': 'tests/lab/lab_kvm_exits', 'kvm_xen_exits': 'tests/lab/lab_kvm_xen_exits',
+    'test_kvm_engine': 'tests/kvm/test_kvm_engine', 'test_kvm_vcpus': 'tests/kvm/test_kvm_vcpus', 'test_kvm_xen': 'tests/kvm/test_kvm_xen',
+}
+MACHINES = {'arm64': ['run', 'arm64'], 'kvm': ['run', 'x86_64', '--cpus', '1'], 'kvm-xen': ['run', 'x86_64', '--xen'], 'xen': ['xen-run', 'x86_64']}
+STORE = {**os.environ, 'XENSTORED': 'xenstored'}  # the C store: it names what the table of tests/xenstore is held against
+BOOT_S = 120  # a hang guard: 5 s on an idle host
+FACTOR = float(os.environ.get('VCONS_LAB_PATIENCE', '1'))  # for hosts that are slower still
+
+
+def build_for(machine):
+    if machine != 'arm64':
+        return os.environ['VCONS_BUILD']
+    return os.environ.get('VCONS_BUILD_ARM64', os.path.join(LAB, '..', '..', 'build', 'arm64'))
+
+
+def payload(machine, build, where):
+    """The directory that is copied into the machine."""
+    shutil.copytree(os.path.join(LAB, 'cases'), os.path.join(where, 'cases'))
+    shutil.copy(os.path.join(LAB, 'run-cases'), where)
+    os.mkdir(os.path.join(where, 'bin'))
+    strip = 'aarch64-linux-gnu-strip' if machine == 'arm64' else 'strip'
+    for name, path in PROGRAMS.items():
+        if name == 'tiny-arm64':
+            if os.path.exists(os.path.join(build, path)):
+                shutil.copy(os.path.join(build, path), os.path.join(where, 'bin', name))
+        elif os.path.exists(os.path.join(build, path)):
+            subprocess.run([strip, '-o', os.path.join(where, 'bin', name), os.path.join(build, path)], check=True)
+
+
+class Boot:
+    """One boot of the machine with these cases; collects what they say."""
+
+    def __init__(self, machine, jobs, where):
+        self.results, self.current, self.began, self.stray = [], None, 0, []
+        limit = BOOT_S + sum(jobs.values()) + 10 * len(jobs)
+        way = [f'WAY={machine}', f'VCONS_LONG={os.environ.get("VCONS_LONG", "")}']
+        command = [os.path.join(LAB, MACHINES[machine][0]), *MACHINES[machine][1:], '--dir', where, '--timeout', str(limit), '--',
+                   'env', *way, 'sh', './run-cases', *(f'{name}:{seconds}' for name, seconds in jobs.items())]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, errors='replace', env=STORE) as self.process:
+            errors = threading.Thread(target=lambda: self.stray.append(self.process.stderr.read()))
+            errors.start()
+            for line in self.process.stdout:
+                self.take(line.rstrip('\n'))
+            errors.join()
+        self.status = self.process.returncode
+        if self.current:
+            self.stray.append(f'the machine ended during this case, with status {self.status}\n')
+            self.end(None, time.monotonic() - self.began)
+
+    def take(self, line):
+        word, _, rest = line.partition(' ')
+        if word == '>>>':
+            self.current, self.began, self.said = rest, time.monotonic(), []
+        elif word == '|' and self.current:
+            self.said.append(rest)
+        elif word == '<<<' and self.current:
+            _, status, seconds = rest.split()
+            self.end(int(status), float(seconds))
+        elif line:
+            self.stray.append(line + '\n')
+
+    def end(self, status, seconds):
+        result = {0: 'OK', 77: 'SKIP', 124: 'TIMEOUT'}.get(status, 'FAIL')
+        self.results.append({'name': self.current, 'result': result, 'duration': seconds,
+                             'stdout': '\n'.join(self.said) + '\n', 'stderr': ''.join(self.stray) if status is None else ''})
+        self.current = None
+
+
+def run(machine, jobs):
+    """Yield a result for each case, however often the machine has to be booted for that."""
+    with tempfile.TemporaryDirectory(prefix='vcons-lab-') as where:
+        payload(machine, build_for(machine), where)
+        left = {name: int(seconds * FACTOR) for name, seconds in jobs.items()}
+        while left:
+            boot = Boot(machine, left, where)
+            for result in boot.results:
+                del left[result['name']]
+                yield result
+            if not boot.results:
+                for name in left:
+                    yield {'name': name, 'result': 'FAIL', 'duration': 0, 'stdout': '',
+                           'stderr': f'the machine ran no case, status {boot.status}\n' + ''.join(boot.stray)}
+                return
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--json', action='store_true', help='results as JSON, one line each')
+    parser.add_argument('machine', choices=MACHINES)
+    parser.add_argument('job', nargs='+', metavar='NAME:SECONDS', help='a case and its time limit')
+    options = parser.parse_args()
+    jobs = {job.rpartition(':')[0]: int(job.rpartition(':')[2]) for job in options.job}
+    results = []
+    if not os.path.exists(os.path.join(build_for(options.machine), 'vmm', 'vcons-vmm')):
+        sys.exit(f'no programs in {build_for(options.machine)}; for arm64 run: tests/lab/build-arm64')
+    for result in run(options.machine, jobs):
+        results.append(result['result'])
+        if options.json:
+            print(json.dumps(result), flush=True)
+        else:
+            print('%(stdout)s%(stderr)s%(result)s %(duration).1f s %(name)s' % result, flush=True)
+    if all(result == 'SKIP' for result in results):
+        return 77
+    return 0 if all(result in ('OK', 'SKIP') for result in results) else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())
