@@ -6,7 +6,7 @@ A test's Meson suites say where it runs: 'tsan' under the thread sanitizer, 'pla
 all others under the address and undefined-behaviour sanitizers.
 
 Tests of the suites 'lab-x86', 'lab-arm64' and 'xen' need the lab (tests/lab/README.md), which is set up when one of them is
-run. Those that are cases of one of its machines share a boot of it.
+run. Those that are cases of one of its machines share its boots.
 """
 import argparse
 import json
@@ -127,18 +127,24 @@ def machine_of(test):
 
 
 def run_machines(path, tests, env):
-    """Run these cases in their machines, as many at once as there are processors: each machine keeps one busy, no more."""
-    machines, results = queue.Queue(), queue.Queue()
+    """
+    Run these cases in their machines, as many at once as there are processors: each machine keeps one busy, no more. Those of
+    a kind share two boots, so that the last of them leaves no processor idle for long.
+    """
+    boots, results = queue.Queue(), queue.Queue()
     for machine in sorted({machine_of(test) for test in tests}):
-        machines.put(machine)
-    workers = min(machines.qsize(), os.cpu_count() or 1)
+        of_kind = [test for test in tests if machine_of(test) == machine]
+        for part in (of_kind[::2], of_kind[1::2]):
+            if part:
+                boots.put((machine, part))
+    workers = min(boots.qsize(), os.cpu_count() or 1)
     for _ in range(workers):
-        machines.put(None)
+        boots.put(None)
 
     def work():
         try:
-            for machine in iter(machines.get, None):
-                for result in run_cases(path, machine, [test for test in tests if machine_of(test) == machine], env):
+            for machine, part in iter(boots.get, None):
+                for result in run_cases(path, machine, part, env):
                     results.put(result)
         finally:
             results.put(None)
