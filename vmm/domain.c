@@ -52,6 +52,8 @@ destroy:
 void domain_destroy(struct domain *d)
 {
     save_abandon(d);
+    if (d->loaded) /* restored, and never started */
+        domain_store_close(d);
     if (d->engine != NULL)
         d->ops->destroy(d->engine);
     d->engine = NULL;
