@@ -8,6 +8,7 @@ the cases say; with --json, one object a case with the keys of Meson's test log.
 for arm64 it is VCONS_BUILD_ARM64, or build/arm64 where tests/lab/build-arm64 makes it.
 """
 import argparse
+import collections
 import json
 import os
 import shutil
@@ -28,6 +29,7 @@ PROGRAMS = {  # in the machine's PATH: where the build has it
 MACHINES = {'arm64': ['run', 'arm64'], 'kvm': ['run', 'x86_64'], 'kvm-xen': ['run', 'x86_64', '--xen'], 'xen': ['xen-run', 'x86_64']}
 STORE = {**os.environ, 'XENSTORED': 'xenstored'}  # the C store: it names what the table of tests/xenstore is held against
 BOOT_S = 120  # a hang guard: 5 s on an idle host
+QUIET_S = 180  # no sign of life for so long, and the machine itself stands still
 FACTOR = float(os.environ.get('VCONS_LAB_PATIENCE', '1'))  # for hosts that are slower still
 
 
@@ -56,6 +58,7 @@ class Boot:
 
     def __init__(self, machine, jobs, where):
         self.results, self.current, self.began, self.stray = [], None, 0, []
+        self.heard, self.stands_still = time.monotonic(), False
         limit = BOOT_S + sum(jobs.values()) + 10 * len(jobs)
         way = [f'WAY={machine}', f'VCONS_LONG={os.environ.get("VCONS_LONG", "")}']
         command = [os.path.join(LAB, MACHINES[machine][0]), *MACHINES[machine][1:], '--dir', where, '--timeout', str(limit), '--',
@@ -64,13 +67,23 @@ class Boot:
                               text=True, errors='replace', env=STORE) as self.process:
             errors = threading.Thread(target=lambda: self.stray.append(self.process.stderr.read()))
             errors.start()
+            threading.Thread(target=self.watch, daemon=True).start()
             for line in self.process.stdout:
+                self.heard = time.monotonic()
                 self.take(line.rstrip('\n'))
             errors.join()
         self.status = self.process.returncode
         if self.current:
             self.stray.append(f'the machine ended during this case, with status {self.status}\n')
             self.end(None, time.monotonic() - self.began)
+
+    def watch(self):
+        """End a machine that stands still."""
+        while self.process.poll() is None and not self.stands_still:
+            self.stands_still = time.monotonic() - self.heard > QUIET_S
+            time.sleep(1)
+        if self.stands_still:
+            self.process.terminate()
 
     def take(self, line):
         word, _, rest = line.partition(' ')
@@ -81,7 +94,7 @@ class Boot:
         elif word == '<<<' and self.current:
             _, status, seconds = rest.split()
             self.end(int(status), float(seconds))
-        elif line:
+        elif line not in ('', '.'):
             self.stray.append(line + '\n')
 
     def end(self, status, seconds):
@@ -91,14 +104,29 @@ class Boot:
         self.current = None
 
 
+def emulator_failed(boot, result):
+    """What is QEMU's own doing (README.md, Quirks): why, and how often a case is tried for it; None: nothing of the kind."""
+    if boot.stands_still and result is boot.results[-1] and result['result'] == 'FAIL':
+        return 'the machine stood still', 3
+    if result['result'] == 'FAIL' and ('triple fault' in result['stdout'] or 'Kernel panic - not syncing' in result['stdout']):
+        return 'a guest died', 2
+    return None
+
+
 def run(machine, jobs):
     """Yield a result for each case, however often the machine has to be booted for that."""
+    tries = collections.Counter()
     with tempfile.TemporaryDirectory(prefix='vcons-lab-') as where:
         payload(machine, build_for(machine), where)
         left = {name: int(seconds * FACTOR) for name, seconds in jobs.items()}
         while left:
             boot = Boot(machine, left, where)
             for result in boot.results:
+                tries[result['name']] += 1
+                why, most = emulator_failed(boot, result) or ('', 0)
+                if tries[result['name']] < most:
+                    print(f"lab: {result['name']} on {machine}: {why}; once more", file=sys.stderr, flush=True)
+                    continue
                 del left[result['name']]
                 yield result
             if not boot.results:
