@@ -94,6 +94,7 @@ int log_recover_view(struct log *l, int dir); /* the same for a reader: nothing 
 uint64_t log_segment_limit(const struct log *l);
 uint64_t log_index_limit(uint64_t segment_limit);
 int log_rotate(struct log *l, const struct log_time *now);       /* go on in a new segment that starts at the end */
+void log_point_current(int dir, uint64_t start);                 /* current.log is the segment that starts there */
 int log_check_linked(struct log *l, const struct log_time *now); /* files deleted under us? then anew; each second */
 void log_files_close(struct log *l);
 

@@ -251,6 +251,8 @@ int log_recover(struct log *l, int dir, uint64_t *lost)
     *lost = 0;
     if (error == 0 && list.n > 0)
         error = repair_newest(l, dir, &list, lost);
+    if (error == 0 && list.n > 0)
+        log_point_current(dir, list.at[list.n - 1].start); /* a death may have left it behind */
     log_segments_finish(&list);
     if (error == 0) {
         l->recovered = true;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,11 +31,14 @@ void log_files_close(struct log *l)
     l->log_fd = l->idx_fd = -1;
 }
 
-static void point_current(int dir, uint64_t start)
+void log_point_current(int dir, uint64_t start)
 {
-    char name[LOG_FILE_NAME];
+    char name[LOG_FILE_NAME], is[LOG_FILE_NAME];
+    ssize_t n = readlinkat(dir, "current.log", is, sizeof is);
 
     log_file_name(name, start, ".log");
+    if (n == (ssize_t)strlen(name) && memcmp(is, name, (size_t)n) == 0)
+        return;
     (void)unlinkat(dir, "current.new", 0);
     if (symlinkat(name, dir, "current.new") == 0)
         (void)renameat(dir, "current.new", dir, "current.log"); /* a convenience for tail -F: no error of the log */
@@ -113,7 +117,7 @@ int log_rotate(struct log *l, const struct log_time *now)
         return dir;
     error = begin(l, dir, now);
     if (error == 0) {
-        point_current(dir, l->length);
+        log_point_current(dir, l->length);
         l->segment = l->marked_offset = l->length;
         l->marked_mono = 0; /* the first bytes get a time of their own */
         l->checked_mono = now->mono_ns;

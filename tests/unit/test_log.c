@@ -73,6 +73,33 @@ static void files_can_be_read_with_plain_tools(void **state)
     lab_end(&lab);
 }
 
+/* A death between the two steps by which current.log changes leaves it at the segment before. */
+static void current_is_the_newest_after_a_kill(void **state)
+{
+    char current[160], fresh[160], target[64], name[64];
+    struct lab lab;
+    ssize_t n;
+
+    (void)state;
+    lab_begin(&lab, NULL);
+    lab_put(&lab, 1000);
+    assert_int_equal(log_rotate(&lab.log, &lab.now), 0);
+    lab_put(&lab, 1000);
+    lab_kill(&lab);
+    snprintf(current, sizeof current, "%s/" LAB_DOMAIN "/" LAB_CONSOLE "/current.log", lab.path);
+    snprintf(fresh, sizeof fresh, "%s/" LAB_DOMAIN "/" LAB_CONSOLE "/current.new", lab.path);
+    assert_int_equal(rename(current, fresh), 0);
+    assert_int_equal(symlink("00000000000000000000.log", current), 0);
+    lab_store(&lab);
+    lab_open(&lab);
+    n = readlink(current, target, sizeof target - 1);
+    assert_true(n > 0);
+    target[n] = '\0';
+    snprintf(name, sizeof name, "%020u.log", 1000);
+    assert_string_equal(target, name);
+    lab_end(&lab);
+}
+
 static void resume_is_exact_after_a_kill(void **state)
 {
     struct log_point p;
@@ -581,6 +608,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_and_marks_come_out_in_order),
         cmocka_unit_test(files_can_be_read_with_plain_tools),
+        cmocka_unit_test(current_is_the_newest_after_a_kill),
         cmocka_unit_test(resume_is_exact_after_a_kill),
         cmocka_unit_test(sources_without_a_line_never_resume),
         cmocka_unit_test(rotates_by_size_and_reads_across),
