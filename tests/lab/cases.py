@@ -29,7 +29,7 @@ PROGRAMS = {  # in the machine's PATH: where the build has it
 MACHINES = {'arm64': ['run', 'arm64'], 'kvm': ['run', 'x86_64'], 'kvm-xen': ['run', 'x86_64', '--xen'], 'xen': ['xen-run', 'x86_64']}
 STORE = {**os.environ, 'XENSTORED': 'xenstored'}  # the C store: it names what the table of tests/xenstore is held against
 BOOT_S = 120  # a hang guard: 5 s on an idle host
-QUIET_S = 180  # no sign of life for so long, and the machine itself stands still
+QUIET_S = 120  # no sign of life for so long, and the machine itself stands still
 FACTOR = float(os.environ.get('VCONS_LAB_PATIENCE', '1'))  # for hosts that are slower still
 
 
@@ -107,7 +107,7 @@ class Boot:
 def emulator_failed(boot, result):
     """What is QEMU's own doing (README.md, Quirks): why, and how often a case is tried for it; None: nothing of the kind."""
     if boot.stands_still and result is boot.results[-1] and result['result'] == 'FAIL':
-        return 'the machine stood still', 3
+        return 'the machine stood still', 5
     if result['result'] == 'FAIL' and ('triple fault' in result['stdout'] or 'Kernel panic - not syncing' in result['stdout']):
         return 'a guest died', 2
     return None
