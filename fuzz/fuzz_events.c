@@ -108,7 +108,7 @@ static void yield(void *ctx)
 static void shut(void *ctx, uint32_t reason)
 {
     (void)ctx;
-    require(reason == SHUTDOWN_poweroff || reason == SHUTDOWN_reboot || reason == SHUTDOWN_crash);
+    require(reason <= SHUTDOWN_soft_reset && reason != SHUTDOWN_suspend);
 }
 static struct vc_events *peer(void *domain, uint32_t domid)
 {
