@@ -40,9 +40,9 @@ struct vmm {
         uint32_t number;
     } menu;
     struct link link;
+    atomic_bool show; /* any thread: there is output for the terminal. Apart from what a compiler may load together */
     struct launcher launcher;
 
-    atomic_bool show; /* any thread: there is output for the terminal */
     bool started;
     bool detached;     /* started in the background: whoever did has left */
     bool quitting;     /* all are to stop, and none starts again */
