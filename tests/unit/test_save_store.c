@@ -80,14 +80,18 @@ static struct machine *restore(const uint8_t *bytes, size_t n)
     return NULL;
 }
 
-/* What goes on stands in a store of its own, in another process say. */
+/* What goes on stands in a store of its own, in another process say; and saved there, it is what was saved here. */
 static struct machine *moved(struct machine *m)
 {
+    static uint8_t before[sizeof saved];
     size_t n = save(m);
 
+    memcpy(before, saved, n);
     drop(m);
-    m = restore(saved, n);
+    m = restore(before, n);
     assert_non_null(m);
+    assert_int_equal(save(m), n);
+    assert_memory_equal(saved, before, n);
     return m;
 }
 

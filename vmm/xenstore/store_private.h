@@ -89,7 +89,7 @@ struct store_conn {
     const struct store_conn_env *env;
     void *ctx;
     struct xs_watch *watches, **last_watch;
-    struct xs_transaction *transactions;
+    struct xs_transaction *transactions; /* in the order of their start */
     uint32_t next_id, n_watches, n_transactions, n_dirty;
 };
 

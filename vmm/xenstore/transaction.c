@@ -15,7 +15,7 @@ struct xs_transaction *xs_transaction_find(const struct store_conn *c, uint32_t 
 int xs_transaction_start(struct store_conn *c, uint32_t *id)
 {
     struct store *s = c->store;
-    struct xs_transaction *t;
+    struct xs_transaction *t, **last = &c->transactions;
 
     if (!xs_privileged(c->domain) && c->n_transactions >= s->limits.transactions)
         return ENOSPC;
@@ -25,13 +25,11 @@ int xs_transaction_start(struct store_conn *c, uint32_t *id)
     do
         *id = ++c->next_id;
     while (*id == 0 || xs_transaction_find(c, *id) != NULL);
-    *t = (struct xs_transaction){.next = c->transactions,
-                                 .payer = c->domain,
-                                 .id = *id,
-                                 .base = xs_node_ref(s->root),
-                                 .root = xs_node_ref(s->root),
-                                 .last = &t->first};
-    c->transactions = t;
+    *t = (struct xs_transaction){
+        .payer = c->domain, .id = *id, .base = xs_node_ref(s->root), .root = xs_node_ref(s->root), .last = &t->first};
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = t;
     c->n_transactions++;
     return 0;
 }
