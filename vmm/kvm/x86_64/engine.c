@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The engines `kvm` and `kvm-xen`: one machine of KVM's for each run, each vCPU on a thread of its own. */
-#include "../boot.h"
-#include "kvm_engine.h"
-#include "probe.h"
+#include "engine.h"
+#include "../../boot.h"
+#include "../probe.h"
+#include "acpi.h"
+#include "cpu.h"
 #include "save.h"
-#include "x86_64/acpi.h"
-#include "x86_64/cpu.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel.h"
-#include "../boot.h"
-#include "kernel_file.h"
-#include "x86_64/bzimage.h"
-#include "x86_64/cpu.h"
+#include "../../boot.h"
+#include "../kernel_file.h"
+#include "bzimage.h"
+#include "cpu.h"
 #include <elf.h>
 #include <limits.h>
 #include <stdio.h>

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* kvm_engine.h: the inside of the engine, for engine.c, vcpu.c, exits.c and the two ways. */
-#ifndef VMM_KVM_KVM_ENGINE_H
-#define VMM_KVM_KVM_ENGINE_H
-#include "../config.h"
-#include "../engine.h"
-#include "coalesced.h"
+/* engine.h: the inside of the engine `kvm` on x86_64, for engine.c, vcpu.c, exits.c and the two ways. */
+#ifndef VMM_KVM_X86_64_ENGINE_H
+#define VMM_KVM_X86_64_ENGINE_H
+#include "../../config.h"
+#include "../../engine.h"
+#include "../coalesced.h"
+#include "../machine.h"
+#include "../threads.h"
 #include "kernel.h"
-#include "machine.h"
-#include "threads.h"
+#include "lines.h"
 #include "vcpu.h"
-#include "x86_64/lines.h"
 #include <vcons/save.h>
 
 #define KVM_ENGINE_PAGES_MAX 64u /* that map_page may have placed at a time */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "exits.h"
-#include "kvm_engine.h"
-#include "x86_64/acpi.h"
-#include "x86_64/cpu.h"
+#include "acpi.h"
+#include "cpu.h"
+#include "engine.h"
 #include <string.h>
 #include <vcons/wire/xen.h>
 

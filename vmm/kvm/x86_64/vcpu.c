@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "vcpu.h"
+#include "cpu.h"
+#include "engine.h"
 #include "exits.h"
-#include "kvm_engine.h"
-#include "x86_64/cpu.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>

@@ -9,9 +9,9 @@
  * Trust: every register, port and address is the guest's. An access without a device completes as on a PC: reads give
  *        all ones, writes go nowhere. (Timer and clock read as 0: Linux waits long for ones that say "busy".) What cannot go on is the guest's crash and nobody else's.
  */
-#ifndef VMM_KVM_EXITS_H
-#define VMM_KVM_EXITS_H
-#include "../engine.h"
+#ifndef VMM_KVM_X86_64_EXITS_H
+#define VMM_KVM_X86_64_EXITS_H
+#include "../../engine.h"
 #include "vcpu.h"
 
 enum exit_next {

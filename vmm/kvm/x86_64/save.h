@@ -5,8 +5,8 @@
  * Lock:  as engine.h.
  * Trust: bytes of kvm_restore may be anything; registers are the guest's own, KVM checks what it could not run.
  */
-#ifndef VMM_KVM_SAVE_H
-#define VMM_KVM_SAVE_H
+#ifndef VMM_KVM_X86_64_SAVE_H
+#define VMM_KVM_X86_64_SAVE_H
 #include "host/message.h"
 #include <stddef.h>
 #include <stdint.h>

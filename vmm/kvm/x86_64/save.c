@@ -5,9 +5,9 @@
  * (way_xen_save.c; `kvm` has none).
  */
 #include "save.h"
-#include "kvm_engine.h"
-#include "x86_64/cpu.h"
-#include "x86_64/state.h"
+#include "cpu.h"
+#include "engine.h"
+#include "state.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -11,10 +11,10 @@
  *        wait only for KVM_RUN to return, which takes no lock of ours.
  * Trust: what the guest left in registers is the guest's.
  */
-#ifndef VMM_KVM_VCPU_H
-#define VMM_KVM_VCPU_H
-#include "../engine.h"
-#include "machine.h"
+#ifndef VMM_KVM_X86_64_VCPU_H
+#define VMM_KVM_X86_64_VCPU_H
+#include "../../engine.h"
+#include "../machine.h"
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>

@@ -6,12 +6,12 @@
  * Lock:  none.
  * Trust: the file may hold anything (elf_image.h); no more than KERNEL_MAX_BYTES of it are read.
  */
-#ifndef VMM_KVM_KERNEL_H
-#define VMM_KVM_KERNEL_H
-#include "../elf_image.h"
-#include "../memory.h"
-#include "kernel_file.h"
-#include "x86_64/callsites.h"
+#ifndef VMM_KVM_X86_64_KERNEL_H
+#define VMM_KVM_X86_64_KERNEL_H
+#include "../../elf_image.h"
+#include "../../memory.h"
+#include "../kernel_file.h"
+#include "callsites.h"
 
 /* How a kernel is to call its hypervisor. */
 enum kernel_calls {

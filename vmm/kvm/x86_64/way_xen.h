@@ -5,9 +5,9 @@
  *
  * Lock: [told]: the caller holds told_lock of the engine.
  */
-#ifndef VMM_KVM_WAY_XEN_H
-#define VMM_KVM_WAY_XEN_H
-#include "kvm_engine.h"
+#ifndef VMM_KVM_X86_64_WAY_XEN_H
+#define VMM_KVM_X86_64_WAY_XEN_H
+#include "engine.h"
 #include <vcons/wire/shared_info.h>
 
 #define WAY_XEN_PENDING       offsetof(struct shared_info_x86_64, evtchn_pending) /* in both layouts */

@@ -4,8 +4,8 @@
  * delivers events into guest memory, an MSI to the vCPU's vector is the upcall, and KVM's own clock, whose 32 bytes have the
  * layout of Xen's, writes the time into vcpu_info.
  */
-#include "kvm_engine.h"
-#include "x86_64/cpu.h"
+#include "cpu.h"
+#include "engine.h"
 #include <vcons/wire/shared_info.h>
 
 #define MSR_KVM_SYSTEM_TIME 0x4b564d01u /* Linux Documentation/virt/kvm/x86/msr.rst */
