@@ -202,8 +202,8 @@ void vc_events_tell_again(struct vc_events *e)
         if (word_kind(is) != VC_EVENT_FREE)
             mark_again(e, port, word_vcpu(is));
     }
-    for (uint32_t i = 0; i < e->shared->n_vcpus;
-         i++) /* the interrupt too may have come when its state was saved already */
+    /* The interrupts too may have come when their state was saved already. */
+    for (uint32_t i = 0; i < e->shared->n_vcpus; i++)
         if (vc_shared_info_upcall_pending(e->shared, i))
             vc_vcpu_upcall(e->shared, i);
 }

@@ -88,9 +88,9 @@ enum vc_pvcons_served vc_pvcons_disconnect(struct vc_pvcons *c);
  */
 void vc_pvcons_detach(struct vc_pvcons *c, bool for_good);
 /*
- * One pass: at most one ring of output to env->out, at most one of input from env->in, one notify if either
- * moved; owed, where env->owe is there, if it tells of room in a ring that was not full. A guest that publishes while this runs notifies again, so one pass for each kick is enough.
- * Detached: DONE.
+ * One pass: at most one ring of output to env->out, at most one of input from env->in, one notify if either moved; owed,
+ * where env->owe is there, if it tells of room in a ring that was not full. A guest that publishes while this runs
+ * notifies again, so one pass for each kick is enough. Detached: DONE.
  */
 enum vc_pvcons_served vc_pvcons_serve(struct vc_pvcons *c);
 /* Pay what is owed. */
