@@ -89,7 +89,7 @@ def run(flavour, tests, env):
     """Build this flavour and run these tests of it; yields results as Meson's own, one dict each."""
     path = os.path.join(BUILD, flavour)
     quiet(['ninja', '-C', path] + (['fuzz-targets'] if flavour == 'fuzz' else []))
-    unready = prepare_lab(tests)
+    unready = timed(prepare_lab, tests)
     yield from ({'name': test['name'], 'result': 'FAIL', 'duration': 0, 'stdout': unready[test['name']]}
                 for test in tests if test['name'] in unready)
     tests = [test for test in tests if test['name'] not in unready]
@@ -97,6 +97,18 @@ def run(flavour, tests, env):
     if plain:
         yield from run_meson(path, plain, env)
     yield from run_machines(path, [test for test in tests if machine_of(test) is not None], env)
+
+
+set_up_s = 0.0  # of the lab: mostly downloads, the first time
+
+
+def timed(prepare_all, tests):
+    """What prepare_all returns; its seconds are told apart from those of the tests."""
+    global set_up_s
+    start = time.monotonic()
+    result = prepare_all(tests)
+    set_up_s += time.monotonic() - start
+    return result
 
 
 def prepare_lab(tests):
@@ -231,7 +243,7 @@ def main():
         if tests:
             for result in run(flavour, tests, env):
                 report(flavour, result, count)
-    print('%.0f seconds' % (time.monotonic() - start))
+    print('%.0f seconds, and %.0f to set up the lab' % (time.monotonic() - start - set_up_s, set_up_s))
     print('%d passed, %d failed, %d skipped' % (count['passed'], count['failed'], count['skipped']))
     return 1 if count['failed'] or not count['passed'] else 0
 
