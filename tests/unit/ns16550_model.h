@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "uart_model.h"
+
 struct model {
     uint8_t ier, lcr, mcr, scr, dll, dlm, fcr;
     uint8_t wires; /* MSR[7:4] from outside */
@@ -21,10 +23,7 @@ struct model {
     /* What was latched, and is forgotten by being read. */
     bool oe, bi, dcts, ddsr, teri, ddcd, thr_empty, timed_out;
     bool owes_room, timer;
-    uint64_t timer_ns;
-    uint32_t breaks_out, rooms;
-    uint32_t line_room, n_line;
-    uint8_t line[4096];
+    struct model_world world;
 };
 
 /* ---- What the registers mean. ---- */
@@ -82,6 +81,7 @@ static uint8_t m_iir(const struct model *m)
             return model_sources[i].iir;
     return 1;
 }
+static bool model_level(const struct model *m) { return m_iir(m) != 1; }
 
 /* 4 characters, in ns: one start bit, 5 to 8 data, perhaps parity, 1 stop bit or more. */
 static uint64_t m_timeout(const struct model *m)
@@ -117,15 +117,13 @@ static bool m_send_one(struct model *m)
 {
     uint8_t byte = m->tx[0];
 
-    if (m->n_tx == 0 || (!m_loop(m) && m->line_room == 0))
+    if (m->n_tx == 0 || (!m_loop(m) && m->world.room == 0))
         return false;
     memmove(m->tx, m->tx + 1, --m->n_tx);
     if (m_loop(m))
         m_arrive(m, byte, false);
-    else {
-        m->line_room--;
-        m->line[m->n_line++] = byte;
-    }
+    else
+        model_sends(&m->world, byte);
     m->thr_empty = m->thr_empty || m->n_tx == 0;
     return true;
 }
@@ -146,13 +144,13 @@ static void m_settle(struct model *m, uint8_t lines_before, bool moved)
     m->timed_out = m->timed_out && m_fifo(m) && m->n_rx > 0;
     wants = m_fifo(m) && m->n_rx > 0 && !m->timed_out;
     if (wants && (!m->timer || moved || m->n_rx != before))
-        m->timer_ns = m_timeout(m);
+        m->world.timer_ns = m_timeout(m);
     else if (!wants && m->timer)
-        m->timer_ns = 0;
+        m->world.timer_ns = 0;
     m->timer = wants;
     if (m->owes_room && !m_loop(m) && m->n_rx * 2 <= m_depth(m)) {
         m->owes_room = false;
-        m->rooms++;
+        m->world.asks++;
     }
 }
 
@@ -260,7 +258,7 @@ static void m_write_register(struct model *m, uint64_t offset, uint8_t value)
     case 3:
         begins = (m->lcr & 0x40) == 0 && (value & 0x40) != 0;
         m->lcr = value;
-        m->breaks_out += begins && !m_loop(m);
+        m->world.breaks += begins && !m_loop(m);
         if (begins && m_loop(m))
             m_arrive(m, 0, true);
         break;
@@ -322,7 +320,7 @@ static void model_output_room(struct model *m) { m_settle(m, m_lines(m), false);
 
 static void model_timer(struct model *m)
 {
-    m->timer_ns = 0;
+    m->world.timer_ns = 0;
     if (!m->timer)
         return;
     m->timer = false;
@@ -334,6 +332,14 @@ static void model_reset(struct model *m)
 {
     m_reset_registers(m);
     m_settle(m, m_lines(m), false);
+}
+
+/* Another goes on from the saved state: what only its caller knows is given to it anew. */
+static void model_restored(struct model *m)
+{
+    m->owes_room = false;
+    if (m->timer)
+        m->world.timer_ns = m_timeout(m);
 }
 
 #endif

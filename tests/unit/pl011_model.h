@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "uart_model.h"
+
 /* Table 3-1, registers that only store, with the bits that they have. sbsa: the generic UART has it too. */
 enum { M_ILPR, M_IBRD, M_FBRD, M_LCR_H, M_CR, M_IFLS, M_IMSC, M_DMACR, M_STORED };
 static const struct model_register {
@@ -35,15 +37,12 @@ struct model_state {
     uint32_t n_tx;
     bool ris[11], oe_next, owes_room, timer;
     /* What happened, counted. */
-    uint32_t left_tx, arrived, overruns, breaks_in, breaks_out, rooms, timers_fired;
+    uint32_t left_tx, arrived, overruns, breaks_in, timers_fired;
 };
 struct model {
     bool sbsa;
     struct model_state now;
-    uint64_t timer_ns; /* as asked for last; 0: none */
-    uint32_t line_room;
-    uint8_t line[4096]; /* since the caller looked */
-    uint32_t n_line;
+    struct model_world world;
 };
 
 /* ---- What the registers mean. ---- */
@@ -136,7 +135,7 @@ static uint32_t m_ris(const struct model *m)
         value |= (uint32_t)m->now.ris[i] << i;
     return value;
 }
-static bool m_line_level(const struct model *m) { return (m_ris(m) & m->now.stored[M_IMSC]) != 0; }
+static bool model_level(const struct model *m) { return (m_ris(m) & m->now.stored[M_IMSC]) != 0; }
 
 /* ---- What moves. ---- */
 
@@ -159,14 +158,13 @@ static bool m_send_one(struct model *m)
     struct model_state *s = &m->now;
     uint8_t byte = s->tx[0];
 
-    if (s->n_tx == 0 || !m_may_send(s) || (!m_lbe(s) && m->line_room == 0))
+    if (s->n_tx == 0 || !m_may_send(s) || (!m_lbe(s) && m->world.room == 0))
         return false;
     memmove(s->tx, s->tx + 1, --s->n_tx);
     s->left_tx++;
-    if (!m_lbe(s)) {
-        m->line_room--;
-        m->line[m->n_line++] = byte;
-    } else if (m_receives(s))
+    if (!m_lbe(s))
+        model_sends(&m->world, byte);
+    else if (m_receives(s))
         m_arrive(s, byte);
     return true;
 }
@@ -195,13 +193,13 @@ static void m_settle(struct model *m, const struct model_state *before)
     }
     wants = s->n_rx > 0 && !s->ris[6];
     if (wants && (!s->timer || s->arrived != before->arrived))
-        m->timer_ns = m_timeout(s);
+        m->world.timer_ns = m_timeout(s);
     else if (!wants && s->timer)
-        m->timer_ns = 0;
+        m->world.timer_ns = 0;
     s->timer = wants;
     if (s->owes_room && m_receives(s) && !m_lbe(s) && s->n_rx * 2 <= m_depth(s)) {
         s->owes_room = false;
-        s->rooms++;
+        m->world.asks++;
     }
 }
 
@@ -292,7 +290,7 @@ static void m_write_stored(struct model *m, int which, uint32_t value)
     }
     if ((was & 1) == 0 && (s->stored[M_LCR_H] & 1) != 0) {
         if (!m_lbe(s))
-            s->breaks_out++;
+            m->world.breaks++;
         else if (m_receives(s))
             m_arrive(s, 0x400);
     }
@@ -382,7 +380,7 @@ static void model_timer(struct model *m)
 {
     struct model_state before = m->now;
 
-    m->timer_ns = 0;
+    m->world.timer_ns = 0;
     if (!m->now.timer)
         return;
     m->now.timer = false;
@@ -397,6 +395,14 @@ static void model_reset(struct model *m)
     m_reset_registers(m);
     before = m->now; /* what a reset changes is no change of a wire */
     m_settle(m, &before);
+}
+
+/* Another goes on from the saved state: what only its caller knows is given to it anew. */
+static void model_restored(struct model *m)
+{
+    m->now.owes_room = false;
+    if (m->now.timer)
+        m->world.timer_ns = m_timeout(&m->now);
 }
 
 #endif

@@ -4,21 +4,15 @@
  * and a port of its own, against everything behind them but an engine.
  */
 #include "vmm/calls.h"
-#include "vmm/domain_door.h"
-#include "vmm/vmm.h"
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <vcons/wire/callpage.h>
 #include <vcons/wire/xen.h>
 #include <vcons/wire/xencons.h>
 #include <vcons/wire/xenstore.h>
 
-#include <cmocka.h>
+#include "domain_rig.h"
 
-#define RAM        (UINT64_C(8) << 20)
 #define BASE       VC_CALL_RAM_BASE
 #define ARG        (BASE + 0x3000)
 #define RING_GFN   0x40u
@@ -56,40 +50,11 @@ static uint64_t param(struct rig *r, uint32_t index)
     return p->value;
 }
 
-/* The process itself: what of struct vmm a domain needs, and a domain with two consoles of type xen. */
-static void make_domain(struct rig *r)
-{
-    struct domain *d = &r->domain;
-    struct problem problem;
-
-    uv_loop_init(&r->vmm.loop);
-    uv_async_init(&r->vmm.loop, &r->vmm.wake, NULL);
-    r->vmm.trace_fd = -1;
-    assert_int_equal(console_kicks_init(&r->vmm.kicks, &problem), 0);
-    r->config =
-        (struct domain_config){.name = "rig",
-                               .vcpus = 1,
-                               .xen_version = XEN_VERSION_OF(4, 17),
-                               .memory_bytes = RAM,
-                               .consoles = {{.name = "hvc0", .door = DOOR_XEN}, {.name = "more", .door = DOOR_XEN}},
-                               .n_consoles = 2};
-    d->vmm = &r->vmm;
-    d->config = &r->config;
-    d->id = 5;
-    d->ops = &ops;
-    d->engine = r;
-    d->state = DOMAIN_RUNNING;
-    assert_int_equal(memory_create(&d->memory, RAM, BASE, &problem), 0);
-    assert_int_equal(guest_init(d, &problem), 0);
-    assert_int_equal(doors_init(d, &problem), 0);
-}
-
 static void boot(struct rig *r)
 {
     struct domain *d = &r->domain;
     struct problem problem;
 
-    assert_int_equal(guest_open(d, &problem), 0);
     assert_int_equal(doors_open(d, &problem), 0);
     assert_int_equal(domain_store_open(d, &problem), 0);
     r->page = memory_at(&d->memory, param(r, HVM_PARAM_STORE_PFN) * XEN_PAGE_BYTES, XEN_PAGE_BYTES);
@@ -103,7 +68,11 @@ static int make(void **state)
     struct rig *r = calloc(1, sizeof *r);
     const struct console *c = &r->domain.doors[1].console;
 
-    make_domain(r);
+    r->config =
+        (struct domain_config){.xen_version = XEN_VERSION_OF(4, 17),
+                               .consoles = {{.name = "hvc0", .door = DOOR_XEN}, {.name = "more", .door = DOOR_XEN}},
+                               .n_consoles = 2};
+    domain_rig_start(&r->domain, &r->vmm, &r->config, &ops, r);
     assert_int_equal(vc_sink_open(&r->sink, c->memory.base, c->memory.bytes), VC_OK);
     boot(r);
     r->ring = at(r, BASE + RING_GFN * XEN_PAGE_BYTES);
@@ -114,22 +83,10 @@ static int make(void **state)
 static int unmake(void **state)
 {
     struct rig *r = *state;
-    struct domain *d = &r->domain;
 
-    domain_store_close(d);
-    domain_store_close(d); /* again: nothing to do */
-    doors_close(d, true);
-    doors_finish(d);
-    guest_finish(d);
-    uv_close((uv_handle_t *)&r->vmm.wake, NULL);
-    while (uv_run(&r->vmm.loop, UV_RUN_NOWAIT) != 0)
-        continue;
-    guest_reset(d);
-    doors_free(d);
-    guest_free(d);
-    console_kicks_finish(&r->vmm.kicks);
-    uv_loop_close(&r->vmm.loop);
-    memory_destroy(&d->memory);
+    domain_store_close(&r->domain);
+    domain_store_close(&r->domain); /* again: nothing to do */
+    domain_rig_end(&r->domain);
     free(r);
     return 0;
 }
@@ -396,6 +353,7 @@ static void another_boot_begins_with_nothing(void **state)
 {
     struct rig *r = *state;
     struct domain *d = &r->domain;
+    struct problem problem;
 
     connect_console(r);
     assert_string_equal(ask(r, XS_WRITE, "data/mine|v"), "OK|");
@@ -404,6 +362,7 @@ static void another_boot_begins_with_nothing(void **state)
     doors_close(d, false);
     guest_reset(d);
     heard(r, "last words");
+    assert_int_equal(guest_open(d, &problem), 0);
     boot(r);
     assert_string_equal(ask(r, XS_READ, "data/mine|"), "ENOENT|");
     assert_string_equal(backend(r), "2");

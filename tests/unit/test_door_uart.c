@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* UARTs in front of their lines: a domain whose engine only records, and a service at the other end. */
 #include "vmm/boot.h"
-#include "vmm/domain_door.h"
-#include "vmm/vmm.h"
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <vcons/wire/callpage.h>
 #include <vcons/wire/ns16550.h>
 #include <vcons/wire/pl011.h>
 #include <vcons/wire/xen.h>
 
-#include <cmocka.h>
+#include "domain_rig.h"
 
-#define RAM  (UINT64_C(8) << 20)
 #define COM1 0x3f8u
 #define COM2 0x2f8u
 #define MMIO UINT64_C(0x9000000)
@@ -53,52 +47,19 @@ struct rig {
     struct vc_sink sinks[3]; /* the services */
 };
 
-static void start(struct rig *r, int hold_ms, enum config_door first)
-{
-    struct domain *d = &r->domain;
-    struct problem problem;
-
-    uv_loop_init(&r->vmm.loop);
-    uv_async_init(&r->vmm.loop, &r->vmm.wake, NULL);
-    r->vmm.trace_fd = -1;
-    assert_int_equal(console_kicks_init(&r->vmm.kicks, &problem), 0);
-    r->config = (struct domain_config){.name = "rig",
-                                       .vcpus = 1,
-                                       .memory_bytes = RAM,
-                                       .hold_ms = hold_ms,
-                                       .consoles = {{.name = "first", .door = first},
-                                                    {.name = "ttyS0", .door = DOOR_16550},
-                                                    {.name = "ttyS1", .door = DOOR_16550}},
-                                       .n_consoles = 3};
-    d->vmm = &r->vmm;
-    d->config = &r->config;
-    d->id = 5;
-    d->ops = &ops;
-    d->engine = r;
-    d->state = DOMAIN_RUNNING;
-    assert_int_equal(memory_create(&d->memory, RAM, VC_CALL_RAM_BASE, &problem), 0);
-    assert_int_equal(guest_init(d, &problem), 0);
-    assert_int_equal(doors_init(d, &problem), 0);
-    assert_int_equal(guest_open(d, &problem), 0);
-}
-
 static struct rig *make_rig(int hold_ms, enum config_door first)
 {
     struct rig *r = calloc(1, sizeof *r);
 
     memset(&lines, 0, sizeof lines);
-    start(r, hold_ms, first);
-    for (uint32_t i = 0; i < 3; i++) {
-        struct console *c = &r->domain.doors[i].console;
-
-        if (c->memory.geometry == VC_LINK_GEOMETRY_XEN)
-            assert_int_equal(vc_sink_open_ring(&r->sinks[i], c->memory.base, c->memory.bytes), VC_OK);
-        else
-            assert_int_equal(vc_sink_open(&r->sinks[i], c->memory.base, c->memory.bytes), VC_OK);
-        console_lock(c);
-        console_attached(c); /* only then is a guest held */
-        console_unlock(c);
-    }
+    r->config = (struct domain_config){.hold_ms = hold_ms,
+                                       .consoles = {{.name = "first", .door = first},
+                                                    {.name = "ttyS0", .door = DOOR_16550},
+                                                    {.name = "ttyS1", .door = DOOR_16550}},
+                                       .n_consoles = 3};
+    domain_rig_start(&r->domain, &r->vmm, &r->config, &ops, r);
+    for (uint32_t i = 0; i < 3; i++)
+        domain_rig_attach(&r->domain.doors[i].console, &r->sinks[i]);
     return r;
 }
 
@@ -128,20 +89,8 @@ static int make_rings_held_for_a_moment(void **state) { return make_as(state, 10
 static int unmake(void **state)
 {
     struct rig *r = *state;
-    struct domain *d = &r->domain;
 
-    doors_close(d, true);
-    doors_finish(d);
-    guest_finish(d);
-    uv_close((uv_handle_t *)&r->vmm.wake, NULL);
-    while (uv_run(&r->vmm.loop, UV_RUN_NOWAIT) != 0)
-        continue;
-    guest_reset(d);
-    doors_free(d);
-    guest_free(d);
-    console_kicks_finish(&r->vmm.kicks);
-    uv_loop_close(&r->vmm.loop);
-    memory_destroy(&d->memory);
+    domain_rig_end(&r->domain);
     free(r);
     return 0;
 }

@@ -3,18 +3,12 @@
  * A UART whose engine records writes (uart_zone.h): the rules of vcons/uart.h at the door. The engine here records as KVM
  * does, into a ring of as many places, and a guest that finds it full exits.
  */
-#include "vmm/domain_door.h"
-#include "vmm/vmm.h"
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <vcons/wire/callpage.h>
 #include <vcons/wire/ns16550.h>
 
-#include <cmocka.h>
+#include "domain_rig.h"
 
-#define RAM  (UINT64_C(8) << 20)
 #define COM1 0x3f8u
 #define RING (ENGINE_RECORDED_MAX - 1)
 
@@ -75,46 +69,19 @@ struct rig {
     uint32_t said, heard;
 };
 
-static void start(struct rig *r)
-{
-    struct domain *d = &r->domain;
-    struct problem problem;
-
-    uv_loop_init(&r->vmm.loop);
-    uv_async_init(&r->vmm.loop, &r->vmm.wake, NULL);
-    r->vmm.trace_fd = -1;
-    assert_int_equal(console_kicks_init(&r->vmm.kicks, &problem), 0);
-    r->config = (struct domain_config){
-        .name = "rig",
-        .vcpus = 1,
-        .memory_bytes = RAM,
-        .hold_ms = CONSOLE_HOLD_FOREVER,
-        .consoles = {{.name = "ttyS1", .door = DOOR_16550}, {.name = "ttyS0", .door = DOOR_16550}},
-        .n_consoles = 2};
-    d->vmm = &r->vmm;
-    d->config = &r->config;
-    d->ops = &ops;
-    d->engine = r;
-    d->state = DOMAIN_RUNNING;
-    assert_int_equal(memory_create(&d->memory, RAM, VC_CALL_RAM_BASE, &problem), 0);
-    assert_int_equal(guest_init(d, &problem), 0);
-    assert_int_equal(doors_init(d, &problem), 0);
-    assert_int_equal(guest_open(d, &problem), 0);
-    d->io_door = &d->doors[1];
-}
-
 static int make(void **state)
 {
     struct rig *r = calloc(1, sizeof *r);
     struct problem problem;
-    struct console *c = &r->domain.doors[1].console;
 
     memset(&kvm, 0, sizeof kvm);
-    start(r);
-    assert_int_equal(vc_sink_open(&r->sink, c->memory.base, c->memory.bytes), VC_OK);
-    console_lock(c);
-    console_attached(c);
-    console_unlock(c);
+    r->config = (struct domain_config){
+        .hold_ms = CONSOLE_HOLD_FOREVER,
+        .consoles = {{.name = "ttyS1", .door = DOOR_16550}, {.name = "ttyS0", .door = DOOR_16550}},
+        .n_consoles = 2};
+    domain_rig_start(&r->domain, &r->vmm, &r->config, &ops, r);
+    r->domain.io_door = &r->domain.doors[1];
+    domain_rig_attach(&r->domain.doors[1].console, &r->sink);
     assert_int_equal(doors_open(&r->domain, &problem), 0);
     *state = r;
     return 0;
@@ -123,21 +90,9 @@ static int make(void **state)
 static int unmake(void **state)
 {
     struct rig *r = *state;
-    struct domain *d = &r->domain;
 
-    doors_close(d, true);
+    domain_rig_end(&r->domain);
     assert_false(kvm.on);
-    doors_finish(d);
-    guest_finish(d);
-    uv_close((uv_handle_t *)&r->vmm.wake, NULL);
-    while (uv_run(&r->vmm.loop, UV_RUN_NOWAIT) != 0)
-        continue;
-    guest_reset(d);
-    doors_free(d);
-    guest_free(d);
-    console_kicks_finish(&r->vmm.kicks);
-    uv_loop_close(&r->vmm.loop);
-    memory_destroy(&d->memory);
     free(r);
     return 0;
 }

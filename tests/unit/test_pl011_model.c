@@ -1,236 +1,68 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * T6: the PL011 against its model, in step: whatever a driver and a line do, in any order, both give the same answers,
- * the same output, the same interrupt line, timer and notices. Writes also come in batches, and now and then the
- * device is saved and another goes on. A million steps; VCONS_LONG=1: a hundred million.
- */
+/* T6 (uart_in_step.h): the PL011 against its model, and its SBSA subset. */
 #include "unit.h"
 #include <setjmp.h>
 
-#include <stdlib.h>
-#include <vcons/save.h>
-
 #include "pl011_model.h"
-#include "random.h"
-#include "uart_verbs.h"
-
-struct pair {
-    uint64_t random;
-    struct vc_pl011 *u; /* on the heap, alone: the sanitizer guards its ends */
-    struct uart_rig rig;
-    struct model m;
-    const char *did;
-};
-
-static uint32_t below(struct pair *p, uint32_t n) { return random_below(&p->random, n); }
+#include "uart_in_step.h"
 
 /* Mostly registers that are, in widths that are. */
-static struct vc_uart_write any_access(struct pair *p)
+static struct vc_uart_write any_access(uint64_t *random)
 {
     static const uint32_t offsets[] = {0,    0,    0,    0,    0,    4,    0x18, 0x20, 0x24, 0x28,
                                        0x2c, 0x30, 0x30, 0x34, 0x38, 0x3c, 0x40, 0x44, 0x48, 0xfe8};
-    struct vc_uart_write a = {.offset = offsets[below(p, N_ROWS(offsets))], .width = 1u << below(p, 3)};
+    struct vc_uart_write a = {.offset = offsets[random_below(random, N_ROWS(offsets))],
+                              .width = 1u << random_below(random, 3)};
 
-    if (below(p, 20) == 0)
-        a.offset = below(p, 3) == 0 ? random_next(&p->random) : below(p, 0x1010);
-    if (below(p, 20) == 0)
-        a.width = below(p, 9);
-    a.value = (uint32_t)random_next(&p->random);
-    if (a.offset == UARTCR && below(p, 4) != 0)
-        a.value = (a.value & 0xcc00) | 0x301 | (below(p, 6) == 0 ? 0x80 : 0);
-    else if (a.offset == UARTLCR_H && below(p, 4) != 0)
+    if (random_below(random, 20) == 0)
+        a.offset = random_below(random, 3) == 0 ? random_next(random) : random_below(random, 0x1010);
+    if (random_below(random, 20) == 0)
+        a.width = random_below(random, 9);
+    a.value = (uint32_t)random_next(random);
+    if (a.offset == UARTCR && random_below(random, 4) != 0)
+        a.value = (a.value & 0xcc00) | 0x301 | (random_below(random, 6) == 0 ? 0x80 : 0);
+    else if (a.offset == UARTLCR_H && random_below(random, 4) != 0)
         a.value = 0x70;
-    else if ((a.offset == UARTIBRD || a.offset == UARTFBRD) && below(p, 2) != 0)
+    else if ((a.offset == UARTIBRD || a.offset == UARTFBRD) && random_below(random, 2) != 0)
         a.value &= 0x1f;
     return a;
 }
 
-static void read_both(struct pair *p, uint64_t offset, uint32_t width)
+static void *create(enum vc_pl011_type type, struct uart_rig *rig)
 {
-    uint32_t ours = 0xdead, theirs = 0xbeef;
-    bool taken = vc_pl011_read(p->u, offset, width, &ours);
+    struct vc_pl011 *u = malloc(sizeof *u);
 
-    if (taken != model_read(&p->m, offset, width, &theirs) || ours != theirs)
-        fail_msg("%s, then read of %u at 0x%llx: 0x%x, the model 0x%x", p->did, width, (unsigned long long)offset, ours,
-                 theirs);
+    vc_pl011_init(u, type, &rig_env, rig);
+    return u;
 }
+static void *create_full(struct uart_rig *rig) { return create(VC_PL011_FULL, rig); }
+static void *create_sbsa(struct uart_rig *rig) { return create(VC_PL011_SBSA, rig); }
 
-static void do_read(struct pair *p)
-{
-    struct vc_uart_write a = any_access(p);
-
-    p->did = "read";
-    read_both(p, a.offset, a.width);
-}
-
-static void do_write(struct pair *p)
-{
-    struct vc_uart_write a = any_access(p);
-
-    p->did = "write";
-    assert_int_equal(vc_pl011_write(p->u, a.offset, a.width, a.value), model_write(&p->m, a.offset, a.width, a.value));
-}
-
-static void do_batch(struct pair *p)
-{
-    struct vc_uart_write a[170];
-    uint32_t n = below(p, 40) == 0 ? 170 : below(p, 20);
-    bool any = below(p, 4) == 0;
-
-    p->did = "batch";
-    for (uint32_t i = 0; i < n; i++) {
-        a[i] = (struct vc_uart_write){.offset = UARTDR, .width = 1, .value = (uint32_t)random_next(&p->random)};
-        if (any)
-            a[i] = any_access(p);
-        model_write(&p->m, a[i].offset, a[i].width, a[i].value);
-    }
-    vc_pl011_write_batch(p->u, a, n);
-}
-
-static void do_input(struct pair *p)
-{
-    uint8_t bytes[40];
-    uint32_t n = below(p, below(p, 2) == 0 ? 4 : 41);
-
-    p->did = "input";
-    for (uint32_t i = 0; i < n; i++)
-        bytes[i] = (uint8_t)random_next(&p->random);
-    assert_int_equal(vc_pl011_input(p->u, bytes, n), model_input(&p->m, bytes, n));
-}
-
-static void do_line(struct pair *p)
-{
-    uint32_t room = below(p, 3) == 0 ? 0 : below(p, 3) == 0 ? 100000 : below(p, 50);
-
-    p->did = "line";
-    p->rig.room = p->m.line_room = room;
-    if (below(p, 2) == 0) {
-        vc_pl011_output_room(p->u);
-        model_output_room(&p->m);
-    }
-}
-
-static void do_rare(struct pair *p)
-{
-    uint32_t lines = (uint32_t)random_next(&p->random);
-
-    p->did = "modem, overrun, break, reset";
-    switch (below(p, 5)) {
-    case 0:
-    case 1:
-        lines |= below(p, 3) != 0;
-        vc_pl011_modem(p->u, lines);
-        model_modem(&p->m, lines);
-        break;
-    case 2:
-        vc_pl011_overrun(p->u);
-        model_overrun(&p->m);
-        break;
-    case 3: assert_int_equal(vc_pl011_break(p->u), model_break(&p->m)); break;
-    default:
-        if (below(p, 10) != 0)
-            return;
-        vc_pl011_reset(p->u);
-        model_reset(&p->m);
-    }
-}
-
-static void do_timer(struct pair *p)
-{
-    p->did = "timer";
-    p->rig.timer = 0;
-    vc_pl011_timer(p->u);
-    model_timer(&p->m);
-}
-
-/* Another device goes on from the saved state. What only its caller knows is given to it anew. */
-static void do_save(struct pair *p)
-{
-    uint8_t bytes[VC_SAVE_PL011_BYTES];
-    struct vc_pl011 *to = malloc(sizeof *to);
-    struct vc_writer w;
-    struct vc_reader r;
-    struct vc_section s;
-    bool there;
-
-    p->did = "save";
-    vc_writer_init(&w, bytes, sizeof bytes);
-    vc_pl011_save(p->u, &w);
-    assert_true(vc_writer_ok(&w));
-    vc_reader_init(&r, bytes, w.n);
-    assert_int_equal(vc_read_section(&r, &s, &there), VC_OK);
-    p->rig.irq = false;
-    p->rig.timer = 0;
-    vc_pl011_init(to, p->u->type, &rig_env, &p->rig);
-    assert_int_equal(vc_pl011_restore(to, &s), VC_OK);
-    free(p->u);
-    p->u = to;
-    p->rig.uart = to;
-    if (p->m.now.timer)
-        p->m.timer_ns = m_timeout(&p->m.now);
-    p->m.now.owes_room = false;
-}
-
-static void compare(struct pair *p)
-{
-    static const uint64_t quiet[] = {UARTRSR, UARTFR, UARTIMSC, UARTRIS, UARTMIS};
-
-    for (size_t i = 0; i < N_ROWS(quiet); i++)
-        read_both(p, quiet[i], 4);
-    if (p->rig.wrong != 0 || p->rig.irq != m_line_level(&p->m) || p->rig.timer != p->m.timer_ns ||
-        uart_counted(&p->rig.breaks) != uart_counted(&p->m.now.breaks_out) ||
-        uart_counted(&p->rig.asks) != uart_counted(&p->m.now.rooms))
-        fail_msg("%s: line %u, timer %llu", p->did, p->rig.irq, (unsigned long long)p->rig.timer);
-    if (p->rig.n_out != p->m.n_line || memcmp(p->rig.out, p->m.line, p->m.n_line) != 0)
-        fail_msg("%s: %u bytes on the line, the model %u", p->did, p->rig.n_out, p->m.n_line);
-    p->rig.n_out = p->m.n_line = 0;
-}
-
-static void step(struct pair *p)
-{
-    uint32_t what = below(p, 100);
-
-    if (what < 30)
-        do_read(p);
-    else if (what < 60)
-        do_write(p);
-    else if (what < 65)
-        do_batch(p);
-    else if (what < 77)
-        do_input(p);
-    else if (what < 86)
-        do_line(p);
-    else if (what < 91)
-        do_rare(p);
-    else if (what < 99)
-        do_timer(p);
-    else
-        do_save(p);
-    compare(p);
-}
-
-static void run(enum vc_pl011_type type, uint64_t seed, uint32_t steps)
-{
-    static struct pair p;
-
-    memset(&p, 0, sizeof p);
-    p.random = seed;
-    p.u = malloc(sizeof *p.u);
-    p.rig = (struct uart_rig){.uart = p.u};
-    vc_pl011_init(p.u, type, &rig_env, &p.rig);
-    model_init(&p.m, type == VC_PL011_SBSA);
-    for (uint32_t i = 0; i < steps; i++)
-        step(&p);
-    free(p.u);
-}
+UART_FUNCTIONS(twin, model, model)
+static const struct uart_verbs twin_verbs = {UART_VERBS(twin, 4)};
+static bool level(const void *model) { return model_level(model); }
+static void restored(void *model) { model_restored(model); }
+static const uint64_t quiet[] = {UARTRSR, UARTFR, UARTIMSC, UARTRIS, UARTMIS};
 
 static void test_in_step(void **state)
 {
-    uint32_t runs = getenv("VCONS_LONG") != NULL ? 20000 : 200;
+    struct in_step_kind kind = {.device = &pl011_verbs,
+                                .model = &twin_verbs,
+                                .any_access = any_access,
+                                .quiet = quiet,
+                                .n_quiet = N_ROWS(quiet),
+                                .level = level,
+                                .restored = restored};
 
     (void)state;
-    for (uint32_t i = 1; i <= runs; i++)
-        run(i % 4 == 0 ? VC_PL011_SBSA : VC_PL011_FULL, i * UINT64_C(0x9e3779b97f4a7c15), 5000);
+    for (uint32_t i = 0; i < in_step_runs(); i++) {
+        bool sbsa = i % 4 == 3;
+        struct model m;
+
+        kind.create = sbsa ? create_sbsa : create_full;
+        model_init(&m, sbsa);
+        in_step_run(&kind, &m, &m.world, in_step_seed(i));
+    }
 }
 
 int main(void)

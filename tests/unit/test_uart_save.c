@@ -35,20 +35,17 @@ static void any_init(struct any *a, enum kind kind)
         vc_pl011_init(&a->u.pl011, (enum vc_pl011_type)kind, &rig_env, &a->rig);
 }
 
-static size_t any_save(const struct any *a, enum kind kind, uint8_t *bytes, size_t size)
+static size_t any_save(const struct any *a, uint8_t *bytes, size_t size)
 {
     struct vc_writer w;
 
     vc_writer_init(&w, bytes, size);
-    if (kind == PC)
-        vc_16550_save(&a->u.ns16550, &w);
-    else
-        vc_pl011_save(&a->u.pl011, &w);
+    a->verbs->save(&a->u, &w);
     return vc_writer_ok(&w) ? w.n : 0;
 }
 
 /* The bytes are the heap's, and as many as there are: the sanitizer sees who reads on. */
-static int any_restore(struct any *a, enum kind kind, const uint8_t *from, size_t n)
+static int any_restore(struct any *a, const uint8_t *from, size_t n)
 {
     uint8_t *bytes = malloc(n);
     struct vc_reader r;
@@ -59,7 +56,7 @@ static int any_restore(struct any *a, enum kind kind, const uint8_t *from, size_
     memcpy(bytes, from, n);
     vc_reader_init(&r, bytes, n);
     assert_int_equal(vc_read_section(&r, &s, &there), VC_OK);
-    error = kind == PC ? vc_16550_restore(&a->u.ns16550, &s) : vc_pl011_restore(&a->u.pl011, &s);
+    error = a->verbs->restore(&a->u, &s);
     free(bytes);
     return error;
 }
@@ -155,12 +152,12 @@ static void test_rows(void **state)
         any_init(&from, rows[i].kind);
         any_init(&to, rows[i].kind);
         uart_run_row(&from.rig, from.verbs, &rows[i].before);
-        n = any_save(&from, rows[i].kind, bytes, sizeof bytes);
+        n = any_save(&from, bytes, sizeof bytes);
         assert_true(n > 0);
-        if (any_restore(&to, rows[i].kind, bytes, n) != VC_OK)
+        if (any_restore(&to, bytes, n) != VC_OK)
             fail_msg("%s: refused", rows[i].before.name);
         assert_int_equal(to.rig.n_out, 0);
-        assert_int_equal(any_save(&to, rows[i].kind, again, sizeof again), n);
+        assert_int_equal(any_save(&to, again, sizeof again), n);
         assert_memory_equal(bytes, again, n);
         uart_run_row(&to.rig, to.verbs, &rows[i].after);
     }
@@ -182,12 +179,12 @@ static void test_layout(void **state)
     (void)state;
     any_init(&a, FULL);
     uart_run_row(&a.rig, a.verbs, &full);
-    assert_int_equal(any_save(&a, FULL, bytes, sizeof bytes), sizeof full_wanted + 1);
+    assert_int_equal(any_save(&a, bytes, sizeof bytes), sizeof full_wanted + 1);
     assert_memory_equal(bytes, full_wanted, sizeof full_wanted); /* on a little-endian machine */
     assert_int_equal(bytes[sizeof full_wanted], 'z');
     any_init(&a, PC);
     uart_run_row(&a.rig, a.verbs, &pc);
-    assert_int_equal(any_save(&a, PC, bytes, sizeof bytes), sizeof pc_wanted + 1);
+    assert_int_equal(any_save(&a, bytes, sizeof bytes), sizeof pc_wanted + 1);
     assert_memory_equal(bytes, pc_wanted, sizeof pc_wanted);
     assert_int_equal(bytes[sizeof pc_wanted], 'z');
 }
@@ -270,7 +267,7 @@ static size_t busy(enum kind kind, uint8_t bytes[BYTES_MAX])
 
     any_init(&a, kind);
     uart_run_row(&a.rig, a.verbs, kind == PC ? &pc : &arm);
-    return any_save(&a, kind, bytes, BYTES_MAX);
+    return any_save(&a, bytes, BYTES_MAX);
 }
 
 static void must_refuse(const char *name, enum kind kind, const uint8_t *bytes, size_t n)
@@ -279,7 +276,7 @@ static void must_refuse(const char *name, enum kind kind, const uint8_t *bytes, 
 
     any_init(&a, kind);
     before = a;
-    if (any_restore(&a, kind, bytes, n) != VC_EINVAL || memcmp(&a.u, &before.u, sizeof a.u) != 0 || a.rig.irq ||
+    if (any_restore(&a, bytes, n) != VC_EINVAL || memcmp(&a.u, &before.u, sizeof a.u) != 0 || a.rig.irq ||
         a.rig.timers != 0)
         fail_msg("taken: %s", name);
 }
@@ -318,7 +315,7 @@ static void test_refused_idle(void **state)
 
         any_init(&a, idle[i].kind);
         uart_run_row(&a.rig, a.verbs, &idle[i].before);
-        n = any_save(&a, idle[i].kind, bytes, sizeof bytes);
+        n = any_save(&a, bytes, sizeof bytes);
         memcpy(bytes + HEAD + 4 * idle[i].at, &idle[i].value, 4);
         must_refuse(idle[i].name, idle[i].kind, bytes, n);
     }
@@ -334,7 +331,7 @@ static void test_refused_frames(void **state)
         struct any a;
 
         any_init(&a, (enum kind)kind);
-        assert_int_equal(any_restore(&a, (enum kind)kind, whole, n), VC_OK); /* or the rest proves nothing */
+        assert_int_equal(any_restore(&a, whole, n), VC_OK); /* or the rest proves nothing */
         for (uint32_t body = 0; body <= n - HEAD + 1; body++) {
             memcpy(bytes, whole, sizeof bytes);
             memcpy(bytes + 8, &body, 4);
@@ -357,7 +354,7 @@ static void test_no_room(void **state)
     (void)state;
     any_init(&a, FULL);
     for (size_t size = 0; size < HEAD + 16 * 4; size++)
-        assert_int_equal(any_save(&a, FULL, bytes, size), 0);
+        assert_int_equal(any_save(&a, bytes, size), 0);
 }
 
 int main(void)

@@ -56,18 +56,7 @@ static void init(union any *u, bool pc, const struct vc_uart_env *env, void *ctx
         vc_pl011_init(&u->pl011, VC_PL011_FULL, env, ctx);
 }
 
-static bool zone(const union any *u, bool pc, bool is, uint32_t room, uint32_t entries)
-{
-    return pc ? vc_16550_zone(&u->pc, is, room, entries) : vc_pl011_zone(&u->pl011, is, room, entries);
-}
-
-static void batch(union any *u, bool pc, const struct vc_uart_write *writes, uint32_t n)
-{
-    if (pc)
-        vc_16550_write_batch(&u->pc, writes, n);
-    else
-        vc_pl011_write_batch(&u->pl011, writes, n);
-}
+static const struct uart_verbs *verbs(bool pc) { return pc ? &ns16550_verbs : &pl011_verbs; }
 
 static void test_zones(void **state)
 {
@@ -78,9 +67,9 @@ static void test_zones(void **state)
 
         init(&u, zones[i].pc, &rig_env, &g);
         for (uint32_t n = 0; n < VC_UART_BUSY_WRITES; n++)
-            (zones[i].pc ? &ns16550_verbs : &pl011_verbs)->write(&u, 0, 1, 'x');
-        uart_run_row(&g, zones[i].pc ? &ns16550_verbs : &pl011_verbs, &zones[i].before);
-        if (zone(&u, zones[i].pc, zones[i].is, zones[i].room, zones[i].entries) != zones[i].may)
+            verbs(zones[i].pc)->write(&u, 0, 1, 'x');
+        uart_run_row(&g, verbs(zones[i].pc), &zones[i].before);
+        if (verbs(zones[i].pc)->zone(&u, zones[i].is, zones[i].room, zones[i].entries) != zones[i].may)
             fail_msg("%s: %s", zones[i].name, zones[i].may ? "refused" : "allowed");
     }
 }
@@ -93,24 +82,24 @@ static void test_pace(void **state)
 
     (void)state;
     for (int pc = 0; pc < 2; pc++) {
-        const struct uart_verbs *v = pc ? &ns16550_verbs : &pl011_verbs;
+        const struct uart_verbs *v = verbs(pc);
         const struct vc_uart_write one = {.offset = 0, .width = 1, .value = 'x'};
 
         init(&u, pc, &rig_env, &g);
         for (uint32_t round = 0; round < 2; round++) {
             for (uint32_t n = 0; n < VC_UART_BUSY_WRITES; n++) {
-                assert_false(zone(&u, pc, false, UINT32_MAX, 170));
+                assert_false(v->zone(&u, false, UINT32_MAX, 170));
                 v->write(&u, 0, 1, 'x');
             }
-            assert_true(zone(&u, pc, false, UINT32_MAX, 170));
+            assert_true(v->zone(&u, false, UINT32_MAX, 170));
             for (uint32_t n = 1; n < VC_UART_EMPTY_DRAINS; n++)
-                batch(&u, pc, NULL, 0);
-            batch(&u, pc, &one, 1);
+                v->write_batch(&u, NULL, 0);
+            v->write_batch(&u, &one, 1);
             for (uint32_t n = 0; n < VC_UART_EMPTY_DRAINS; n++) {
-                assert_true(zone(&u, pc, true, UINT32_MAX, 170));
-                batch(&u, pc, NULL, 0);
+                assert_true(v->zone(&u, true, UINT32_MAX, 170));
+                v->write_batch(&u, NULL, 0);
             }
-            assert_false(zone(&u, pc, true, UINT32_MAX, 170));
+            assert_false(v->zone(&u, true, UINT32_MAX, 170));
             g.n_out = 0;
         }
     }
@@ -178,8 +167,6 @@ static void side_timer(void *ctx, uint64_t ns) { (void)ctx, (void)ns; }
 static void side_quiet(void *ctx) { (void)ctx; }
 static const struct vc_uart_env side_env = {side_out, side_irq, side_timer, side_quiet, side_quiet};
 
-static const struct uart_verbs *verbs(const struct pair *p) { return p->pc ? &ns16550_verbs : &pl011_verbs; }
-
 static void drain(struct pair *p)
 {
     struct side *b = &p->b;
@@ -187,7 +174,7 @@ static void drain(struct pair *p)
 
     assert_true(n <= room); /* what was recorded finds room: the promise of a zone */
     b->n = 0;
-    batch(&b->u, p->pc, b->recorded, n);
+    verbs(p->pc)->write_batch(&b->u, b->recorded, n);
     b->most = n > b->most ? n : b->most;
 }
 
@@ -195,19 +182,19 @@ static void drain(struct pair *p)
 static void serve(struct pair *p)
 {
     drain(p);
-    p->b.zone = zone(&p->b.u, p->pc, p->b.zone, line_room(&p->b), ENTRIES);
+    p->b.zone = verbs(p->pc)->zone(&p->b.u, p->b.zone, line_room(&p->b), ENTRIES);
 }
 
 static void guest_write(struct pair *p, uint64_t offset, uint32_t width, uint32_t value)
 {
-    verbs(p)->write(&p->a.u, offset, width, value);
+    verbs(p->pc)->write(&p->a.u, offset, width, value);
     if (p->b.zone && offset == 0 &&
         p->b.n < ENTRIES) { /* KVM compares address and width with the zone, and room with its ring */
         p->b.recorded[p->b.n++] = (struct vc_uart_write){offset, width, value};
         return;
     }
     serve(p);
-    verbs(p)->write(&p->b.u, offset, width, value);
+    verbs(p->pc)->write(&p->b.u, offset, width, value);
     serve(p);
 }
 
@@ -215,9 +202,9 @@ static uint32_t guest_read(struct pair *p, uint64_t offset)
 {
     uint32_t a = 0, b = 0;
 
-    verbs(p)->read(&p->a.u, offset, verbs(p)->width, &a);
+    verbs(p->pc)->read(&p->a.u, offset, verbs(p->pc)->width, &a);
     serve(p);
-    verbs(p)->read(&p->b.u, offset, verbs(p)->width, &b);
+    verbs(p->pc)->read(&p->b.u, offset, verbs(p->pc)->width, &b);
     serve(p);
     if (a != b || p->a.irq != p->b.irq)
         fail_msg("read of 0x%llx: 0x%x, recorded 0x%x", (unsigned long long)offset, a, b);
@@ -234,9 +221,9 @@ static void consume(struct pair *p, uint32_t n)
     for (uint32_t i = 0; i < n; i++)
         if (p->a.line[p->a.cons++ % LINE_BYTES] != p->b.line[p->b.cons++ % LINE_BYTES])
             fail_msg("byte %u of the line differs", p->b.cons);
-    verbs(p)->output_room(&p->a.u);
+    verbs(p->pc)->output_room(&p->a.u);
     serve(p);
-    verbs(p)->output_room(&p->b.u);
+    verbs(p->pc)->output_room(&p->b.u);
     serve(p);
 }
 

@@ -9,6 +9,9 @@
 #include <string.h>
 #include <vcons/uart.h>
 
+struct vc_section;
+struct vc_writer;
+
 struct uart_rig {
     void *uart;
     uint32_t room;                /* bytes that the line takes */
@@ -61,6 +64,11 @@ struct uart_verbs {
     void (*output_room)(void *u);
     void (*timer)(void *u);
     void (*reset)(void *u);
+    /* Of a device alone, NULL of a model. */
+    void (*write_batch)(void *u, const struct vc_uart_write *writes, uint32_t n);
+    bool (*zone)(const void *u, bool is, uint32_t line_room, uint32_t ring_entries);
+    void (*save)(const void *u, struct vc_writer *w);
+    int (*restore)(void *u, struct vc_section *s);
 };
 
 enum uart_op {
