@@ -381,12 +381,14 @@ static int put_back(struct door *door)
     return result;
 }
 
-int uart_save(struct door *door, struct vc_writer *w)
+int uart_save(struct door *door, struct vc_writer *w, struct problem *problem)
 {
-    if (door->uart.zone.kept)
-        return -1; /* the line, broken, has no room for what was recorded, and a file has none either */
+    if (door->uart.zone.kept) /* a file has no place for them either */
+        return problem_set(problem, -1,
+                           "console \"%s\" is full, and more that was written to it waits in KVM: try again",
+                           door->config->name);
     door->uart.chip->save(&door->uart, w);
-    return put_back(door);
+    return put_back(door) == 0 ? 0 : problem_set(problem, -1, "no memory");
 }
 
 bool uart_restore(struct door *door, struct vc_reader *r)

@@ -56,9 +56,9 @@ uint64_t uart_deadline(struct door *door);
 /* [locked] A viewer sent a break. */
 void uart_break(struct door *door);
 
-/* [locked] Its state, while the door is frozen. Input that it has not taken goes back to what the door keeps; -1: no memory,
- * or writes of its guest's are recorded for which a broken line has no room. */
-int uart_save(struct door *door, struct vc_writer *w);
+/* [locked] Its state, while the door is frozen. Input that it has not taken goes back to what the door keeps. -1: no
+ * memory, or writes of its guest's are recorded for which its line has no room; *problem says which. */
+int uart_save(struct door *door, struct vc_writer *w, struct problem *problem);
 /* [locked] Instead of uart_open. False: no state of such a UART. */
 bool uart_restore(struct door *door, struct vc_reader *r);
 

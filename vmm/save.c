@@ -92,14 +92,16 @@ static void write_door_head(struct door *door, struct vc_writer *w)
 }
 
 /* [locked] */
-static int write_door(struct door *door, struct vc_writer *w)
+static int write_door(struct door *door, struct vc_writer *w, struct problem *problem)
 {
     size_t begun;
 
     if (door->config->door == DOOR_XEN)
         vc_pvcons_save(&door->pvcons, w);
-    if ((door_is_uart(door->config->door) && uart_save(door, w) != 0) || save_take_input(door) != 0)
+    if (door_is_uart(door->config->door) && uart_save(door, w, problem) != 0)
         return -1;
+    if (save_take_input(door) != 0)
+        return problem_set(problem, -1, "no memory");
     begun = vc_write_begin(w, SAVE_INPUT, 1);
     vc_write_bytes(w, door->kept != NULL ? door->kept + door->at_kept : NULL, door->n_kept - door->at_kept);
     vc_write_end(w, begun);
@@ -155,7 +157,7 @@ static int write_state(struct save *s)
     s->state_bytes = state_bytes(d);
     s->state = malloc(s->state_bytes);
     if (s->state == NULL)
-        return -1;
+        return problem_set(&s->problem, -1, "no memory");
     vc_writer_init(&w, s->state, s->state_bytes);
     begun = vc_write_begin(&w, SAVE_DOMAIN, 1);
     vc_write_u32(&w, d->boot);
@@ -172,11 +174,13 @@ static int write_state(struct save *s)
     for (uint32_t i = 0; error == 0 && i < d->n_doors; i++) {
         write_door_head(&d->doors[i], &w);
         console_lock(&d->doors[i].console);
-        error = write_door(&d->doors[i], &w);
+        error = write_door(&d->doors[i], &w, &s->problem);
         console_unlock(&d->doors[i].console);
     }
     s->state_bytes = w.n;
-    return error == 0 && vc_writer_ok(&w) ? 0 : -1;
+    if (error == 0 && !vc_writer_ok(&w))
+        error = problem_set(&s->problem, -1, "its state is larger than was reckoned");
+    return error;
 }
 
 static int write_config(struct save *s)
@@ -185,11 +189,11 @@ static int write_config(struct save *s)
 
     s->config = malloc(CONFIG_BYTES);
     if (s->config == NULL)
-        return -1;
+        return problem_set(&s->problem, -1, "no memory");
     vc_writer_init(&w, s->config, CONFIG_BYTES);
     save_config_write(s->domain->config, s->domain->id, &w);
     s->config_bytes = w.n;
-    return vc_writer_ok(&w) ? 0 : -1;
+    return vc_writer_ok(&w) ? 0 : problem_set(&s->problem, -1, "its configuration is larger than a file takes");
 }
 
 /* ---- The loop's side. ---- */
@@ -233,10 +237,9 @@ static void stood_still(struct save *s)
     struct domain *d = s->domain;
 
     freeze(d, true);
-    if (write_config(s) != 0 || write_state(s) != 0)
-        problem_set(&s->problem, -1, "no memory");
-    else if (d->ops->save(d->engine, &s->engine, &s->engine_bytes, &s->problem) == 0 &&
-             pthread_create(&s->thread, NULL, write_file, s) != 0)
+    if (write_config(s) == 0 && write_state(s) == 0 &&
+        d->ops->save(d->engine, &s->engine, &s->engine_bytes, &s->problem) == 0 &&
+        pthread_create(&s->thread, NULL, write_file, s) != 0)
         problem_set(&s->problem, -1, "no thread to write the file");
     if (s->problem.text[0] != '\0')
         fail(s);

@@ -358,11 +358,12 @@ static void nobody_waits_longer_than_hold(void **state)
 static size_t save_uart(struct rig *r, uint8_t *bytes, size_t size)
 {
     struct door *door = &r->domain.doors[1];
+    struct problem problem;
     struct vc_writer w;
 
     vc_writer_init(&w, bytes, size);
     console_lock(&door->console);
-    assert_int_equal(uart_save(door, &w), 0);
+    assert_int_equal(uart_save(door, &w, &problem), 0);
     console_unlock(&door->console);
     assert_true(vc_writer_ok(&w));
     return w.n;

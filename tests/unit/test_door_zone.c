@@ -294,11 +294,30 @@ static void a_line_that_fills(void **state)
     assert_true(kvm.on);
 }
 
+/* Bytes of its state; 0: it cannot be saved, and *why. */
+static size_t saved(struct rig *r, struct problem *why)
+{
+    struct door *door = &r->domain.doors[1];
+    uint8_t bytes[1024];
+    struct vc_writer w;
+    int error;
+
+    *why = (struct problem){0};
+    vc_writer_init(&w, bytes, sizeof bytes);
+    console_lock(&door->console);
+    error = uart_save(door, &w, why);
+    console_unlock(&door->console);
+    assert_true(vc_writer_ok(&w));
+    assert_int_equal(error, w.n > 0 ? 0 : -1);
+    return w.n;
+}
+
 /* The line is full of events that nobody took, which no rule about room foresees: nothing is lost or changes places. */
 static void a_line_that_is_full_all_the_same(void **state)
 {
     struct rig *r = *state;
     struct door *door = &r->domain.doors[1];
+    struct problem why;
 
     fifos_on(r);
     while (!kvm.on)
@@ -314,10 +333,16 @@ static void a_line_that_is_full_all_the_same(void **state)
     assert_true(door->uart.zone.kept);
     assert_true(kvm.at < kvm.n); /* the FIFO is full, the rest waits where it is */
     assert_false(served(r));
+    assert_int_equal(saved(r, &why), 0); /* what waits there is in no file */
+    assert_non_null(strstr(why.text, "console \"ttyS0\" is full"));
     while (hear(r, UINT32_MAX) > 0 || r->heard < r->said)
         door_work(door);
     assert_int_equal(kvm.n, 0);
     assert_true(served(r));
+    atomic_store(&r->domain.pause.wanted, true);
+    assert_true(served(r));
+    assert_int_not_equal(saved(r, &why), 0);
+    atomic_store(&r->domain.pause.wanted, false);
 }
 
 static void a_domain_that_stands_still_records_nothing(void **state)
