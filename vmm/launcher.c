@@ -147,8 +147,7 @@ static void tell(struct launching *l, pid_t pid, int wait_status)
     for (size_t i = 0; i < l->config->n_domains; i++)
         if (l->children[i].pid == pid) {
             l->children[i].pid = 0;
-            if (write(l->children[i].status_fd, &status, sizeof status) < 0)
-                status = -1; /* nobody waits for it */
+            (void)!write(l->children[i].status_fd, &status, sizeof status); /* maybe nobody waits for it */
             close(l->children[i].status_fd);
         }
 }
