@@ -65,6 +65,7 @@ static void look_arm(struct world *w)
              imsc;
 
     require(rx <= depth && level(u->tx.head, u->tx.tail) <= depth);
+    require(vc_pl011_read(w->arm, UARTFR, 4, &flags)); /* may show it full, pl011.h: the second look does not */
     require(vc_pl011_read(w->arm, UARTFR, 4, &flags) && vc_pl011_read(w->arm, UARTRIS, 4, &ris) &&
             vc_pl011_read(w->arm, UARTMIS, 4, &mis) && vc_pl011_read(w->arm, UARTIMSC, 4, &imsc));
     require(mis == (ris & imsc) && w->irq == (mis != 0));

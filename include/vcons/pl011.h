@@ -5,7 +5,8 @@
  * Spec:  Arm DDI 0183G; bare section numbers are its own. BSA 1.0 appendix B. Registers: wire/pl011.h. Where it is not
  *        the hardware's twin:
  *        - a line has no speed: what is sent leaves in the write that sends it, also while UARTEN or TXE is 0 (guests
- *          print on UARTs that firmware should have enabled), and BUSY is always 0;
+ *          print on UARTs that firmware should have enabled), and BUSY is always 0. Who reads UARTFR before each byte sees
+ *          the FIFO full once in as many bytes as it holds, and may wait for the interrupt then, or just look again;
  *        - RIS.RX follows the FIFO's level: clearing it by UARTICR while the level is at the trigger has no effect.
  *          RIS.TX is a latch as in 2.8.2: set whenever sending leaves the FIFO at or below its trigger;
  *        - RIS.RT comes by env->timer, 32 bit times after the last byte, and again so long after it was cleared with
@@ -34,13 +35,16 @@ struct vc_pl011 { /* for the caller to place; dropped may be read under the lock
     uint32_t divisor;                                             /* IBRD << 6 | FBRD, as of the last write of LCR_H */
     uint32_t latched;                                             /* UARTRIS but for RX, which is computed */
     uint32_t modem;                                               /* the wires from outside, as in UARTFR */
-    uint32_t seen;  /* as UARTFR showed them last: what differs now is latched */
-    uint32_t timed; /* rx.tail when the timer was last asked for */
-    bool timing;    /* it has been asked for */
-    bool tx_above;  /* the transmit FIFO was above its trigger */
-    bool overrun;   /* the next byte that fits carries OE */
-    bool hungry;    /* env->input_room is owed */
-    bool level;     /* as last told to env->irq */
+    uint32_t seen;   /* as UARTFR showed them last: what differs now is latched */
+    uint32_t timed;  /* rx.tail when the timer was last asked for */
+    bool timing;     /* it has been asked for */
+    uint32_t sent;   /* bytes written since UARTFR was read last */
+    uint32_t polled; /* how often in a row that was one */
+    bool owes_tx;    /* TXFF was shown: TX is set again once it is cleared */
+    bool tx_above;   /* the transmit FIFO was above its trigger */
+    bool overrun;    /* the next byte that fits carries OE */
+    bool hungry;     /* env->input_room is owed */
+    bool level;      /* as last told to env->irq */
     struct vc_uart_pace pace;
     struct vc_uart_rx rx;
     struct vc_uart_tx tx;

@@ -34,6 +34,8 @@ MUTANTS = [
     ("uart_room_told_for_each_byte", "pl011.c", "rx_level(&u->rx) <= depth(u) / 2) {",
      "rx_level(&u->rx) < depth(u)) {", "pl011"),
     ("uart_room_forgotten", "pl011.c", "u->hungry = u->hungry || taken < n;", "u->hungry = taken < n;", "pl011"),
+    ("uart_polled_for_ever", "pl011.c", "if (u->polled < UARTPL011_FIFO_BYTES)", "if (u->polled < UINT32_MAX)", "pl011"),
+    ("uart_full_and_no_tx", "pl011.c", "        u->owes_tx = true;\n", "        u->owes_tx = false;\n", "pl011"),
     # The 16550A.
     ("uart_thre_not_again", "ns16550.c",
      "    if ((value & ~u->ier & UART_IER_THRE) != 0 && tx_level(&u->tx) == 0)\n"

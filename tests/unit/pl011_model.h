@@ -35,7 +35,8 @@ struct model_state {
     uint32_t rx[32], n_rx; /* [0] is read next */
     uint8_t tx[32];
     uint32_t n_tx;
-    bool ris[11], oe_next, owes_room, timer;
+    bool ris[11], oe_next, owes_room, timer, drains;
+    uint32_t written, looks; /* UARTDR since UARTFR was read, and how often it was read with one between */
     /* What happened, counted. */
     uint32_t left_tx, arrived, overruns, breaks_in, timers_fired;
 };
@@ -215,7 +216,8 @@ static void m_reset_registers(struct model *m)
         s->stored[M_IFLS] = 0x11; /* pl011.h */
     }
     s->baud = s->rsr = s->n_rx = s->n_tx = 0;
-    s->oe_next = false;
+    s->written = s->looks = 0;
+    s->oe_next = s->drains = false;
     memset(s->ris, 0, sizeof s->ris);
 }
 
@@ -245,6 +247,21 @@ static uint32_t m_read_data(struct model *m)
     return entry;
 }
 
+/* pl011.h: who looks for each of 32 bytes sees the FIFO full once; TX follows, even if it is cleared meanwhile. */
+static uint32_t m_look(struct model_state *s)
+{
+    bool one = s->written == 1 && m_fen(s) && !m_lbe(s);
+
+    s->written = 0;
+    s->looks = one ? s->looks + 1 : 0;
+    if (s->looks < 32)
+        return m_flags(s);
+    s->looks = 0;
+    s->drains = s->n_tx <= m_tx_trigger(s);
+    s->ris[5] = s->ris[5] || s->drains;
+    return (m_flags(s) & 0x15f) + 0x020;
+}
+
 static uint32_t m_read_whole(struct model *m, uint32_t offset)
 {
     for (int i = 0; i < M_STORED; i++)
@@ -256,7 +273,7 @@ static uint32_t m_read_whole(struct model *m, uint32_t offset)
     switch (offset) {
     case 0x000: return m_read_data(m);
     case 0x004: return m->now.rsr;
-    case 0x018: return m_flags(&m->now);
+    case 0x018: return m_look(&m->now);
     case 0x03c: return m_ris(m);
     case 0x040: return m_ris(m) & m->now.stored[M_IMSC];
     default: return 0;
@@ -311,6 +328,7 @@ static bool model_write(struct model *m, uint64_t offset, uint32_t width, uint32
             m_write_stored(m, i, value);
             m_settle(m, &before);
         }
+    s->written += offset == 0x000;
     if (offset == 0x000) {
         while (s->n_tx == m_depth(s) && m_send_one(m))
             ;
@@ -318,9 +336,12 @@ static bool model_write(struct model *m, uint64_t offset, uint32_t width, uint32
             s->tx[s->n_tx++] = (uint8_t)value;
     } else if (offset == 0x004)
         s->rsr = 0;
-    else if (offset == 0x044)
+    else if (offset == 0x044) {
         for (int i = 0; i < 11; i++)
             s->ris[i] = s->ris[i] && (value >> i & 1) == 0;
+        s->ris[5] = s->ris[5] || (s->drains && s->n_tx <= m_tx_trigger(s));
+        s->drains = false;
+    }
     if (offset == 0x000 || offset == 0x004 || offset == 0x044)
         m_settle(m, &before);
     return true;
@@ -400,7 +421,8 @@ static void model_reset(struct model *m)
 /* Another goes on from the saved state: what only its caller knows is given to it anew. */
 static void model_restored(struct model *m)
 {
-    m->now.owes_room = false;
+    m->now.owes_room = m->now.drains = false;
+    m->now.written = m->now.looks = 0;
     if (m->now.timer)
         m->world.timer_ns = m_timeout(&m->now);
 }

@@ -90,6 +90,7 @@ enum uart_op {
     AGAIN,
     FLOOD,
     DRAIN,
+    POLL,
     TIMES,
 };
 struct uart_step {
@@ -118,6 +119,7 @@ struct uart_step {
 #define RESET()         {AGAIN, 0, 0, 0, NULL}
 #define SEND(o, n)      {FLOOD, o, 0, n, NULL}     /* write n bytes 'x' */
 #define TAKE(o, n)      {DRAIN, o, 0, n, NULL}     /* n bytes read, whatever they are */
+#define POLLED(n)       {POLL, 0, 0, n, NULL}      /* n times: UARTFR says that there is room, and 'x' is written */
 #define TIMERS(n)       {TIMES, 0, 0, n, NULL}     /* requests since the last TIMERS, taken back ones too */
 #define DO(...)         {__VA_ARGS__}              /* for the formatter: many steps stay together */
 /* clang-format on */
@@ -179,6 +181,12 @@ static inline uint64_t uart_step_sees(struct uart_rig *g, const struct uart_verb
     case DRAIN:
         for (uint32_t i = 0; i < s->value; i++)
             v->read(g->uart, s->offset, width, &value);
+        return s->value;
+    case POLL:
+        for (uint32_t i = 0; i < s->value; i++)
+            if (!v->read(g->uart, UARTFR, width, &value) || (value & UARTFR_TXFF) != 0 ||
+                !v->write(g->uart, UARTDR, width, 'x'))
+                return UINT64_MAX;
         return s->value;
     case TIMES: return uart_counted(&g->timers);
     default: return UINT64_MAX;
