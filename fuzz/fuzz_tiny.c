@@ -19,6 +19,7 @@ struct world {
 };
 static struct world world; /* longjmp needs it outside of any frame */
 
+void tiny_pry(struct tiny_console *c) { (void)c; } /* hands over frames that are no memory here */
 void tiny_fault_trap(void) { longjmp(world.end, 1); }
 void tiny_fault_touch(void) { longjmp(world.end, 1); }
 static void halt(uint32_t reason)

@@ -34,6 +34,9 @@
  *     storm N        "storm N" after N events without work (rule R8)
  *     scribble N     "scribble N" after N impossible indices and flags in its own ring page, each with an event; what
  *                    the log has before it is anything (rule R4)
+ *     pry            "pry: O ports of others, R parameters to read, S to set, P places for its grants, N reached" after trying
+ *                    every port and parameter, and 64 frames behind its special pages, which are not its own, in every way it
+ *                    knows (promise P4); before it, "reached WHAT N by HOW" a line
  *     vcpus [N]      "vcpus: R of T run, upcalls by WAY" after starting vCPUs until N run; WAY: interrupt, block, poll
  *     bind KIND …    "port P", or "refused: -E", Xen's errno. KIND: `unbound [DOMID]`, `inter DOMID PORT`, `virq N
  *                    [VCPU]`, `ipi [VCPU]`, `loop` (a pair within this domain: "port P peer Q"). A new port is masked
@@ -146,6 +149,8 @@ uint32_t tiny_crc32(uint32_t crc, const uint8_t *bytes, size_t n);
 /* tiny_hostile.c */
 void tiny_storm(struct tiny_console *c, uint64_t n);
 void tiny_scribble(struct tiny_console *c, uint64_t n); /* has_xen */
+/* tiny_pry.c */
+void tiny_pry(struct tiny_console *c);
 /* tiny_fault.c: an undefined instruction, a store to where nothing is. */
 void tiny_fault_trap(void);
 void tiny_fault_touch(void);

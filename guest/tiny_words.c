@@ -206,6 +206,13 @@ static bool run_scribble(struct tiny_console *c, char *rest)
     return true;
 }
 
+static bool run_pry(struct tiny_console *c, char *rest)
+{
+    (void)rest;
+    tiny_pry(c);
+    return true;
+}
+
 static void end(struct tiny_console *c, uint32_t reason)
 {
     print_flush(&c->out);
@@ -270,6 +277,7 @@ static const struct {
     {"events", tiny_run_events, " [SENDERS [PORTS [ROUNDS [MOVES]]]]", "send events and see that none is lost"},
     {"storm", run_storm, " N", "send N events for nothing"},
     {"scribble", run_scribble, " N", "put N impossible numbers into its ring page"},
+    {"pry", run_pry, "", "try to reach what the hypervisor keeps from it"},
     {"crash", run_crash, " [trap|touch]", "end in a crash"},
     {"reboot", run_reboot, "", "start anew"},
     {"poweroff", run_poweroff, "", "end"},

@@ -2,6 +2,7 @@
 /* memory_op and grant_table_op: pages that the guest wants of its hypervisor. Spec: Xen public/memory.h, grant_table.h. */
 #include "boot.h"
 #include "calls.h"
+#include "domain_door.h"
 #include "vmm.h"
 #include <stddef.h>
 #include <vcons/wire/xen.h>
@@ -39,12 +40,13 @@ static int64_t place_shared_info(struct domain_vcpu *v, uint64_t idx, uint64_t g
 }
 
 /*
+ * Where a UART's ring has its name nothing of the guest's may be: that frame is private, and answers as a page of no memory.
  * Whatever came of it, the frame may be away from where it was, and with it shared_info or a vcpu_info that the guest had put
  * there. The page itself stays ours until the next reset.
  */
 static int64_t place_grant_frame(struct domain *d, uint64_t idx, uint64_t gfn)
 {
-    int64_t result = grant_pages_place(&d->grants, idx, gfn);
+    int64_t result = uart_names_frame(d, gfn) ? -XEN_EINVAL : grant_pages_place(&d->grants, idx, gfn);
 
     vc_shared_info_remapped(&d->shared);
     return result;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "door_uart.h"
+#include "boot.h"
 #include "domain_door.h"
 #include "uart_chip.h"
 #include "vmm.h"
 #include <stdlib.h>
 #include <vcons/error.h>
+#include <vcons/wire/xen.h>
 
 #define NS_PER_MS     UINT64_C(1000000)
 #define WAIT_SLICE_MS 50u /* a held writer looks at the clock and at domain_stopping so often */
@@ -169,6 +171,17 @@ void uart_place(struct door *door, uint32_t n)
     for (uint32_t i = 0; i < d->config->n_consoles; i++)
         door->uart.has_ring |= d->config->consoles[i].door == DOOR_XEN;
     door->uart.chip = door->config->door == DOOR_16550 ? &chip_16550 : &chip_pl011;
+}
+
+bool uart_names_frame(const struct domain *d, uint64_t gfn)
+{
+    for (uint32_t i = 0; i < d->n_doors; i++) {
+        const struct door_uart *u = &d->doors[i].uart;
+
+        if (u->has_ring && gfn == boot_uart_ring_gpa(&d->memory, u->number) / XEN_PAGE_BYTES)
+            return true;
+    }
+    return false;
 }
 
 static void begin(struct door *door)

@@ -56,6 +56,8 @@ uint64_t uart_deadline(struct door *door);
 /* [locked] A viewer sent a break. */
 void uart_break(struct door *door);
 
+/* Whether this frame's number names the ring of a UART of d's (boot.h). */
+bool uart_names_frame(const struct domain *d, uint64_t gfn);
 /* [locked] Its state, while the door is frozen. Input that it has not taken goes back to what the door keeps. -1: no
  * memory, or writes of its guest's are recorded for which its line has no room; *problem says which. */
 int uart_save(struct door *door, struct vc_writer *w, struct problem *problem);

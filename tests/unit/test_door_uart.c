@@ -36,9 +36,17 @@ static void irq_line(void *engine, uint32_t line, bool level)
     lines.changes[line]++;
 }
 
+/* As KVM's: a page anywhere. */
+static int map_page(void *engine, uint64_t gpa, void *page)
+{
+    (void)engine, (void)gpa, (void)page;
+    return 0;
+}
+
 static void kick_nobody(void *engine) { (void)engine; }
 
-static const struct engine_ops ops = {.name = "recorder", .kick = kick_nobody, .uart = place, .irq_line = irq_line};
+static const struct engine_ops ops = {
+    .name = "recorder", .kick = kick_nobody, .uart = place, .irq_line = irq_line, .map_page = map_page};
 
 struct rig {
     struct vmm vmm;

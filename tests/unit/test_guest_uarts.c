@@ -15,6 +15,7 @@
 #define ACCESSES_TIME 40u /* so many accesses, and a time that was asked for has passed */
 #define ROUNDS        2000u
 
+void tiny_pry(struct tiny_console *c) { assert_null(c); }
 void tiny_fault_trap(void) { fail(); }
 void tiny_fault_touch(void) { fail(); }
 
