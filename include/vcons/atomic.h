@@ -31,6 +31,11 @@ static inline void vc_copy_once(void *to, const void *from, size_t n)
     __asm__ volatile("" : : "r"(to) : "memory");
 }
 static inline void vc_add_relaxed(uint32_t *p, uint32_t v) { __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
+static inline uint16_t vc_load16_relaxed(const uint16_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+static inline uint16_t vc_load16_acquire(const uint16_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+static inline uint16_t vc_load16_seq(const uint16_t *p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
+static inline void vc_store16_relaxed(uint16_t *p, uint16_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
+static inline void vc_store16_seq(uint16_t *p, uint16_t v) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); }
 static inline uint8_t vc_load8_seq(const uint8_t *p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
 static inline void vc_store8_seq(uint8_t *p, uint8_t v) { __atomic_store_n(p, v, __ATOMIC_SEQ_CST); }
 
