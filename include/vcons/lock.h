@@ -24,6 +24,7 @@ enum vc_lock_rank {
     VC_RANK_CONSOLE,        /* the console (focus.h) */
     VC_RANK_EVENTS,         /* a domain's event lock: port table, where shared pages lie; order is its domid */
     VC_RANK_VCPU,           /* a leaf: one vCPU's shared pages, and the ports that notify it */
+    VC_RANK_ANNOUNCE,       /* a leaf: whose turn it is to become a console (announce.h) */
 };
 
 #define VC_LOCKS_HELD_MAX 8u

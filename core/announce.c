@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include <vcons/announce.h>
+
+static unsigned long take(struct vc_announce *a) { return vc_lock_take(&a->env->lock, a->lock, VC_RANK_ANNOUNCE, 0); }
+static void drop(struct vc_announce *a, unsigned long saved) { vc_lock_drop(&a->env->lock, a->lock, saved); }
+
+static void ask_timer(struct vc_announce *a, bool on)
+{
+    if (!on && !a->timing)
+        return;
+    a->timing = on;
+    a->env->timer(a->ctx, on ? a->limit_ns : 0);
+}
+
+static bool passed(enum vc_announced s)
+{
+    return s == VC_ANNOUNCED_NOT || s == VC_ANNOUNCED_LATE || s == VC_ANNOUNCED_DONE;
+}
+
+/* The first place from `from` in that state, or n. */
+static uint32_t find(const struct vc_announce *a, uint32_t from, enum vc_announced state)
+{
+    while (from < a->n && a->places[from].state != state)
+        from++;
+    return from;
+}
+
+/* [locked] After any change of a place: the turn goes on, if it can, and the timer runs while somebody is waited for. */
+static void settle(struct vc_announce *a, bool anew)
+{
+    struct vc_announce_place *p;
+
+    while (a->first < a->n && passed(a->places[a->first].state))
+        a->first++;
+    if (find(a, a->first, VC_ANNOUNCED_TURN) < a->n) {
+        if (anew)
+            ask_timer(a, true);
+        return;
+    }
+    if (find(a, a->first, VC_ANNOUNCED_READY) == a->n) {
+        ask_timer(a, false);
+        return;
+    }
+    p = &a->places[a->first];
+    if (p->state != VC_ANNOUNCED_READY) { /* expected, and others are ready */
+        if (!a->timing || anew)
+            ask_timer(a, true);
+        return;
+    }
+    p->state = VC_ANNOUNCED_TURN;
+    ask_timer(a, true);
+    a->env->turn(a->ctx, p->owner);
+}
+
+/* [locked] */
+static void set(struct vc_announce *a, uint32_t place, enum vc_announced state)
+{
+    bool was_turn = a->places[place].state == VC_ANNOUNCED_TURN;
+
+    a->places[place].state = state;
+    a->first = place < a->first ? place : a->first;
+    settle(a, was_turn);
+}
+
+void vc_announce_init(struct vc_announce *a, const struct vc_announce_env *env, void *ctx, void *lock,
+                      struct vc_announce_place *places, uint32_t n, uint64_t limit_ns)
+{
+    *a = (struct vc_announce){.env = env, .ctx = ctx, .lock = lock, .limit_ns = limit_ns, .places = places, .n = n};
+    for (uint32_t i = 0; i < n; i++)
+        places[i] = (struct vc_announce_place){NULL, VC_ANNOUNCED_NOT};
+}
+
+void vc_announce_expect(struct vc_announce *a, uint32_t place, void *owner)
+{
+    unsigned long saved = take(a);
+
+    a->places[place].owner = owner;
+    set(a, place, VC_ANNOUNCED_EXPECTED);
+    drop(a, saved);
+}
+
+void vc_announce_ready(struct vc_announce *a, uint32_t place)
+{
+    unsigned long saved = take(a);
+    enum vc_announced state = a->places[place].state;
+
+    if (state == VC_ANNOUNCED_EXPECTED || state == VC_ANNOUNCED_LATE)
+        set(a, place, VC_ANNOUNCED_READY);
+    drop(a, saved);
+}
+
+bool vc_announce_may(struct vc_announce *a, uint32_t place)
+{
+    unsigned long saved = take(a);
+    enum vc_announced state = a->places[place].state;
+
+    drop(a, saved);
+    return state == VC_ANNOUNCED_TURN || state == VC_ANNOUNCED_DONE;
+}
+
+void vc_announce_done(struct vc_announce *a, uint32_t place)
+{
+    unsigned long saved = take(a);
+
+    if (a->places[place].state != VC_ANNOUNCED_DONE)
+        set(a, place, VC_ANNOUNCED_DONE);
+    drop(a, saved);
+}
+
+void vc_announce_leave(struct vc_announce *a, uint32_t place)
+{
+    unsigned long saved = take(a);
+
+    set(a, place, VC_ANNOUNCED_NOT);
+    drop(a, saved);
+}
+
+void vc_announce_timer(struct vc_announce *a)
+{
+    unsigned long saved = take(a);
+
+    if (a->timing) {
+        uint32_t turn = find(a, a->first, VC_ANNOUNCED_TURN), ready = find(a, a->first, VC_ANNOUNCED_READY);
+
+        a->timing = false;
+        a->late++;
+        if (turn < a->n)
+            a->places[turn].state = VC_ANNOUNCED_DONE;
+        else
+            for (uint32_t i = a->first; i < ready; i++)
+                if (a->places[i].state == VC_ANNOUNCED_EXPECTED)
+                    a->places[i].state = VC_ANNOUNCED_LATE;
+        settle(a, true);
+    }
+    drop(a, saved);
+}
