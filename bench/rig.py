@@ -63,6 +63,11 @@ def place(pids, cpus):
             os.sched_setaffinity(task, cpus)
 
 
+def short(figure):
+    """Thousandths, or what of a small one counts."""
+    return round(figure, 3) if abs(figure) >= 0.1 else float(f"{figure:.3g}")
+
+
 class Row:
     """One line of the table: ours against a limit, and the ratio that is asked for: of the medians; or, paired, the median
     of the ratios of rounds that followed each other."""
@@ -76,11 +81,11 @@ class Row:
         ratio = value / against if against else 0.0
         if self.paired:
             ratio = statistics.median(a / b for a, b in zip(self.ours, self.limit))
-        return {"workload": self.workload, "value": round(value, 3), "unit": self.unit, "against": round(against, 3),
-                "ratio": round(ratio, 3), "goal": ("at least " if self.higher else "at most ") + str(self.goal),
+        return {"workload": self.workload, "value": short(value), "unit": self.unit, "against": short(against),
+                "ratio": short(ratio), "goal": ("at least " if self.higher else "at most ") + str(short(self.goal)),
                 "ok": ratio >= self.goal if self.higher else ratio <= self.goal,
-                "spread": [round(min(self.ours), 3), round(max(self.ours), 3)],
-                "against_spread": [round(min(self.limit), 3), round(max(self.limit), 3)],
+                "spread": [short(min(self.ours)), short(max(self.ours))],
+                "against_spread": [short(min(self.limit)), short(max(self.limit))],
                 "rounds": len(self.ours), **self.extra}
 
 

@@ -1,14 +1,17 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: MIT
 # shellcheck shell=dash
-# Inside L1: in-l1.sh WAY LINES ROUNDS. Each round is a boot of stock Linux under vcons-vmm and one under QEMU, in turn, and the
-# same dd of LINES lines of 64 bytes to hvc0 and so into a log. Prints a line for each: who, exits, milliseconds of processor of
-# the hypervisor's own, of the service, and of the whole dd.
+# Inside L1: in-l1.sh WAY DEVICE LINES ROUNDS. Each round is a boot of stock Linux under vcons-vmm and one under QEMU, in turn, and
+# the same dd of LINES lines of 64 bytes to DEVICE (hvc0, ttyS0, ttyAMA0) and so into a log. Prints a line for each: who, exits in
+# all, those of them that went on to the hypervisor's program, milliseconds of processor of the hypervisor's own, of the
+# service, and of the whole dd.
 set -eu
-way=$1 lines=$2 rounds=$3
+way=$1 device=$2 lines=$3 rounds=$4
 top=$PWD
 export PATH="$top/bin:$PATH"
+[ ! -d lib ] || export LD_LIBRARY_PATH="$top/lib"
 mount -t debugfs debugfs /sys/kernel/debug
+trace=/sys/kernel/debug/tracing
 mkdir -p /tmp/g/bin /tmp/v /tmp/w
 cp /bin/busybox /tmp/g/bin/
 cp guest-init /tmp/g/init
@@ -16,9 +19,26 @@ chmod 755 /tmp/g/init
 (cd /tmp/g && find . | cpio -o -H newc 2>/dev/null) >/tmp/initrd
 cp -r /l2/modules /tmp/v/
 (cd /tmp/v && find . | cpio -o -H newc 2>/dev/null) | cat /tmp/initrd - >/tmp/initrd.virtio
-args="console=hvc0 quiet lines=$lines"
+
+# How our guest's console is configured, and QEMU's is plugged in; what either boots.
+console='console "c" { type = xen }' kernel=/l2/vmlinux initrd=/tmp/initrd.virtio qemu=qemu-system-x86_64
+board='q35,accel=kvm' plug='-device virtio-serial-pci -device virtconsole,chardev=c'
+case $device in
+    ttyS0) console='console "c" { type = 16550 }' kernel=/l2/bzImage initrd=/tmp/initrd plug='-device isa-serial,chardev=c' ;;
+    ttyAMA0)
+        console='console "c" { type = pl011 }' kernel=/l2/Image initrd=/tmp/initrd plug='-serial chardev:c'
+        qemu=qemu-system-aarch64 board='virt,accel=kvm,gic-version=3'
+        ;;
+esac
+# kvm-pv-eoi: with it the guest stands still in the emulated machine. Without, an end of interrupt is an exit for QEMU's guest, as
+# it is for ours: with virtio one for each 2 KiB, since its driver writes a page at a time.
+cpu=host
+[ "$qemu" != qemu-system-x86_64 ] || cpu=host,-kvm-pv-eoi
+args="console=$device quiet lines=$lines"
 
 exits() { cat /sys/kernel/debug/kvm/exits; }
+# L1 has one processor. What no longer fits into the buffer of its trace has been counted all the same.
+user_exits() { awk '/^(entries|overrun):/ { sum += $2 } END { print sum }' $trace/per_cpu/cpu0/stats; }
 # own PID - ticks of 10 ms that it ran, without the guest's
 own() { awk '{ print $14 + $15 - $43 }' "/proc/$1/stat"; }
 now() { awk '{ print $1 * 1000 }' /proc/uptime; }
@@ -44,13 +64,13 @@ measure() {
     who=$1
     said READY "$2"
     sleep 1
-    a="$(exits) $(own "$2") $(own "$3") $(now)"
+    a="$(exits) $(user_exits) $(own "$2") $(own "$3") $(now)"
     "$who"_type go
     said DONE "$2"
-    b="$(exits) $(own "$2") $(own "$3") $(now)"
-    n=$(log | grep -c '^0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+$')
+    b="$(exits) $(user_exits) $(own "$2") $(own "$3") $(now)"
+    n=$(log | tr -d '\r' | grep -c '^0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+$')
     [ "$n" = "$lines" ] || fail "$n of $lines lines arrived"
-    echo "$who $a $b" | awk '{ print $1, $6 - $2, ($7 - $3) * 10, ($8 - $4) * 10, $9 - $5 }'
+    echo "$who $a $b" | awk '{ print $1, $7 - $2, $8 - $3, ($9 - $4) * 10, ($10 - $5) * 10, $11 - $6 }'
     "$who"_type off
     wait "$2" || true
 }
@@ -62,10 +82,10 @@ vcons_round() {
     mkdir -p /tmp/w
     export VCONS_RUNTIME_DIR=/tmp/w/run VCONS_STATE_DIR=/tmp/w/state VCONS_LOG_DIR=/tmp/w/log VCONS_LIBEXEC="$top/bin"
     mkdir -m 700 /tmp/w/run /tmp/w/state /tmp/w/log
-    log='/tmp/w/log/g/hvc0/0*.log'
+    log='/tmp/w/log/g/c/0*.log'
     cat >/tmp/w/g.conf <<END
 hypervisor { name = "lab" console = none }
-domain "g" { kernel = "/l2/vmlinux" ramdisk = "/tmp/initrd" engine = $way memory = 256M hold = forever cmdline = "$args" }
+domain "g" { kernel = "$kernel" ramdisk = "/tmp/initrd" engine = $way memory = 256M hold = forever cmdline = "$args" $console }
 END
     vconsd --foreground 2>/dev/null &
     service=$!
@@ -76,8 +96,6 @@ END
     wait $service || true
 }
 
-# Without kvm-pv-eoi, with which the guest stands still in the emulated machine: an end of interrupt is an exit for QEMU's
-# guest, as it is for ours. That is one for each 2 KiB, since its driver writes a page at a time.
 qemu_type() { echo "$1" >&5; }
 qemu_round() {
     rm -rf /tmp/w
@@ -85,13 +103,15 @@ qemu_round() {
     log=/tmp/w/log
     mkfifo /tmp/w/in
     exec 5<>/tmp/w/in
-    qemu-system-x86_64 -L "$top/share" -M q35,accel=kvm -cpu host,-kvm-pv-eoi -smp 1 -m 256 -nodefaults -no-user-config -display none \
-        -no-reboot -kernel /l2/vmlinux -initrd /tmp/initrd.virtio -append "$args" -device virtio-serial-pci \
-        -chardev stdio,id=c,signal=off -device virtconsole,chardev=c <&5 >$log 2>/tmp/w/said &
+    # shellcheck disable=SC2086 # words
+    $qemu -L "$top/share" -M $board -cpu $cpu -smp 1 -m 256 -nodefaults -no-user-config -display none -no-reboot -kernel $kernel \
+        -initrd $initrd -append "$args" -chardev stdio,id=c,signal=off $plug <&5 >$log 2>/tmp/w/said &
     measure qemu $! $!
     exec 5>&-
 }
 
+echo 64 >$trace/buffer_size_kb
+echo 1 >$trace/events/kvm/kvm_userspace_exit/enable
 while [ "$rounds" -gt 0 ]; do
     vcons_round
     qemu_round
