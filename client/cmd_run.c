@@ -18,7 +18,7 @@
 #include "run.h"
 #include "signals.h"
 
-#define ARGUMENTS_MAX 32u
+#define OURS_MAX 5 /* arguments that we put before those for the hypervisor, and the end */
 
 /* In sight of the user before the terminal is the guests'. */
 static void say_where(const struct run *r)
@@ -31,24 +31,32 @@ static void say_where(const struct run *r)
         message("from another terminal: vcons ls, vcons attach NAME, vcons log NAME");
 }
 
-static int vmm_arguments(struct run *r, char program[PATH_MAX], char *argv[ARGUMENTS_MAX + 8])
+/* The hypervisor's argv: the program, the words before, NULL at their end, and what is for it. The caller's to free, with
+ * program in it; NULL: a message was given. */
+static char **vmm_arguments(const struct run *r, char program[PATH_MAX], char *const *before)
 {
     struct problem p;
-    int n = 0;
+    char **argv;
+    size_t n = 0;
 
     if (paths_program(program, "vcons-vmm", &p) != 0) {
         message("%s", p.text);
-        return EXIT_FAILED;
+        return NULL;
     }
+    while (r->arguments[n] != NULL)
+        n++;
+    argv = calloc(n + OURS_MAX, sizeof *argv);
+    if (argv == NULL) {
+        message("no memory");
+        return NULL;
+    }
+    n = 0;
     argv[n++] = program;
-    argv[n++] = "--link";
-    argv[n++] = r->link;
-    if (r->detach)
-        argv[n++] = "--detached";
-    for (size_t i = 0; r->arguments[i] != NULL && i < ARGUMENTS_MAX; i++)
+    while (*before != NULL)
+        argv[n++] = *before++;
+    for (size_t i = 0; r->arguments[i] != NULL; i++)
         argv[n++] = r->arguments[i];
-    argv[n] = NULL;
-    return 0;
+    return argv;
 }
 
 /* In the foreground: it has our terminal and our process group. */
@@ -137,13 +145,12 @@ static int wait_for_vmm(struct run *r, int told)
 
 static int start_vmm(struct run *r)
 {
-    char program[PATH_MAX], file[PATH_MAX], number[16], *argv[ARGUMENTS_MAX + 8];
-    int told[2], status = vmm_arguments(r, program, argv);
+    char *before[] = {"--link", r->link, r->detach ? "--detached" : NULL, NULL};
+    char program[PATH_MAX], file[PATH_MAX], number[16], **argv;
+    int told[2], status = EXIT_FAILED;
     struct problem p = {""};
     off_t length;
 
-    if (status != 0)
-        return status;
     if (paths_make(r->scope, &r->paths, &p) != 0 || paths_format(file, "%s/vcons-vmm.err", r->paths.state) != 0 ||
         pipe2(told, O_CLOEXEC) != 0) {
         message("%s", p.text[0] != '\0' ? p.text : strerror(errno));
@@ -152,9 +159,14 @@ static int start_vmm(struct run *r)
     snprintf(number, sizeof number, "%d", told[1]);
     setenv("VCONS_RUN_FD", number, 1);
     length = run_length(file);
-    r->vmm = r->detach ? run_spawn(argv, file, told[1]) : spawn_in_front(argv, told[1]);
+    argv = vmm_arguments(r, program, before);
+    if (argv != NULL)
+        r->vmm = r->detach ? run_spawn(argv, file, told[1]) : spawn_in_front(argv, told[1]);
+    free(argv);
     close(told[1]);
-    if (r->vmm < 0) {
+    if (argv == NULL) {
+        status = EXIT_FAILED;
+    } else if (r->vmm < 0) {
         message("%s: %s", program, strerror(-r->vmm));
         status = EXIT_FAILED;
     } else {
@@ -186,18 +198,14 @@ static int check_file(const char *path)
 /* The hypervisor looks at its arguments and file: what is wrong with them is told before anything starts. */
 static int check_domains(const struct run *r)
 {
-    char program[PATH_MAX], *argv[ARGUMENTS_MAX + 8] = {program, "--check"};
-    struct problem p;
+    char program[PATH_MAX], *before[] = {"--check", NULL}, **argv = vmm_arguments(r, program, before);
     int state;
     pid_t pid;
 
-    if (paths_program(program, "vcons-vmm", &p) != 0) {
-        message("%s", p.text);
+    if (argv == NULL)
         return EXIT_FAILED;
-    }
-    for (size_t i = 0; r->arguments[i] != NULL && i < ARGUMENTS_MAX; i++)
-        argv[i + 2] = r->arguments[i];
     pid = spawn_in_front(argv, -1);
+    free(argv);
     if (pid < 0 || waitpid(pid, &state, 0) != pid || !WIFEXITED(state)) {
         message("%s --check: %s", program, pid < 0 ? strerror(-pid) : "it was killed");
         return EXIT_FAILED;
@@ -225,20 +233,33 @@ int run_all(struct run *r)
     return status;
 }
 
-enum { OPTION_PRIVATE = 1, OPTION_ENGINE, OPTION_NAME, OPTION_CONSOLE };
+enum {
+    OPTION_PRIVATE = 1,
+    OPTION_ENGINE,
+    OPTION_NAME,
+    OPTION_CONSOLE,
+    OPTION_TREE,
+    OPTION_MODULE,
+    OPTION_IMAGEBUILDER
+};
 
-static int run(struct options *options, int argc, char **argv)
+static const struct option longs[] = {{"detach", no_argument, NULL, 'd'},
+                                      {"private", no_argument, NULL, OPTION_PRIVATE},
+                                      {"engine", required_argument, NULL, OPTION_ENGINE},
+                                      {"name", required_argument, NULL, OPTION_NAME},
+                                      {"kernel", required_argument, NULL, 'k'},
+                                      {"ramdisk", required_argument, NULL, 'i'},
+                                      {"cmdline", required_argument, NULL, 'a'},
+                                      {"memory", required_argument, NULL, 'm'},
+                                      {"console", required_argument, NULL, OPTION_CONSOLE},
+                                      {"device-tree", required_argument, NULL, OPTION_TREE},
+                                      {"module", required_argument, NULL, OPTION_MODULE},
+                                      {"imagebuilder", required_argument, NULL, OPTION_IMAGEBUILDER},
+                                      {0}};
+
+/* The hypervisor's word for an option that it takes; NULL: it is for us. */
+static char *passed_as(int option)
 {
-    static const struct option longs[] = {{"detach", no_argument, NULL, 'd'},
-                                          {"private", no_argument, NULL, OPTION_PRIVATE},
-                                          {"engine", required_argument, NULL, OPTION_ENGINE},
-                                          {"name", required_argument, NULL, OPTION_NAME},
-                                          {"kernel", required_argument, NULL, 'k'},
-                                          {"ramdisk", required_argument, NULL, 'i'},
-                                          {"cmdline", required_argument, NULL, 'a'},
-                                          {"memory", required_argument, NULL, 'm'},
-                                          {"console", required_argument, NULL, OPTION_CONSOLE},
-                                          {0}};
     static const struct {
         int option;
         char *word;
@@ -248,10 +269,39 @@ static int run(struct options *options, int argc, char **argv)
                   {'m', "-m"},
                   {OPTION_CONSOLE, "--console"},
                   {OPTION_ENGINE, "--engine"},
-                  {OPTION_NAME, "--name"}};
-    char *arguments[ARGUMENTS_MAX + 1] = {NULL};
+                  {OPTION_NAME, "--name"},
+                  {OPTION_TREE, "--device-tree"},
+                  {OPTION_MODULE, "--module"},
+                  {OPTION_IMAGEBUILDER, "--imagebuilder"}};
+
+    for (size_t i = 0; i < sizeof passed / sizeof passed[0]; i++)
+        if (passed[i].option == option)
+            return passed[i].word;
+    return NULL;
+}
+
+static int check_options(const struct run *r, const bool *seen, int argc)
+{
+    bool tree = seen[OPTION_TREE] || seen[OPTION_IMAGEBUILDER], kernel = seen['k'];
+
+    if (arguments_check(&command_run, argc, kernel || tree ? 0 : 1, kernel || tree ? 0 : 1) != 0)
+        return EXIT_USAGE;
+    if (r->private && r->detach)
+        return usage_error(&command_run, "--private ends everything with the run: not with -d");
+    if (seen[OPTION_CONSOLE] && !kernel)
+        return usage_error(&command_run, "--console is for -k: a file says what consoles its domains have");
+    if (kernel && tree)
+        return usage_error(&command_run, "-k is one domain without a file: not with --device-tree or --imagebuilder");
+    if (seen[OPTION_MODULE] && !seen[OPTION_TREE])
+        return usage_error(&command_run, "--module is for --device-tree, whose modules it names");
+    return 0;
+}
+
+/* arguments has room for two for each of ours. */
+static int run_with(struct options *options, int argc, char **argv, char **arguments)
+{
     struct run r = {.options = options, .arguments = arguments};
-    bool kernel = false, console = false;
+    bool seen[128] = {false}; /* by option */
     int option, n = 0;
 
     while ((option = options_next(options, &command_run, argc, argv, ":hdk:i:a:m:", longs)) != OPTION_END) {
@@ -259,35 +309,45 @@ static int run(struct options *options, int argc, char **argv)
             return option == OPTION_HELPED ? EXIT_DONE : EXIT_USAGE;
         r.detach |= option == 'd';
         r.private |= option == OPTION_PRIVATE;
-        kernel |= option == 'k';
-        console |= option == OPTION_CONSOLE;
-        for (size_t i = 0; i < sizeof passed / sizeof passed[0]; i++)
-            if (passed[i].option == option && n + 3 < (int)ARGUMENTS_MAX) {
-                arguments[n++] = passed[i].word;
-                arguments[n++] = optarg;
-            }
+        seen[option] = true;
+        if (passed_as(option) != NULL) {
+            arguments[n++] = passed_as(option);
+            arguments[n++] = optarg;
+        }
     }
-    if (arguments_check(&command_run, argc, kernel ? 0 : 1, 1) != 0)
+    if (check_options(&r, seen, argc) != 0)
         return EXIT_USAGE;
-    if (r.private && r.detach)
-        return usage_error(&command_run, "--private ends everything with the run: not with -d");
-    if (console && !kernel)
-        return usage_error(&command_run, "--console is for -k: a file says what consoles its domains have");
     arguments[n] = argv[optind]; /* NULL without a file */
     if (check_file(argv[optind]) != 0)
         return EXIT_USAGE;
     return run_all(&r);
 }
 
+static int run(struct options *options, int argc, char **argv)
+{
+    char **arguments = calloc(2 * (size_t)argc + 2, sizeof *arguments);
+    int status = EXIT_FAILED;
+
+    if (arguments != NULL)
+        status = run_with(options, argc, argv, arguments);
+    else
+        message("no memory");
+    free(arguments);
+    return status;
+}
+
 const struct command command_run = {
     .name = "run",
-    .usage = "[-d] [--private] CONFIG | -k KERNEL [-i RAMDISK] [-a CMDLINE] [-m MIB] [--console TYPE]",
+    .usage = "[-d] [--private] CONFIG | --device-tree TREE | -k KERNEL [-i RAMDISK] [-a CMDLINE] [-m MIB]",
     .about = "Run the domains of a file; start the console service if none runs",
     .help = "  -d, --detach         return when all domains run\n"
             "  --private            a service and directories for this run alone, gone with it; if it fails\n"
             "                       its logs are kept\n"
             "  -k KERNEL            one domain without a file; with -i RAMDISK, -a CMDLINE, -m MIB\n"
             "  --console TYPE,...   its consoles: xen, 16550 (a serial port), console_io; without it one of type xen\n"
+            "  --device-tree TREE   the domains below /chosen of a tree for Xen, .dtb or, by dtc, .dts\n"
+            "  --module ADDR=FILE   the file that is where the tree has a kernel or ramdisk; for each\n"
+            "  --imagebuilder FILE  ImageBuilder's configuration: the files of the tree, or in its place\n"
             "  --engine ENGINE      kvm, process or auto, for domains that do not say\n"
             "  --name NAME          the hypervisor's name\n",
     .run = run,

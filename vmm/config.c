@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 #include "config_value.h"
+#include "dom0less/dom0less.h"
 #include "host/config.h"
 #include "host/name.h"
 #include "save.h"
@@ -305,9 +306,13 @@ int vmm_config_read(struct vmm_config *config, const struct vmm_config_options *
     struct problem problem;
     int result;
 
-    config_defaults(config, options->file);
+    config_defaults(config, options->device_tree != NULL    ? options->device_tree
+                            : options->imagebuilder != NULL ? options->imagebuilder
+                                                            : options->file);
     if (options->restore != NULL)
         result = save_config_open(config, options, &problem);
+    else if (options->device_tree != NULL || options->imagebuilder != NULL)
+        result = dom0less_read(config, options, &problem);
     else
         result = options->file != NULL ? from_file(config, options, &problem) : from_options(config, options, &problem);
     if (result == 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * config.h: the configuration of a hypervisor and its domains, read whole and checked whole before anything
- * starts.
+ * starts: from our own file, from options, or from a device tree (dom0less/dom0less.h).
  *
  * Spec:  docs/vcons-domains.5; design §4; words of xl.cfg(5) where xl has one.
  * Owner: vmm_config_read fills the caller's struct; vmm_config_finish frees what it holds.
@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define CONFIG_NAME_BYTES      33u /* 32 characters and the NUL */
 #define CONFIG_DOMAINS_MAX     1024u
@@ -27,6 +28,8 @@
 #define CONFIG_MEMORY_MIN      (UINT64_C(8) << 20)
 #define CONFIG_MEMORY_MAX                                                                                              \
     (UINT64_C(64) << 30) /* kvm puts what is above 3 GiB behind 4 GiB; process has 3 GiB at most */
+
+#define CONFIG_NOTES_MAX 100u /* what a file asks for and does not get: so many are told apart */
 
 #define CONFIG_XEN_VERSION ((4u << 16) | 17u) /* the one most guests have met */
 
@@ -79,6 +82,8 @@ struct vmm_config {
     bool unusable;            /* what was wrong is that an engine somebody named cannot be used here: exit 7 */
     char *file;               /* NULL: none */
     struct save_in *restored; /* the file that its one domain goes on from (save.h); NULL: none */
+    char **notes;             /* what a device tree asks for and does not get, a line each, for people */
+    size_t n_notes;           /* of them all; the first CONFIG_NOTES_MAX are kept */
 };
 
 /* What the command line says instead of a file, or over it. */
@@ -89,10 +94,19 @@ struct vmm_config_options {
     const char *kernel, *ramdisk, *cmdline, *memory;
     const char *consoles; /* types with a comma between, named as Linux calls its terminals; NULL: the default one */
     const char *restore, *restore_as; /* a file of `vcons save`; the domain's new name, or NULL */
+    const char *device_tree;          /* domains as Xen finds them there, instead of a file; NULL: not so */
+    const char *imagebuilder;         /* ImageBuilder's configuration: files of the tree, or in its place; NULL: none */
+    const char *const *modules;       /* ADDR=FILE each: what lies where the tree says that a module does */
+    size_t n_modules;
+    bool list; /* the domains are only to be listed: of a tree, also without files for its modules */
 };
 
 /* 0; or -1 after one line on standard error, `FILE:LINE: …`, that says what was expected. */
 int vmm_config_read(struct vmm_config *config, const struct vmm_config_options *options);
+/* Note what the file asks for and does not get. */
+__attribute__((format(printf, 2, 3))) void config_note(struct vmm_config *config, const char *format, ...);
+/* A few lines for each domain, for people: what it is made of. */
+void config_list(const struct vmm_config *config, FILE *to);
 /* Also after a failure of vmm_config_read, which leaves only config->unusable to be looked at. */
 void vmm_config_finish(struct vmm_config *config);
 

@@ -272,6 +272,9 @@ void vmm_config_finish(struct vmm_config *config)
     save_config_close(config);
     for (size_t i = 0; i < config->n_domains; i++)
         config_domain_finish(&config->domains[i]);
+    for (size_t i = 0; i < config->n_notes && i < CONFIG_NOTES_MAX && config->notes != NULL; i++)
+        free(config->notes[i]);
+    free(config->notes);
     free(config->domains);
     free(config->file);
     *config = (struct vmm_config){0};

@@ -14,18 +14,24 @@
 enum { EXIT_USAGE = 2, EXIT_ENGINE = 7 };
 
 static const char usage[] =
-    "usage: vcons-vmm [--check] [--link PATH] [--name NAME] [--engine E] [--detached] [--trace hypercalls[=FILE]] "
+    "usage: vcons-vmm [--check|--list] [--link PATH] [--name NAME] [--engine E] [--detached] [--trace "
+    "hypercalls[=FILE]] "
     "CONFIG\n"
+    "       vcons-vmm [options] --device-tree TREE [--module ADDR=FILE]... [--imagebuilder FILE]\n"
+    "       vcons-vmm [options] --imagebuilder FILE\n"
     "       vcons-vmm [options] --restore FILE [--restore-as NAME]\n"
     "       vcons-vmm [options] -k KERNEL [-i RAMDISK] [-a CMDLINE] [-m MIB] [--console TYPE[,TYPE]...]\n"
-    "Runs the domains of CONFIG. --check only says whether CONFIG is right. --trace writes a line for each hypercall,\n"
-    "and their counts at the end, to FILE or to standard error.\n";
+    "Runs the domains of CONFIG, or those below /chosen of a device tree for Xen. --check only says whether it is "
+    "right,\n"
+    "--list also what it has. --trace writes a line for each hypercall, and their counts at the end, to FILE or to\n"
+    "standard error.\n";
 
 struct arguments {
     struct vmm_config_options options;
     const char *link;
     const char *trace; /* a file; empty: standard error; NULL: nobody asked */
     bool check, detached;
+    const char **modules; /* --module, in their order */
 };
 
 /* hypercalls, or hypercalls=FILE */
@@ -66,9 +72,18 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
                                           {"restore", required_argument, NULL, 'R'},
                                           {"console", required_argument, NULL, 'O'},
                                           {"restore-as", required_argument, NULL, 'A'},
+                                          {"device-tree", required_argument, NULL, 'd'},
+                                          {"imagebuilder", required_argument, NULL, 'I'},
+                                          {"module", required_argument, NULL, 'M'},
+                                          {"list", no_argument, NULL, 'l'},
                                           {NULL, 0, NULL, 0}};
+    bool tree;
     int word;
 
+    a->modules = calloc((size_t)argc, sizeof *a->modules);
+    if (a->modules == NULL)
+        return -1;
+    a->options.modules = a->modules;
     while ((word = getopt_long(argc, argv, "k:i:a:m:h", words, NULL)) != -1) {
         switch (word) {
         case 'C': a->check = true; break;
@@ -78,6 +93,10 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
         case 'R': a->options.restore = optarg; break;
         case 'A': a->options.restore_as = optarg; break;
         case 'D': a->detached = true; break;
+        case 'd': a->options.device_tree = optarg; break;
+        case 'I': a->options.imagebuilder = optarg; break;
+        case 'M': a->modules[a->options.n_modules++] = optarg; break;
+        case 'l': a->check = a->options.list = true; break;
         case 'T':
             if (parse_trace(a, optarg) != 0)
                 return -1;
@@ -95,8 +114,11 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
     a->options.file = argv[optind];
     if (a->options.consoles != NULL && a->options.kernel == NULL)
         return -1; /* a file names its own */
+    if (a->options.n_modules > 0 && a->options.device_tree == NULL)
+        return -1; /* a module is the tree's */
+    tree = a->options.device_tree != NULL || a->options.imagebuilder != NULL;
     if (argc - optind > 1 ||
-        (a->options.file != NULL) + (a->options.kernel != NULL) + (a->options.restore != NULL) != 1)
+        (a->options.file != NULL) + (a->options.kernel != NULL) + (a->options.restore != NULL) + tree != 1)
         return -1;
     return 0;
 }
@@ -147,6 +169,27 @@ static int run(struct vmm *vmm, const struct arguments *a)
     return status;
 }
 
+/* What is asked for and not given is told once: to who asks for the list, and to who runs it. */
+static void tell_notes(const struct vmm_config *config)
+{
+    for (size_t i = 0; i < config->n_notes && i < CONFIG_NOTES_MAX; i++)
+        if (config->notes != NULL && config->notes[i] != NULL)
+            message("%s", config->notes[i]);
+    if (config->n_notes > CONFIG_NOTES_MAX)
+        message("%s: %zu more like these", config->file, config->n_notes - CONFIG_NOTES_MAX);
+}
+
+static int start(struct vmm *vmm, const struct arguments *a)
+{
+    if (vmm_config_read(&vmm->config, &a->options) != 0)
+        return vmm->config.unusable ? EXIT_ENGINE : EXIT_USAGE;
+    if (!a->check || a->options.list)
+        tell_notes(&vmm->config);
+    if (a->options.list)
+        config_list(&vmm->config, stdout);
+    return a->check ? 0 : run(vmm, a);
+}
+
 int main(int argc, char **argv)
 {
     static struct vmm vmm; /* large: it holds the buffers of the hypervisor's console */
@@ -156,13 +199,12 @@ int main(int argc, char **argv)
     message_program("vcons-vmm");
     if (parse_arguments(&arguments, argc, argv) != 0) {
         fputs(usage, stderr);
-        return EXIT_USAGE;
+        status = EXIT_USAGE;
+    } else {
+        raise_limits();
+        status = start(&vmm, &arguments);
+        vmm_config_finish(&vmm.config);
     }
-    raise_limits();
-    if (vmm_config_read(&vmm.config, &arguments.options) != 0)
-        status = vmm.config.unusable ? EXIT_ENGINE : EXIT_USAGE;
-    else
-        status = arguments.check ? 0 : run(&vmm, &arguments);
-    vmm_config_finish(&vmm.config);
+    free(arguments.modules);
     return status;
 }

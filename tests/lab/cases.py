@@ -44,6 +44,8 @@ def payload(machine, build, where):
     shutil.copytree(os.path.join(LAB, 'cases'), os.path.join(where, 'cases'))
     shutil.copy(os.path.join(LAB, 'run-cases'), where)
     os.mkdir(os.path.join(where, 'bin'))
+    if machine == 'arm64':
+        subprocess.run([os.path.join(LAB, 'board-dtb'), os.path.join(where, 'board.dtb')], check=True)
     strip = 'aarch64-linux-gnu-strip' if machine == 'arm64' else 'strip'
     for name, path in PROGRAMS.items():
         if name == 'tiny-arm64':
