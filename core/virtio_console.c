@@ -166,7 +166,7 @@ uint32_t vc_virtio_console_input(struct vc_virtio_console *c, uint32_t port, con
         taken += part;
     }
     vc_virtio_publish(&c->mmio, &c->mmio.queues[queue]);
-    c->ports[port].hungry = taken < n;
+    c->ports[port].hungry |= taken < n;
     if (taken < n && chains > VC_VIRTIO_QUEUE)
         put_off(c, port); /* there may be buffers, of which the guest will not tell again */
     return taken;
@@ -176,7 +176,7 @@ void vc_virtio_console_offer_room(struct vc_virtio_console *c, uint32_t port)
 {
     struct vc_virtio_port *p = &c->ports[port];
 
-    if (!p->open || !p->hungry)
+    if (!p->open || !p->hungry || c->mmio.queues[VIRTIO_CONSOLE_RX(port)].broken)
         return;
     p->hungry = false;
     c->env->input_room(c->ctx, port);

@@ -34,6 +34,8 @@ bool vc_virtio_console_next(struct vc_virtio_console *c, uint32_t queue, bool wr
 
 /* The port is plugged, and owes this to the guest once it can. */
 void vc_virtio_control_owe(struct vc_virtio_console *c, uint32_t port, uint32_t owed);
+/* After any change of what a port owes, or of what it may send. */
+void vc_virtio_control_note(struct vc_virtio_console *c, uint32_t port);
 /* The guest knows nothing (any more) of any port. */
 void vc_virtio_control_forget(struct vc_virtio_console *c);
 /* The port was unplugged. */

@@ -41,7 +41,7 @@ static uint32_t ripe(const struct vc_virtio_console *c, uint32_t port)
     return p->ready ? p->owed : 0;
 }
 
-static void note(struct vc_virtio_console *c, uint32_t port)
+void vc_virtio_control_note(struct vc_virtio_console *c, uint32_t port)
 {
     if (ripe(c, port) != 0)
         bit_set(c->senders, port);
@@ -52,14 +52,14 @@ static void note(struct vc_virtio_console *c, uint32_t port)
 void vc_virtio_control_owe(struct vc_virtio_console *c, uint32_t port, uint32_t owed)
 {
     c->ports[port].owed |= (uint8_t)owed;
-    note(c, port);
+    vc_virtio_control_note(c, port);
     vc_virtio_control_send(c);
 }
 
 void vc_virtio_control_removed(struct vc_virtio_console *c, uint32_t port)
 {
     c->ports[port].owed = c->ports[port].told ? OWED_REMOVE : 0;
-    note(c, port);
+    vc_virtio_control_note(c, port);
     vc_virtio_control_send(c);
 }
 
@@ -71,7 +71,7 @@ void vc_virtio_control_forget(struct vc_virtio_console *c)
     for (uint32_t i = 0; i < c->config.ports; i++) {
         struct vc_virtio_port *p = &c->ports[i];
 
-        p->told = p->ready = p->is_console = false;
+        p->told = p->ready = false;
         p->answers = 0;
         p->owed = p->plugged ? OWED_ADD : 0;
         vc_virtio_console_expected(c, i);
@@ -159,8 +159,6 @@ static void settled(struct vc_virtio_port *p, uint32_t kind)
         p->told = true;
         p->answers++;
     }
-    if (kind == OWED_CONSOLE)
-        p->is_console = true;
 }
 
 /* Nothing to say: a size that nobody knows, or the guest does not care for. */
@@ -252,7 +250,7 @@ static void device_ready(struct vc_virtio_console *c)
         return;
     c->ready = true;
     for (uint32_t i = 0; i < c->config.ports; i++)
-        note(c, i);
+        vc_virtio_control_note(c, i);
 }
 
 static void port_ready(struct vc_virtio_console *c, uint32_t port, bool ok)
@@ -312,7 +310,7 @@ static void obey(struct vc_virtio_console *c, const struct virtio_console_contro
     } else if (m->event == VIRTIO_CONSOLE_PORT_OPEN) {
         port_open(c, m->id, m->value != 0);
     }
-    note(c, m->id);
+    vc_virtio_control_note(c, m->id);
 }
 
 /* The first bytes of what the guest sent, each read once. False: there are not that many. */

@@ -28,7 +28,7 @@ static void start_single(struct vc_virtio_console *c)
         vc_virtio_console_announced(c, i);
     if (!p->plugged)
         return;
-    p->told = p->ready = p->is_console = true;
+    p->told = p->ready = true;
     vc_virtio_console_opened(c, 0, true);
     if (p->cols != 0 && vc_virtio_negotiated(&c->mmio, VIRTIO_CONSOLE_F_SIZE))
         vc_virtio_config_changed(&c->mmio); /* Linux reads the size at no other time */
@@ -194,7 +194,7 @@ int vc_virtio_console_remove(struct vc_virtio_console *c, uint32_t port)
         return VC_ENOENT;
     if (p->console && c->config.announce != NULL)
         vc_announce_leave(c->config.announce, p->place);
-    p->plugged = p->open = p->ready = p->is_console = p->hungry = false;
+    p->plugged = p->console = p->host_open = p->open = p->ready = p->hungry = false;
     p->cols = p->rows = 0;
     size_changed(c, port);
     vc_virtio_control_removed(c, port);
@@ -213,7 +213,7 @@ int vc_virtio_console_resize(struct vc_virtio_console *c, uint32_t port, uint16_
     p->cols = cols;
     p->rows = rows;
     size_changed(c, port);
-    if (p->ready)
+    if (p->ready && multiport(c))
         vc_virtio_control_owe(c, port, OWED_RESIZE);
     return VC_OK;
 }
@@ -227,7 +227,7 @@ int vc_virtio_console_host(struct vc_virtio_console *c, uint32_t port, bool open
     if (p->host_open == open)
         return VC_OK;
     p->host_open = open;
-    if (p->ready)
+    if (p->ready && multiport(c))
         vc_virtio_control_owe(c, port, OWED_OPEN);
     return VC_OK;
 }

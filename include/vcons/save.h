@@ -30,6 +30,7 @@ struct vc_params;
 struct vc_pl011;
 struct vc_pvcons;
 struct vc_shared_info;
+struct vc_virtio_console;
 struct xencons_interface;
 
 /* Tags are for ever; a name in the file's order of bytes. */
@@ -42,6 +43,7 @@ enum vc_save_tag {
     VC_SAVE_SHARED_INFO = VC_SAVE_TAG('S', 'H', 'I', 'N'),
     VC_SAVE_PL011 = VC_SAVE_TAG('P', 'L', '1', '1'),
     VC_SAVE_16550 = VC_SAVE_TAG('1', '6', '5', '5'),
+    VC_SAVE_VIRTIO_CONSOLE = VC_SAVE_TAG('V', 'I', 'R', 'C'),
 };
 #define VC_SAVE_HEAD_BYTES   16u
 #define VC_SAVE_PARAMS_BYTES (VC_SAVE_HEAD_BYTES + 16u + 8u * 64)
@@ -49,6 +51,9 @@ enum vc_save_tag {
 #define VC_SAVE_FOCUS_BYTES  (VC_SAVE_HEAD_BYTES + 4u + 256u)
 #define VC_SAVE_PL011_BYTES  (VC_SAVE_HEAD_BYTES + 16u * 4u + 32u * 4u + 32u)
 #define VC_SAVE_16550_BYTES  (VC_SAVE_HEAD_BYTES + 12u * 4u + 16u * 4u + 16u)
+/* At most, with so many ports. */
+#define VC_SAVE_VIRTIO_CONSOLE_BYTES(ports)                                                                            \
+    (VC_SAVE_HEAD_BYTES + 56u + ((size_t)(ports) + 1) * 2u * 36u + (size_t)(ports)*24u)
 /* At most, for a domain with so many vCPUs, and ports. */
 #define VC_SAVE_SHARED_INFO_BYTES(vcpus) (VC_SAVE_HEAD_BYTES + 48u + 4096u + (size_t)(vcpus)*112u)
 #define VC_SAVE_EVENTS_BYTES(ports, vcpus)                                                                             \
@@ -139,6 +144,21 @@ int vc_pl011_restore(struct vc_pl011 *u, struct vc_section *s);
  */
 void vc_16550_save(const struct vc_16550 *u, struct vc_writer *w);
 int vc_16550_restore(struct vc_16550 *u, struct vc_section *s);
+
+/*
+ * Version 1: u32 ports, u64 features offered, u64 features as the driver wrote them, u32 each Status, DeviceFeaturesSel,
+ * DriverFeaturesSel, QueueSel, InterruptStatus, ConfigGeneration, 1 if features beyond 64 were asked for, 1 after
+ * DEVICE_READY, the port whose messages are next; of each queue u64 each its three rings, u32 its size, 1 if it is ready + 2
+ * if it is broken, chains used; of each port u32 what it is (1 plugged, 2 a console, 4 host open, 8 the guest was told, 16 ready,
+ * 32 open), messages owed, answers to come, bytes taken of the chain that is next, columns, rows.
+ * What lies in guest memory is there before a restore. Into a device that was just initialised with that many ports and
+ * features, with the same ports plugged; a size, or a host that is there, that differs from what the guest was told is told.
+ * env hears of what differs from reset: the interrupt line, ports that are open. Call vc_virtio_console_serve when the lines
+ * are there, and offer input anew: that it was refused before is not saved.
+ * VC_EINVAL too: another set of ports, a state that cannot be, a ready queue whose rings do not lie in this memory.
+ */
+void vc_virtio_console_save(const struct vc_virtio_console *c, struct vc_writer *w);
+int vc_virtio_console_restore(struct vc_virtio_console *c, struct vc_section *s);
 
 /*
  * Version 1: u32 n, below VC_FOCUS_LINE_BYTES, then n bytes of the line that the domain has not ended. Takes the domain's lock. restore: into a domain

@@ -77,7 +77,6 @@ struct vc_virtio_port_config {
 struct vc_virtio_port {                  /* private */
     uint8_t plugged, console, host_open; /* the caller's doing */
     uint8_t told, ready, open; /* the guest knows it (or shall hear that it is gone), has made it, has opened it */
-    uint8_t is_console;        /* the guest was told so */
     uint8_t hungry;            /* env->input_room is owed */
     uint8_t owed;              /* messages, as bits */
     uint8_t n_name;

@@ -463,7 +463,9 @@ static inline const char *rig_step(struct virtio_rig *g, const struct rig_step *
     return NULL;
 }
 
-static inline void rig_run(const struct rig_row *row, const struct vc_virtio_console_config *config)
+/* between: NULL, or what is done between two steps. */
+static inline void rig_run(const struct rig_row *row, const struct vc_virtio_console_config *config,
+                           void (*between)(struct virtio_rig *g))
 {
     static struct virtio_rig g;
     char saw[512];
@@ -472,6 +474,8 @@ static inline void rig_run(const struct rig_row *row, const struct vc_virtio_con
     for (int i = 0; i < RIG_STEPS && row->steps[i].op != END; i++) {
         const char *instead = rig_step(&g, &row->steps[i], saw, sizeof saw);
 
+        if (between != NULL)
+            between(&g);
         if (instead != NULL)
             fail_msg("%s: step %d saw \"%s\"", row->name, i, instead);
         if (g.wrong != 0)
