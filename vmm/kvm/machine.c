@@ -148,6 +148,12 @@ int kvm_cpu_run(struct kvm_cpu *c)
     return -error;
 }
 
+int kvm_cpu_complete(struct kvm_cpu *c)
+{
+    __atomic_store_n(&c->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+    return kvm_cpu_run(c);
+}
+
 void kvm_cpu_kick(struct kvm_cpu *c)
 {
     pid_t tid;

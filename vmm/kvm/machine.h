@@ -56,6 +56,11 @@ void kvm_cpu_finish(struct kvm_cpu *c);
 void kvm_cpu_own(struct kvm_cpu *c, bool own);
 /* Run until the guest needs something: 0. -EINTR: kicked; -EAGAIN: nothing happened but INIT; else what KVM said. */
 int kvm_cpu_run(struct kvm_cpu *c);
+/*
+ * KVM completes an exit when it next runs: have it do that and no more, so that all that the vCPU is can be read. As kvm_cpu_run: 0
+ * is another exit, for one comes in parts; -EINTR: done.
+ */
+int kvm_cpu_complete(struct kvm_cpu *c);
 /* Whatever it does, kvm_cpu_run returns soon, or at once when it is next called. Takes no lock, never waits. */
 void kvm_cpu_kick(struct kvm_cpu *c);
 

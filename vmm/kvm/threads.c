@@ -3,6 +3,9 @@
 #include "machine.h"
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
+
+#define TICK_S 1
 
 void kvm_threads_init(struct kvm_threads *t)
 {
@@ -73,6 +76,18 @@ bool kvm_threads_enter(struct kvm_threads *t)
     open = t->gate == GATE_OPEN;
     pthread_mutex_unlock(&t->lock);
     return open;
+}
+
+bool kvm_threads_tick(timer_t *timer)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = KVM_KICK_SIGNAL};
+    const struct itimerspec interval = {{.tv_sec = TICK_S}, {.tv_sec = TICK_S}};
+
+    event._sigev_un._tid = gettid();
+    if (timer_create(CLOCK_MONOTONIC, &event, timer) < 0)
+        return false;
+    timer_settime(*timer, 0, &interval, NULL);
+    return true;
 }
 
 bool kvm_threads_running(struct kvm_threads *t) { return atomic_load(&t->n_running) > 0; }

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 struct kvm_threads {
     pthread_mutex_t lock;
@@ -35,6 +36,9 @@ int kvm_threads_start(struct kvm_threads *t, uint32_t n, struct kvm_thread (*thr
 bool kvm_threads_enter(struct kvm_threads *t);
 /* Between start and the end of the last. Any thread. */
 bool kvm_threads_running(struct kvm_threads *t);
+/* Have the calling thread come out of KVM once a second, to look at a vCPU that never does by itself. False: it will not; else
+ * timer_delete ends it. */
+bool kvm_threads_tick(timer_t *timer);
 /* Last in a thread that entered. True: all others have left. */
 bool kvm_threads_leave(struct kvm_threads *t);
 

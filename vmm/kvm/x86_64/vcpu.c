@@ -6,10 +6,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
-#include <unistd.h>
-
-#define LOOK_S 1 /* how often a vCPU that never leaves KVM is looked at: has it halted for ever? */
 
 static _Thread_local struct kvm_vcpu *own; /* the vCPU that this thread runs */
 
@@ -128,19 +124,6 @@ int kvm_vcpu_down(struct kvm_vcpu *v)
 
 /* ---- Its thread. ---- */
 
-/* With a local APIC KVM keeps a halted vCPU to itself. Once in a while it comes out, to be looked at. */
-static bool start_timer(timer_t *timer)
-{
-    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = KVM_KICK_SIGNAL};
-    const struct itimerspec interval = {{.tv_sec = LOOK_S}, {.tv_sec = LOOK_S}};
-
-    event._sigev_un._tid = gettid();
-    if (timer_create(CLOCK_MONOTONIC, &event, timer) < 0)
-        return false;
-    timer_settime(*timer, 0, &interval, NULL);
-    return true;
-}
-
 /*
  * Kicked, or its second is over. Xen: the last vCPU that halts with interrupts off switches the domain off (hvm_vcpu_down).
  * To tell a vCPU's state is also what takes an INIT that just came, so that KVM_RUN does not tell us of it.
@@ -208,17 +191,13 @@ static void run(struct kvm_vcpu *v)
     domain_vcpu_exit(d, v->cpu.id);
 }
 
-/*
- * KVM completes an exit when it next runs: with an immediate end nothing else happens, but that an exit which comes in parts
- * brings the next one. Then a call that was cut short is before its instruction again.
- */
+/* All exits are completed; then a call that was cut short is before its instruction again. */
 static void settle(struct kvm_vcpu *v)
 {
     int error = 0;
 
     while (error == 0 && atomic_load(&v->up)) {
-        __atomic_store_n(&v->cpu.run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-        error = kvm_cpu_run(&v->cpu);
+        error = kvm_cpu_complete(&v->cpu);
         if (error == 0)
             serve(v);
     }
@@ -234,7 +213,7 @@ static bool stands_or_goes(struct kvm_vcpu *v)
 {
     struct domain *d = v->engine->domain;
 
-    if (!domain_interrupted(d))
+    if (!v->again && !domain_interrupted(d))
         return true;
     if (domain_stopping(d))
         return false;
@@ -253,8 +232,8 @@ void *kvm_vcpu_main(void *vcpu)
         return NULL;
     own = v;
     kvm_cpu_own(&v->cpu, true);
-    timed = e->lapic && start_timer(&timer);
-    while (stands_or_goes(v)) /* looked at after every kick: kvm_cpu_run took note of it before */
+    timed = e->lapic && kvm_threads_tick(&timer); /* with a local APIC KVM keeps a halted vCPU to itself */
+    while (stands_or_goes(v))                     /* looked at after every kick: kvm_cpu_run took note of it before */
         run(v);
     if (timed)
         timer_delete(timer);
