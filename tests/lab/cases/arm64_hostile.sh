@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=dash source=tests/lab/cases/lib.sh
 # Kernels of a few instructions: accesses that KVM cannot decode, wild calls by the doorbell page, addresses where nothing is, a jump to
-# nowhere, PSCI's ends. Each is its own domain's matter, and of the right kind.
+# nowhere, PSCI's ends, and vCPUs that switch themselves off. Each is its own domain's matter, and of the right kind.
 . "$CASES/cases/lib.sh"
 
 # image NAME WORD... - an Image with these instructions, in hexadecimal
@@ -31,12 +31,19 @@ image wild d2a14002 92800000 f9000440 d2a80000 f2800100 f9000440 b9000840 f947fc
 image edges d2a14002 d2a80fe0 f29ff800 f9000440 d2a81000 f9000440 $off
 # Where nothing is, by byte and by 64 bits; below the UARTs, behind them, above RAM (x2 = 0x0c000000, 0x09fffff8, 0x60000000)
 image holes d2a18002 39400040 39000040 f9400040 d2a13fe2 f29fff02 f9400040 f9000040 d2ac0002 f9400040 f9000040 $off
+# vCPU 0 switches on the other (x0 = 0xc4000003, CPU_ON; adr x2, + 28) and itself off (x0 = 0x84000002, CPU_OFF). That lets three seconds
+# go by, of which nobody hears anything, and then there is no vCPU left, or the machine is reset.
+cpu_off="d2b08000 f2800040 d4000002 14000000"
+start="d2b88000 f2800060 d2800021 100000e2 d2800003 d4000002 $cpu_off"
+wait="d53be044 d53be005 8b0504a5 8b050084 d53be046 eb0400df 54ffffc3"
+image asleep $start $wait $cpu_off
+image awake $start $wait d2b08000 f2800120 d4000002 14000000
 image nowhere d2800002 d61f0040             # br x2, to 0
 cat >hostile.conf <<END
 hypervisor { name = "lab" }
 END
-for d in off pair stepping wild edges holes reset; do
-    echo "domain \"$d\" { kernel = \"./$d\" engine = kvm memory = 8M on_reboot = destroy console \"uart\" { type = pl011 } }" >>hostile.conf
+for d in off pair stepping wild edges holes reset asleep awake; do
+    echo "domain \"$d\" { kernel = \"./$d\" engine = kvm memory = 8M vcpus = 2 on_reboot = destroy console \"uart\" { type = pl011 } }" >>hostile.conf
 done
 service
 status=0
@@ -46,10 +53,11 @@ sort out
 for d in pair stepping; do
     has out "($d) crashed: an access to a device that KVM does not decode"
 done
-for d in off wild edges holes; do
+for d in off wild edges holes asleep; do
     has out "($d) powered off"
 done
 has out "(reset) reboots"
+has out "(awake) reboots"
 # One that spins for ever, in a fault without a handler, is reset, and ends, when somebody asks for it.
 echo 'domain "nowhere" { kernel = "./nowhere" engine = kvm memory = 8M vcpus = 4 }' >spin.conf
 vcons-vmm spin.conf </dev/null >spun 2>&1 &

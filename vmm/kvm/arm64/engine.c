@@ -3,6 +3,8 @@
 #include "engine.h"
 #include "../probe.h"
 #include "cpu.h"
+#include "host/clock.h"
+#include "save.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +57,8 @@ static int make_vcpu(struct arm64_engine *e, uint32_t id, struct problem *proble
     struct arm64_vcpu *v = &e->vcpus[id];
 
     v->engine = e;
-    atomic_store(&v->seen, id == 0);
+    v->again = false;
+    atomic_store(&v->up, id == 0);
     if (kvm_cpu_init(&v->cpu, &e->machine, id, problem) != 0)
         return -1;
     return arm64_cpu_reset(&v->cpu, &e->machine, id != 0, problem);
@@ -66,6 +69,7 @@ static int make_machine(struct arm64_engine *e, struct problem *problem)
     struct device_tree_machine described = {.uarts = e->uarts, .n_uarts = e->n_uarts};
     struct arm64_entry entry;
 
+    atomic_store(&e->spis, 0);
     if (arm64_kernel_place(&e->kernel, e->memory, e->config, &described, &entry, problem) != 0 ||
         kvm_machine_init(&e->machine, e->kvm, problem) != 0 || place_memory(e, problem) != 0)
         return -1;
@@ -98,6 +102,9 @@ static void destroy(void *engine)
     arm64_kernel_finish(&e->kernel);
     memory_destroy(e->memory);
     kvm_threads_finish(&e->threads);
+    pthread_cond_destroy(&e->released);
+    pthread_mutex_destroy(&e->held_lock);
+    pthread_mutex_destroy(&e->look_lock);
     kvm_coalesced_finish(&e->coalesced);
     free(e);
 }
@@ -118,6 +125,9 @@ static struct arm64_engine *allocate(struct domain *d, const struct domain_confi
     for (uint32_t i = 0; i < e->n_vcpus; i++)
         e->vcpus[i].cpu.fd = -1;
     kvm_threads_init(&e->threads);
+    pthread_mutex_init(&e->look_lock, NULL);
+    pthread_mutex_init(&e->held_lock, NULL);
+    pthread_cond_init(&e->released, NULL);
     kvm_coalesced_init(&e->coalesced);
     find_uarts(e);
     return e;
@@ -145,43 +155,11 @@ static void *create(struct domain *d, const struct domain_config *config, struct
 
 /* ---- A run. ---- */
 
-static void run(struct arm64_vcpu *v)
-{
-    struct domain *d = v->engine->domain;
-    int error = kvm_cpu_run(&v->cpu);
-
-    if (error == 0) {
-        atomic_store(&v->seen, true);
-        arm64_exit_serve(v);
-    } else if (error == -ENOSYS) /* api.rst, KVM_CAP_ARM_NISV_TO_USER */
-        domain_crashed(d, "an access to a device that KVM does not decode, at 0x%llx",
-                       (unsigned long long)arm64_cpu_instruction(&v->cpu));
-    else if (error != -EINTR && error != -EAGAIN)
-        domain_crashed(d, "KVM: %s", strerror(-error));
-    domain_vcpu_exit(d, v->cpu.id);
-}
-
-static void *vcpu_main(void *vcpu)
-{
-    struct arm64_vcpu *v = vcpu;
-    struct arm64_engine *e = v->engine;
-
-    if (!kvm_threads_enter(&e->threads))
-        return NULL;
-    kvm_cpu_own(&v->cpu, true);
-    while (!domain_stopping(e->domain)) /* looked at after every kick: kvm_cpu_run took note of it before */
-        run(v);
-    kvm_cpu_own(&v->cpu, false);
-    if (kvm_threads_leave(&e->threads))
-        domain_ended(e->domain);
-    return NULL;
-}
-
 static struct kvm_thread thread_of(void *engine, uint32_t i)
 {
     struct arm64_vcpu *v = &((struct arm64_engine *)engine)->vcpus[i];
 
-    return (struct kvm_thread){.id = &v->thread, .main = vcpu_main, .arg = v};
+    return (struct kvm_thread){.id = &v->thread, .main = arm64_vcpu_main, .arg = v};
 }
 
 static int start(void *engine, struct problem *problem)
@@ -220,7 +198,13 @@ static int reset(void *engine, struct problem *problem)
 
 static void irq_line(void *engine, uint32_t line, bool level)
 {
-    gic_line(&((struct arm64_engine *)engine)->machine, line, level);
+    struct arm64_engine *e = engine;
+
+    if (level)
+        atomic_fetch_or(&e->spis, UINT32_C(1) << line);
+    else
+        atomic_fetch_and(&e->spis, ~(UINT32_C(1) << line));
+    gic_line(&e->machine, line, level);
 }
 
 static bool zone(void *engine, const struct engine_uart *place, uint32_t bytes, bool on)
@@ -235,8 +219,10 @@ static bool recorded(void *engine, const struct engine_uart *place, engine_take 
 
 static bool vcpu_is_up(void *engine, uint32_t vcpu)
 {
-    return atomic_load(&((struct arm64_engine *)engine)->vcpus[vcpu].seen);
+    return atomic_load(&((struct arm64_engine *)engine)->vcpus[vcpu].up);
 }
+
+static uint64_t time_ns(void *engine) { return clock_ns() + (uint64_t)((struct arm64_engine *)engine)->ahead_ns; }
 
 const struct engine_ops engine_kvm = {.name = "kvm",
                                       .arm = true,
@@ -254,6 +240,10 @@ const struct engine_ops engine_kvm = {.name = "kvm",
                                       .irq_line = irq_line,
                                       .zone = zone,
                                       .recorded = recorded,
+                                      .time_ns = time_ns,
+                                      .pause = kick,
+                                      .save = arm64_save,
+                                      .restore = arm64_restore,
                                       .uart_by_default = true};
 
 static bool xen_usable(struct problem *why)

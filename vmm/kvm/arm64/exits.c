@@ -5,19 +5,34 @@
 #include <vcons/atomic.h>
 #include <vcons/wire/doorbell.h>
 
+const uint8_t *arm64_call_block(const struct guest_memory *m, uint64_t gpa)
+{
+    return gpa % sizeof(struct vc_doorbell_call) == 0 ? memory_at(m, gpa, sizeof(struct vc_doorbell_call)) : NULL;
+}
+
+void arm64_call(struct arm64_vcpu *v)
+{
+    struct arm64_engine *e = v->engine;
+    int64_t result = domain_hypercall(e->domain, v->cpu.id, v->call.nr, v->call.args);
+
+    v->again = domain_call_again(e->domain, v->cpu.id, v->call.args);
+    if (!v->again)
+        memory_write(e->memory, v->call.block + offsetof(struct vc_doorbell_call, result), &result, sizeof result);
+}
+
 /* wire/doorbell.h: nr and args are copied once, result is all that is written. */
 static void serve_call(struct arm64_vcpu *v, uint64_t gpa)
 {
-    struct arm64_engine *e = v->engine;
+    const uint8_t *block = arm64_call_block(v->engine->memory, gpa);
     struct vc_doorbell_call call;
-    uint8_t *block = gpa % sizeof call == 0 ? memory_at(e->memory, gpa, sizeof call) : NULL;
-    int64_t result;
 
     if (block == NULL)
         return;
     vc_copy_once(&call, block, offsetof(struct vc_doorbell_call, result));
-    result = domain_hypercall(e->domain, v->cpu.id, call.nr, call.args);
-    memcpy(block + offsetof(struct vc_doorbell_call, result), &result, sizeof result);
+    v->call.block = gpa;
+    v->call.nr = call.nr;
+    memcpy(v->call.args, call.args, sizeof v->call.args);
+    arm64_call(v);
 }
 
 static void access_doorbell(struct arm64_vcpu *v, uint64_t offset, uint32_t width, uint64_t *value, bool write)

@@ -30,7 +30,7 @@
 #define ARM64_RAM_GPA      UINT64_C(0x40000000)
 
 #define ARM64_VCPUS_MAX 16u /* one GICv3 cluster: Aff0 0 … 15 */
-#define ARM64_N_IRQS    64u /* SGIs, PPIs and 32 SPIs, of which UARTs have the first */
+#define ARM64_N_IRQS    64u /* SGIs, PPIs and 32 SPIs, of which UARTs have the first; their levels fit into a word */
 
 _Static_assert(ARM64_GICR_GPA + ARM64_VCPUS_MAX * ARM64_GICR_BYTES <= ARM64_UART_GPA, "redistributors end");
 _Static_assert(ARM64_UART_GPA + ARM64_UARTS_MAX * ARM64_UART_STRIDE <= ARM64_DOORBELL_GPA, "UARTs end");
