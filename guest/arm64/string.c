@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The four functions that a freestanding compiler may call. They run with the MMU off too, where an unaligned access is a
+ * Three of the four functions that a freestanding compiler may call (memcmp.c). They run with the MMU off too, where an unaligned access is a
  * fault: words where both ends are aligned alike, bytes else.
  */
 #include <stdint.h>
@@ -55,14 +55,4 @@ void *memset(void *to, int byte, size_t n)
     for (; n > 0; n--)
         *t++ = (uint8_t)byte;
     return to;
-}
-
-int memcmp(const void *a, const void *b, size_t n)
-{
-    const uint8_t *x = a, *y = b;
-
-    for (size_t i = 0; i < n; i++)
-        if (x[i] != y[i])
-            return x[i] - y[i];
-    return 0;
 }

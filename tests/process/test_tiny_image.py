@@ -5,7 +5,7 @@ import re
 import struct
 import sys
 
-GUEST = {'console_io.c', 'events.c', 'hvc.c', 'ns16550.c', 'pl011.c', 'shared_page.c', 'uart.c', 'xen_console.c', 'print.c', 'start_info.c', 'string.c', 'tiny.c',
+GUEST = {'console_io.c', 'events.c', 'hvc.c', 'memcmp.c', 'ns16550.c', 'pl011.c', 'shared_page.c', 'uart.c', 'xen_console.c', 'print.c', 'start_info.c', 'string.c', 'tiny.c',
          'tiny_cpus.c', 'tiny_events.c', 'tiny_fault.c', 'tiny_hostile.c', 'tiny_pry.c', 'tiny_selftest.c', 'tiny_selftest_events.c',
          'tiny_stress.c', 'tiny_uart.c', 'tiny_uart_16550.c', 'tiny_uart_pl011.c', 'tiny_uart_test.c', 'tiny_words.c', 'main.c', 'ring.c', 'xencons.c'}
 ENGINES = {'tiny-process': GUEST | {'process_entry.S.o', 'sandbox.c', 'start.c', 'threads.c'},

@@ -69,15 +69,21 @@ def from_outside(place):
     vcons.stop(daemon)
 
 
-def groups(place):
-    readers, writers = grp.getgrnam("tty").gr_gid, grp.getgrnam("adm").gr_gid
+def served_to_groups(place, options=""):
+    """Two consoles, the first of which members of tty may read, and those of adm write."""
     path = os.path.join(place.root, "vconsd.conf")
     with open(path, "w") as f:
-        f.write('access "f0/*" { read = "tty"  write = "adm" }\n')
+        f.write(options + 'access "f0/*" { read = "tty"  write = "adm" }\n')
     daemon = place.daemon("--config", path)
     feeder = place.feeder("-n", "2")
     feeder.expect("served")
     opened(place)
+    return daemon, feeder
+
+
+def groups(place):
+    readers, writers = grp.getgrnam("tty").gr_gid, grp.getgrnam("adm").gr_gid
+    daemon, _ = served_to_groups(place)
 
     def stranger():
         refused(place.link, socket.SOCK_SEQPACKET)
@@ -121,13 +127,7 @@ def groups(place):
 
 def crowds(place):
     """One user's connections do not keep others out, nor all of theirs the logs from going on."""
-    path = os.path.join(place.root, "vconsd.conf")
-    with open(path, "w") as f:
-        f.write('segment_size = "64K"\naccess "f0/*" { read = "tty"  write = "adm" }\n')
-    daemon = place.daemon("--config", path)
-    feeder = place.feeder("-n", "2")
-    feeder.expect("served")
-    opened(place)
+    daemon, feeder = served_to_groups(place, 'segment_size = "64K"\n')
 
     def crowd():
         held = [vcons.Control(place.control) for _ in range(200)]

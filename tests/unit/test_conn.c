@@ -12,10 +12,7 @@
 
 #include "client/conn.h"
 #include "host/sock.h"
-
-static char directory[] = "/tmp/vcons-conn-XXXXXX";
-static char path[64];
-
+#include "one_file.h"
 struct service {
     const char *answer[3]; /* sent after one request each; NULL: close instead */
     size_t pad;            /* of the second answer: so many spaces before its end */
@@ -184,17 +181,7 @@ static void every_path_that_was_tried_is_named(void **state)
 static int set_up(void **state)
 {
     (void)state;
-    if (mkdtemp(directory) == NULL)
-        return -1;
-    snprintf(path, sizeof path, "%s/control.sock", directory);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    unlink(path);
-    return rmdir(directory);
+    return make_directory("control.sock");
 }
 
 int main(void)
@@ -202,5 +189,5 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(services_of_all_kinds), cmocka_unit_test(frames),
                                        cmocka_unit_test(every_path_that_was_tried_is_named)};
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, remove_directory);
 }

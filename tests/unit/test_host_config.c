@@ -9,9 +9,7 @@
 #include <unistd.h>
 
 #include "host/config.h"
-
-static char directory[] = "/tmp/vcons-config-XXXXXX";
-static char path[64];
+#include "one_file.h"
 
 static void write_file(const void *bytes, size_t n)
 {
@@ -188,17 +186,7 @@ static void words_tell_files_apart(void **state)
 static int set_up(void **state)
 {
     (void)state;
-    if (mkdtemp(directory) == NULL)
-        return -1;
-    snprintf(path, sizeof path, "%s/it.conf", directory);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    unlink(path);
-    return rmdir(directory);
+    return make_directory("it.conf");
 }
 
 int main(void)
@@ -211,5 +199,5 @@ int main(void)
         cmocka_unit_test(words_tell_files_apart),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, remove_directory);
 }
