@@ -264,8 +264,8 @@ static void port_ready(struct vc_virtio_console *c, uint32_t port, bool ok)
             p->owed |= OWED_REMOVE;
         return;
     }
-    /* Of a port that had this id before: there is an ADD on its way, or to go, whose answer counts. */
-    if (p->answers > 0 || (answer && (p->owed & OWED_ADD) != 0))
+    /* Of a port that had this id before: there is a REMOVE to go, or an ADD on its way or to go, whose answer counts. */
+    if (p->answers > 0 || (p->owed & OWED_REMOVE) != 0 || (answer && (p->owed & OWED_ADD) != 0))
         return;
     p->told = true;
     p->owed &= (uint8_t)~OWED_ADD;
