@@ -382,6 +382,24 @@ static void vcpus_that_are_not_there(void **state)
     vmm_config_finish(&config);
 }
 
+/* A handle is followed one step: to itself, or round and round, is no further than elsewhere. */
+static void phandles_that_lead_back(void **state)
+{
+    (void)state;
+    write_tree();
+    assert_int_equal(fdt_setprop_u32(fdt, at(D1), "phandle", 8), 0);
+    assert_int_equal(fdt_setprop_u32(fdt, at(D1), "domain-cpupool", 8), 0);
+    assert_int_equal(take(&listed, fdt_totalsize(fdt)), -1);
+    assert_non_null(strstr(problem.text, D1 ": domain-cpupool: 0x8 is not the phandle of a node compatible with"));
+    vmm_config_finish(&config);
+    write_tree();
+    assert_int_equal(fdt_setprop_u32(fdt, at(D1), "domain-cpupool", 7), 0);
+    assert_int_equal(fdt_setprop_u32(fdt, at("/pool"), "domain-cpupool", 7), 0);
+    assert_int_equal(fdt_setprop_u32(fdt, at("/pool"), "interrupt-parent", 7), 0);
+    assert_int_equal(take(&listed, fdt_totalsize(fdt)), 0);
+    vmm_config_finish(&config);
+}
+
 static void too_many_domains(void **state)
 {
     uint8_t *small = fdt;
@@ -563,6 +581,7 @@ int main(void)
         cmocka_unit_test(one_cell_and_a_shared_kernel),
         cmocka_unit_test(names_that_are_double),
         cmocka_unit_test(vcpus_that_are_not_there),
+        cmocka_unit_test(phandles_that_lead_back),
         cmocka_unit_test(too_many_domains),
         cmocka_unit_test(files_that_are_not_there),
         cmocka_unit_test(a_file_that_is_larger_than_its_place),
