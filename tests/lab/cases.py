@@ -23,7 +23,8 @@ PROGRAMS = {  # in the machine's PATH: where the build has it
     'vcons': 'client/vcons', 'vconsd': 'service/vconsd', 'vcons-vmm': 'vmm/vcons-vmm',
     'tiny-pvh': 'guest/tiny-pvh', 'tiny-pvh32': 'guest/tiny-pvh32', 'tiny-process': 'guest/tiny-process', 'tiny-arm64': 'guest/tiny-arm64',
     'check_spew': 'bench/bench_check_spew', 'chat': 'tests/lab/lab_chat',
-    'xenstore_real': 'tests/lab/lab_xenstore_real', 'kvm_exits': 'tests/lab/lab_kvm_exits', 'kvm_xen_exits': 'tests/lab/lab_kvm_xen_exits',
+    'arm64_state': 'tests/lab/lab_arm64_state', 'xenstore_real': 'tests/lab/lab_xenstore_real',
+    'kvm_exits': 'tests/lab/lab_kvm_exits', 'kvm_xen_exits': 'tests/lab/lab_kvm_xen_exits',
     'test_kvm_engine': 'tests/kvm/test_kvm_engine', 'test_kvm_vcpus': 'tests/kvm/test_kvm_vcpus', 'test_kvm_xen': 'tests/kvm/test_kvm_xen',
 }
 MACHINES = {'arm64': ['run', 'arm64'], 'kvm': ['run', 'x86_64'], 'kvm-xen': ['run', 'x86_64', '--xen'], 'xen': ['xen-run', 'x86_64']}
