@@ -19,7 +19,7 @@ static void notify(struct vc_pvcons *c)
  */
 static void notify_of_room(struct vc_pvcons *c, uint32_t n)
 {
-    if (c->env->owe == NULL || n == XENCONS_OUT_SIZE) {
+    if (c->env->owe == NULL || (n == XENCONS_OUT_SIZE && !c->yields)) {
         notify(c);
     } else if (!c->owes) {
         c->owes = true;
@@ -121,6 +121,16 @@ enum vc_pvcons_served vc_pvcons_serve(struct vc_pvcons *c)
     if (c->state == VC_PVCONS_BROKEN && !heal(c))
         return VC_PVCONS_RETRY;
     return pass(c);
+}
+
+enum vc_pvcons_served vc_pvcons_serve_yield(struct vc_pvcons *c)
+{
+    enum vc_pvcons_served served;
+
+    c->yields = true;
+    served = vc_pvcons_serve(c);
+    c->yields = false;
+    return served;
 }
 
 int vc_pvcons_attach(struct vc_pvcons *c, struct xencons_interface *page)

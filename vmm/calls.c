@@ -58,6 +58,8 @@ bool calls_is_self(const struct domain_vcpu *v, uint16_t domid)
 
 static int64_t sched_op(struct domain_vcpu *v, const uint64_t args[6])
 {
+    if ((uint32_t)args[0] != SCHEDOP_yield) /* that has a look of its own: domain_env.c */
+        doors_quiet_look(v->domain, false);
     if (v->compat && (uint32_t)args[0] == SCHEDOP_poll)
         return vc_events_compat_poll(&v->domain->events, v, v->number, args[1]);
     return vc_events_sched_op(&v->domain->events, v, v->number, (uint32_t)args[0], args[1]);
@@ -79,6 +81,7 @@ static int64_t serve(struct domain_vcpu *v, uint64_t nr, const uint64_t args[6])
     case XEN_xen_version: return calls_xen_version(v, args);
     case XEN_vm_assist: return vc_shared_info_vm_assist(&d->shared, (uint32_t)args[0], (uint32_t)args[1]);
     case VC_CALL_TIME: return (int64_t)domain_guest_time(d);
+    case VC_CALL_YIELD: return vc_events_sched_op(&d->events, v, v->number, SCHEDOP_yield, 0);
     default: return -XEN_ENOSYS;
     }
 }

@@ -33,6 +33,8 @@ static const char *name_of(uint64_t nr, char *text, size_t size)
 {
     if (nr == VC_CALL_TIME)
         return "time";
+    if (nr == VC_CALL_YIELD)
+        return "yield";
     if (nr < XEN_N_HYPERCALLS && names[nr] != NULL)
         return names[nr];
     snprintf(text, size, "hypercall %" PRIu64, nr);

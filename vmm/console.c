@@ -18,6 +18,7 @@ static void open_line(struct console *c)
     vc_source_arm_bytes(&c->source);
     c->broken = false;
     c->outage = false;
+    c->kick_owed = false;
 }
 
 int console_kicks_init(struct console_kicks *kicks, struct problem *problem)
@@ -88,6 +89,23 @@ static void kick_if(struct console *c, bool wanted, enum vc_link_fd fd)
         kick_now(c, fd);
 }
 
+void console_quiet(struct console *c, bool quiet)
+{
+    c->quiet = quiet;
+    kick_if(c, c->kick_owed, VC_LINK_FD_OUT_BYTES);
+    c->kick_owed = false;
+}
+
+/* The service sleeps, or is on its way to. Its wait word is taken already: nobody else will wake it. */
+static void tell_of_bytes(struct console *c, bool wanted, uint32_t room)
+{
+    c->kick_owed |= wanted;
+    if (!c->kick_owed || (c->quiet && room > c->source.out.ring.size / 2))
+        return;
+    kick_now(c, VC_LINK_FD_OUT_BYTES);
+    c->kick_owed = false;
+}
+
 static uint32_t put(struct console *c, const void *bytes, uint32_t n)
 {
     uint32_t room, done = 0;
@@ -96,7 +114,7 @@ static uint32_t put(struct console *c, const void *bytes, uint32_t n)
     if (c->broken || n == 0 || checked(c, vc_source_room(&c->source, &room)) != VC_OK || room == 0)
         return 0; /* a full event ring is a full line, whatever room there is for bytes */
     checked(c, vc_source_put(&c->source, bytes, n, &done, &wanted));
-    kick_if(c, wanted, VC_LINK_FD_OUT_BYTES);
+    tell_of_bytes(c, wanted, room - done);
     return done;
 }
 

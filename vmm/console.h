@@ -85,6 +85,8 @@ struct console {
     bool served;         /* a service took a line of ours at least once: only then a guest is held */
     bool broken;         /* the service broke the line's protocol */
     bool deadline_known; /* to the owner, who will call console_move */
+    bool quiet;          /* kicks for bytes may wait for console_quiet(false), while the line is less than half full */
+    bool kick_owed;      /* one does */
     bool outage;         /* held_cons and held_since_ms stand for one that may still last */
     uint32_t held_cons;  /* where the service stood when progress was last seen */
     uint64_t held_since_ms;
@@ -102,6 +104,11 @@ void console_finish(struct console *c);
 
 /* [locked] Offer n bytes; how many were taken, 0..n. Never waits. Less than n: held; offer the rest after `room`. */
 uint32_t console_put(struct console *c, const void *bytes, uint32_t n);
+/*
+ * [locked] Somebody will look at this console soon, and call this again: until then the service need not be told of each
+ * put. Not: it is told now of what it was not told of; every later put tells it.
+ */
+void console_quiet(struct console *c, bool quiet);
 /* [locked] How many bytes a put would take into the line now; 0 also where it would take them into the tail. */
 uint32_t console_room(struct console *c);
 /* [locked] Something that has its place here in the stream. Never fails: it waits in line with the tail. */

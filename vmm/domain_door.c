@@ -116,6 +116,7 @@ static void kicked(struct domain_port *port)
 
     console_lock(&door->console);
     door_serve(door);
+    door_quiet_sent(door);
     console_unlock(&door->console);
 }
 
@@ -222,6 +223,7 @@ void door_work(void *ctx)
         uart_tick(door);
     door_serve(door);
     take_line_events(door);
+    door_quiet_tick(door);
     vc_source_arm_bytes(&door->console.source);
     input = !door->console.broken && !vc_source_idle(&door->console.source);
     deadline = console_deadline(&door->console);
@@ -232,6 +234,8 @@ void door_work(void *ctx)
 
         deadline = due < deadline ? due : deadline;
     }
+    if (atomic_load(&door->quiet.on) && door->quiet.due_ms < deadline)
+        deadline = door->quiet.due_ms;
     settle(door, &deadline);
     console_unlock(&door->console);
     if (d->state == DOMAIN_RUNNING && (input || d->ops->stream))
@@ -281,6 +285,7 @@ void door_free(struct door *door)
 void door_prepare(struct door *door)
 {
     door->owes = false;
+    door_quiet_init(door);
     vc_pvcons_init(&door->pvcons, &pvcons_env, door);
 }
 
@@ -304,6 +309,7 @@ int door_open(struct door *door, struct problem *problem)
 void door_close(struct door *door, bool for_good)
 {
     console_lock(&door->console);
+    door_quiet_end(door);
     if (door->config->door == DOOR_XEN)
         vc_pvcons_detach(&door->pvcons, for_good && !door->frozen);
     uart_close(door);
@@ -344,6 +350,7 @@ void door_linked(struct door *door, bool linked)
     struct domain *d = door->domain;
 
     console_lock(&door->console);
+    door_quiet_end(door); /* who comes, or goes, finds all that there is */
     door->linked = linked;
     if (linked)
         console_attached(&door->console);

@@ -82,6 +82,16 @@ void doors_post(struct domain *d, enum vc_line_event_kind kind, uint64_t value)
     }
 }
 
+bool doors_quiet_look(struct domain *d, bool yields)
+{
+    bool any = false;
+
+    for (uint32_t i = 0; i < d->n_doors; i++)
+        if (atomic_load(&d->doors[i].quiet.on))
+            any = door_quiet_look(&d->doors[i], yields) || any;
+    return any;
+}
+
 void doors_wake(struct domain *d)
 {
     for (uint32_t i = 0; i < d->n_doors; i++) {

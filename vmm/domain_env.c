@@ -128,10 +128,11 @@ void domain_wake_all(struct domain *d)
         wake_vcpu(&d->vcpus[i]);
 }
 
+/* A guest that waits for room in a ring whose sends do not come asks so. */
 static void yield(void *ctx)
 {
-    (void)ctx;
-    sched_yield();
+    if (!doors_quiet_look(((struct domain_vcpu *)ctx)->domain, true))
+        sched_yield();
 }
 
 /* ---- What happens to the domain. ---- */
@@ -237,11 +238,15 @@ static void bound(void *domain, uint32_t port, const struct vc_event_binding *bi
     domain_engine_events(d)->bound(d->engine, port, binding);
 }
 
+/* Whoever gets this number next is no console. */
 static void unbound(void *domain, uint32_t port)
 {
     struct domain *d = domain;
 
-    domain_engine_events(d)->unbound(d->engine, port);
+    if (d->ops->quiet != NULL)
+        d->ops->quiet(d->engine, port, false);
+    if (domain_engine_events(d) != NULL)
+        domain_engine_events(d)->unbound(d->engine, port);
 }
 
 void domain_envs(struct domain *d)
@@ -263,11 +268,13 @@ void domain_envs(struct domain *d)
                                            .shutdown = shut_down,
                                            .peer = peer,
                                            .peer_done = peer_done};
-    if (d->engine == NULL || domain_engine_events(d) == NULL)
+    if (d->engine == NULL)
+        return;
+    d->events_env.unbound = unbound;
+    if (domain_engine_events(d) == NULL)
         return;
     d->shared_env.place_shared = place_shared;
     d->shared_env.place_info = place_info;
     d->events_env.deliver = deliver;
     d->events_env.bound = bound;
-    d->events_env.unbound = unbound;
 }

@@ -4,6 +4,7 @@
 #define VCONS_VMM_DOMAIN_PRIVATE_H
 #include "domain.h"
 #include "domain_store.h"
+#include "door_quiet.h"
 #include "door_uart.h"
 #include "grant_pages.h"
 #include "pump.h"
@@ -60,6 +61,7 @@ struct door { /* one console of a domain: its line, and what the guest writes to
     bool retry;              /* the PV ring is broken: serve it again in a second */
     bool owes;               /* a notify is owed to the guest, and the loop knows: */
     uint64_t settle_ms;      /* when */
+    struct door_quiet quiet; /* DOOR_XEN */
     bool linked;             /* a service has the line now */
     bool frozen;             /* nothing moves: it is being saved (save.h) */
     uint8_t *kept;           /* input that was taken to be saved: it comes before the line's */
@@ -184,6 +186,8 @@ void doors_again(struct domain *d);
 uint32_t door_kept(struct door *door, uint8_t *bytes, uint32_t n);
 int door_keep(struct door *door, const void *bytes, uint32_t n);
 void door_drop_kept(struct door *door);
+/* Look where sends do not come; a vCPU yields, or sleeps now. True: something was found. In its thread. */
+bool doors_quiet_look(struct domain *d, bool yields);
 /* Whoever waits for room is to look again. */
 void doors_wake(struct domain *d);
 /* The loop's look at those that asked for it. */

@@ -184,6 +184,13 @@ struct engine_ops {
      */
     bool (*zone)(void *engine, const struct engine_uart *uart, uint32_t bytes, bool on);
     bool (*recorded)(void *engine, const struct engine_uart *uart, engine_take *take, void *ctx);
+    /*
+     * EVTCHNOP_send of this port: on: it need not come to us until further notice, though it may; the guest gets 0. Only in the
+     * thread of a vCPU that just made such a call. Not on: from here on each comes, and what the guest had published
+     * before one that did not is seen by whoever looks now. False: there is no such thing here, for this port or call. Any
+     * thread, any lock held; never waits. NULL: they always come.
+     */
+    bool (*quiet)(void *engine, uint32_t port, bool on);
     bool uart_by_default; /* a domain that names no console has one of type pl011: its guests know no other */
 
     /*

@@ -139,6 +139,7 @@ static void freeze(struct domain *d, bool frozen)
     domain_store_freeze(d, frozen);
     for (uint32_t i = 0; i < d->n_doors; i++) {
         console_lock(&d->doors[i].console);
+        door_quiet_end(&d->doors[i]); /* no bit is in what is saved */
         if (frozen)
             door_serve(&d->doors[i]);
         d->doors[i].frozen = frozen;

@@ -66,6 +66,7 @@ struct vc_pvcons { /* for the caller to place; state may be read under the lock 
     enum vc_pvcons_state state;
     bool connect;      /* wanted once it is no longer broken */
     bool owes;         /* room was made since the last notify */
+    bool yields;       /* who wants room looks by itself */
     uint64_t retry_ms; /* not before */
 };
 
@@ -93,6 +94,11 @@ void vc_pvcons_detach(struct vc_pvcons *c, bool for_good);
  * notifies again, so one pass for each kick is enough. Detached: DONE.
  */
 enum vc_pvcons_served vc_pvcons_serve(struct vc_pvcons *c);
+/*
+ * The same for a guest that just asked for room by SCHEDOP_yield, as Linux' driver does: it looks by itself. What tells of room
+ * alone is owed, whether the ring was full or not.
+ */
+enum vc_pvcons_served vc_pvcons_serve_yield(struct vc_pvcons *c);
 /* Pay what is owed. */
 void vc_pvcons_settle(struct vc_pvcons *c);
 /*

@@ -229,6 +229,27 @@ static void room_is_told_where_there_was_none(void **state)
     assert_int_equal(r.n_notify, 1); /* nothing moved */
 }
 
+/* Who yields finds the room by itself; others learn of it by what is owed. Input is told as ever. */
+static void who_yields_is_told_later(void **state)
+{
+    struct rig r;
+    struct vc_xencons_front f;
+
+    (void)state;
+    lazy_init(&r, &f);
+    guest_writes(&f, 2048);
+    assert_int_equal(vc_pvcons_serve_yield(&r.door), VC_PVCONS_DONE);
+    assert_int_equal(r.n_notify, 0);
+    assert_int_equal(r.n_owed, 1);
+    guest_writes(&f, 2048); /* the ring was empty again */
+    r.typed = "input";
+    vc_pvcons_serve_yield(&r.door);
+    assert_int_equal(r.n_notify, 1);
+    guest_writes(&f, 2048);
+    vc_pvcons_serve(&r.door); /* one that does not yield waits for it */
+    assert_int_equal(r.n_notify, 2);
+}
+
 /* The line takes a part at a time: whoever filled the ring is told with the first, and again once it has filled it again. */
 static void room_is_told_bit_by_bit(void **state)
 {
@@ -559,6 +580,7 @@ int main(void)
         cmocka_unit_test(a_pass_moves_both_ways_and_notifies_once),
         cmocka_unit_test(room_is_told_where_there_was_none),
         cmocka_unit_test(room_is_told_bit_by_bit),
+        cmocka_unit_test(who_yields_is_told_later),
         cmocka_unit_test(what_is_owed_is_paid_once),
         cmocka_unit_test(held_bytes_stay_in_the_ring),
         cmocka_unit_test(a_wrapped_ring_is_offered_in_order),

@@ -51,6 +51,8 @@ enum vc_call_state { VC_CALL_IDLE = 0, VC_CALL_POSTED = 1, VC_CALL_DONE = 2 };
 enum {
     VC_CALL_READY = 0x10000, /* process engine, no arguments: the guest is sandboxed and this vCPU is ready to run */
     VC_CALL_TIME = 0x10001,  /* every engine, no arguments: system time in ns, the clock of SCHEDOP_poll's timeout */
+    VC_CALL_YIELD =
+        0x10002, /* every engine, no arguments: SCHEDOP_yield, past a kernel below us that would answer it (kvm-xen) */
 };
 
 /* Where a guest has a hypercall page (kvm), this stub of it makes VC_CALL_TIME: Xen has no call 127 and says -ENOSYS. */

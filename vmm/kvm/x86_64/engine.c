@@ -65,7 +65,7 @@ static int fill_memory(struct kvm_engine *e, uint64_t *start_info, struct proble
     if (acpi == NULL)
         return problem_set(problem, -1, "memory of %llu bytes is too small", (unsigned long long)e->memory->bytes);
     acpi_write(acpi, BOOT_PC_ACPI_GPA, e->n_vcpus, lines_uarts, n_uarts(e));
-    if (kernel_place(&e->kernel, e->memory, problem) != 0)
+    if (kernel_place(&e->kernel, e->memory, &e->quiet, problem) != 0)
         return -1;
     return boot_write(e->memory, e->config->cmdline, e->config->ramdisk, elf_end(&e->kernel.elf), start_info, problem);
 }
@@ -135,6 +135,7 @@ static void destroy(void *engine)
     memory_destroy(e->memory);
     lines_finish(&e->lines);
     kvm_coalesced_finish(&e->coalesced);
+    quiet_finish(&e->quiet);
     pthread_mutex_destroy(&e->pages_lock);
     pthread_mutex_destroy(&e->told_lock);
     kvm_threads_finish(&e->threads);
@@ -162,6 +163,7 @@ static struct kvm_engine *allocate(struct domain *d, const struct domain_config 
     pthread_mutex_init(&e->told_lock, NULL);
     lines_init(&e->lines);
     kvm_coalesced_init(&e->coalesced);
+    quiet_init(&e->quiet);
     return e;
 }
 
@@ -376,6 +378,14 @@ static bool recorded(void *engine, const struct engine_uart *place, engine_take 
     return kvm_coalesced_take(&((struct kvm_engine *)engine)->coalesced, place, take, ctx);
 }
 
+/* What calls us otherwise, an early kernel's code or another kernel's, would not look at the bit. */
+static bool quiet(void *engine, uint32_t port, bool on)
+{
+    struct kvm_engine *e = engine;
+
+    return (!on || kvm_vcpu_called_quietly(e)) && quiet_set(&e->quiet, port, on);
+}
+
 static const struct engine_events *events(void *engine) { return ((struct kvm_engine *)engine)->way->events; }
 
 #define COMMON_OPERATIONS                                                                                              \
@@ -383,7 +393,7 @@ static const struct engine_events *events(void *engine) { return ((struct kvm_en
     .map_page = map_page, .time_ns = time_ns, .vcpu_initialise = vcpu_initialise, .vcpu_up = vcpu_up,                  \
     .vcpu_down = vcpu_down, .vcpu_is_up = vcpu_is_up, .upcall = upcall, .set_vector = set_vector, .placed = placed,    \
     .latched = latched, .events = events, .uart = uart, .uarts = "type 16550, at most 4,", .irq_line = irq_line,       \
-    .zone = zone, .recorded = recorded, .pause = kick, .save = kvm_save, .restore = kvm_restore
+    .zone = zone, .recorded = recorded, .quiet = quiet, .pause = kick, .save = kvm_save, .restore = kvm_restore
 
 static int check_kvm(const struct domain_config *config, struct problem *problem)
 {

@@ -9,6 +9,7 @@
 #include "../threads.h"
 #include "kernel.h"
 #include "lines.h"
+#include "quiet.h"
 #include "vcpu.h"
 #include <vcons/save.h>
 
@@ -54,8 +55,9 @@ struct kvm_engine {
     struct kvm_machine machine;
     struct kvm_lines lines; /* of devices' interrupts */
     struct kvm_coalesced coalesced;
-    bool lapic;      /* in KVM, each vCPU's */
-    bool stable_tsc; /* of the host */
+    struct quiet quiet; /* sends that come to nobody for now */
+    bool lapic;         /* in KVM, each vCPU's */
+    bool stable_tsc;    /* of the host */
     uint32_t n_vcpus;
     struct kvm_vcpu *vcpus;
 

@@ -33,7 +33,8 @@ static enum exit_next serve_call_by_port(struct kvm_vcpu *v)
 
     if (cpu_get_call(&v->cpu, &call) != 0)
         return broken(v, "KVM does not tell registers");
-    if (sites->n > 0 && !callsites_has(sites, call.rip))
+    v->quietly = quiet_is_call(&v->engine->quiet, call.rip);
+    if (sites->n > 0 && !v->quietly && !callsites_has(sites, call.rip))
         return EXIT_RUN; /* this kernel calls from there alone: a port like any other */
     result = make_call(v, &call);
     if (domain_call_again(v->engine->domain, v->cpu.id, call.args)) {
@@ -55,6 +56,7 @@ static enum exit_next serve_call_by_kvm(struct kvm_vcpu *v)
         return broken(v, "a Xen exit that is no hypercall");
     for (unsigned i = 0; i < 6; i++)
         call.args[i] = run->xen.u.hcall.params[i];
+    v->quietly = run->kvm_valid_regs != 0 && quiet_is_call(&v->engine->quiet, run->s.regs.regs.rip);
     run->xen.u.hcall.result = (uint64_t)make_call(v, &call);
     if (!domain_call_again(v->engine->domain, v->cpu.id, call.args))
         return EXIT_RUN;
@@ -127,12 +129,19 @@ static enum exit_next serve_port(struct kvm_vcpu *v)
 /* cpuid.h: the value is the page's address; its low 12 bits are the number of the page, of which there is one. */
 static bool set_hypercall_page(struct kvm_vcpu *v, uint64_t value)
 {
+    bool by_port = v->engine->way->calls == KERNEL_CALLS_BY_PORT, long_mode = cpu_in_long_mode(&v->cpu);
     uint8_t page[CPU_PAGE_BYTES];
 
-    cpu_fill_hypercall_page(page, true);
+    cpu_fill_hypercall_page(page, by_port);
+    if (long_mode)
+        quiet_fill_page(page, by_port);
     if (value % CPU_PAGE_BYTES != 0 || !memory_write(v->engine->memory, value, page, sizeof page))
         return false;
-    domain_mode(v->engine->domain, cpu_in_long_mode(&v->cpu));
+    if (long_mode)
+        quiet_in_page(&v->engine->quiet, v->engine->memory, value, by_port);
+    else
+        quiet_nowhere(&v->engine->quiet);
+    domain_mode(v->engine->domain, long_mode);
     return true;
 }
 

@@ -21,9 +21,15 @@ static const char *judge(struct kvm_kernel *kernel, size_t n)
         return "an arm64 kernel; this machine is x86_64";
     if (why == NULL && !kernel->elf.has_pvh_entry)
         return "no PVH kernel: it has no Xen note of type 18 with a 32-bit entry point";
-    if (why != NULL || kernel->calls != KERNEL_CALLS_BY_PORT || kernel->elf.has_hypercall_page)
+    if (why != NULL || kernel->elf.has_hypercall_page)
         return why;
     why = callsites_find(&kernel->elf, &kernel->sites);
+    if (kernel->calls != KERNEL_CALLS_BY_PORT && (why != NULL || kernel->sites.n == 0)) {
+        kernel->sites.n = 0; /* it calls all the same */
+        return NULL;
+    }
+    if (why == NULL)
+        quiet_plan(&kernel->quiet, &kernel->elf, &kernel->sites, kernel->calls == KERNEL_CALLS_BY_PORT);
     if (why == NULL && kernel->sites.n == 0)
         return "the places where it calls Xen are not found, and on a KVM without KVM_XEN they must be";
     return why;
@@ -87,16 +93,45 @@ void kernel_finish(struct kvm_kernel *kernel)
     kernel->bytes = NULL;
 }
 
-int kernel_place(const struct kvm_kernel *kernel, const struct guest_memory *memory, struct problem *problem)
+static bool is_by_port(const struct kvm_kernel *kernel) { return kernel->calls == KERNEL_CALLS_BY_PORT; }
+
+static bool is_64(const struct kvm_kernel *kernel) { return kernel->elf.machine == EM_X86_64; }
+
+static void fill_page(const struct kvm_kernel *kernel, uint8_t page[CPU_PAGE_BYTES])
+{
+    cpu_fill_hypercall_page(page, is_by_port(kernel));
+    if (is_64(kernel))
+        quiet_fill_page(page, is_by_port(kernel));
+}
+
+int kernel_place(const struct kvm_kernel *kernel, const struct guest_memory *memory, struct quiet *quiet,
+                 struct problem *problem)
 {
     const char *why = elf_load(&kernel->elf, memory->base, memory->low_bytes, BOOT_PC_KERNEL_GPA);
     uint8_t page[CPU_PAGE_BYTES];
 
     if (why != NULL)
         return problem_set(problem, -1, "%s: %s", kernel->name, why);
-    callsites_patch(&kernel->sites, memory->base, CPU_HYPERCALL_PORT);
-    cpu_fill_hypercall_page(page, kernel->calls == KERNEL_CALLS_BY_PORT);
+    if (is_by_port(kernel))
+        callsites_patch(&kernel->sites, memory->base, CPU_HYPERCALL_PORT);
+    quiet_plan_place(&kernel->quiet, memory);
+    fill_page(kernel, page);
     if (kernel->elf.has_hypercall_page && !memory_write(memory, kernel->elf.hypercall_page, page, sizeof page))
         return problem_set(problem, -1, "%s: its hypercall page lies outside the domain's memory", kernel->name);
+    kernel_quiet(kernel, memory, quiet);
     return 0;
+}
+
+void kernel_quiet(const struct kvm_kernel *kernel, const struct guest_memory *memory, struct quiet *quiet)
+{
+    uint8_t page[CPU_PAGE_BYTES];
+    const uint8_t *there =
+        kernel->elf.has_hypercall_page ? memory_at(memory, kernel->elf.hypercall_page, sizeof page) : NULL;
+
+    quiet_forget(quiet);
+    fill_page(kernel, page);
+    if (there != NULL && is_64(kernel) && memcmp(there, page, sizeof page) == 0)
+        quiet_in_page(quiet, memory, kernel->elf.hypercall_page, is_by_port(kernel));
+    else if (quiet_plan_stands(&kernel->quiet, memory))
+        quiet_by_plan(quiet, &kernel->quiet, memory);
 }

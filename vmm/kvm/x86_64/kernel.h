@@ -12,6 +12,7 @@
 #include "../../memory.h"
 #include "../kernel_file.h"
 #include "callsites.h"
+#include "quiet.h"
 
 /* How a kernel is to call its hypervisor. */
 enum kernel_calls {
@@ -24,6 +25,7 @@ struct kvm_kernel {
     struct elf elf;
     enum kernel_calls calls;
     struct call_sites sites; /* to be patched: KERNEL_CALLS_BY_PORT, and no hypercall page */
+    struct quiet_plan quiet; /* what goes there besides */
     char name[64];           /* the end of its path, for messages */
 };
 
@@ -32,7 +34,10 @@ int kernel_check(const char *name, enum kernel_calls calls, struct problem *prob
 /* The same, whole, for later. -1: *kernel is as if finished. */
 int kernel_read(struct kvm_kernel *kernel, const char *name, enum kernel_calls calls, struct problem *problem);
 void kernel_finish(struct kvm_kernel *kernel);
-/* Segments into RAM that is zero; the hypercall page if a note asks for it; call sites patched. */
-int kernel_place(const struct kvm_kernel *kernel, const struct guest_memory *memory, struct problem *problem);
+/* Segments into RAM that is zero; the hypercall page if a note asks for it; call sites patched; then kernel_quiet. */
+int kernel_place(const struct kvm_kernel *kernel, const struct guest_memory *memory, struct quiet *quiet,
+                 struct problem *problem);
+/* Where in this memory, a restored domain's maybe, our code for sends stands as it was placed; else nowhere. */
+void kernel_quiet(const struct kvm_kernel *kernel, const struct guest_memory *memory, struct quiet *quiet);
 
 #endif

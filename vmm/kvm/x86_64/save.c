@@ -83,6 +83,8 @@ int kvm_restore(void *engine, const void *bytes, size_t n, uint64_t time_ns, str
             return -1;
     if (lines_restore(&e->lines, &r) != 0)
         return problem_set(problem, -1, "damaged: its interrupt lines are none of this domain's");
+    kernel_quiet(&e->kernel, e->memory,
+                 &e->quiet); /* a page that it asked for by MSR stays plain until it asks again */
     if (ioctl(e->machine.vm, KVM_SET_CLOCK, &clock) != 0)
         return problem_set(problem, -1, "KVM does not take the time: %s", strerror(errno));
     if (e->way->restore != NULL && e->way->restore(e, &r, problem) != 0)

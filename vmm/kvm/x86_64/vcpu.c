@@ -71,6 +71,8 @@ int kvm_vcpu_ioctl(struct kvm_vcpu *v, unsigned long request, void *arg)
     return result;
 }
 
+bool kvm_vcpu_called_quietly(const struct kvm_engine *e) { return own != NULL && own->engine == e && own->quietly; }
+
 /* ---- Up and down by hypercall. ---- */
 
 int kvm_vcpu_initialise(struct kvm_vcpu *v, const struct vcpu_hvm_context *context)

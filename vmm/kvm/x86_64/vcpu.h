@@ -37,6 +37,7 @@ struct kvm_vcpu {
     atomic_uint vector;         /* of its upcall; 0: none */
     _Atomic uint64_t clock_gpa; /* where KVM's clock writes; ENGINE_NOWHERE */
     atomic_bool dropped;        /* kvm-xen: an upcall that its local APIC, still off, did not take */
+    bool quietly;               /* its last call came through quiet.h's code. Its own thread's */
     bool again;                 /* a call is to be made again, with the arguments now in registers */
     bool has_context;           /* of VCPUOP_initialise, not yet started from */
     struct vcpu_hvm_context context;
@@ -60,6 +61,9 @@ void kvm_vcpu_release(struct kvm_vcpu *v);
 void kvm_vcpu_await(struct kvm_vcpu *v);
 /* One ioctl under a claim. 0 or more, or -errno. */
 int kvm_vcpu_ioctl(struct kvm_vcpu *v, unsigned long request, void *arg);
+
+/* Whether the calling thread is that of a vCPU of this engine, whose last call came through the code of quiet.h. */
+bool kvm_vcpu_called_quietly(const struct kvm_engine *e);
 
 /* The engine's operations of the same names. */
 int kvm_vcpu_initialise(struct kvm_vcpu *v, const struct vcpu_hvm_context *context);
