@@ -5,6 +5,7 @@
  */
 #include "engine_run.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <vcons/events.h>
@@ -420,6 +421,34 @@ static void places_that_are_none(void **state)
     run_finish(&r);
 }
 
+/*
+ * A vCPU's runstate may have begun after the time that was saved with it: KVM counts on while it is asked. It goes on all the same,
+ * and has run no longer than there was time.
+ */
+static void a_runstate_later_than_its_time(void **state)
+{
+    struct problem why = {0};
+    struct run from, to;
+    void *bytes;
+    size_t n;
+
+    (void)state;
+    create(&from, guest_spin, 2);
+    assert_int_equal(place(&from, ENGINE_SHARED_INFO, 0, SHARED), 0);
+    run_start(&from);
+    for (unsigned i = 0; i < 50; i++)
+        nap();
+    run_stop(&from);
+    assert_int_equal(engine_kvm_xen.save(from.domain.engine, &bytes, &n, &why), 0);
+    create(&to, guest_spin, 2);
+    assert_int_equal(place(&to, ENGINE_SHARED_INFO, 0, SHARED), 0);
+    if (engine_kvm_xen.restore(to.domain.engine, bytes, n, 1, &why) != 0)
+        fail_msg("%s", why.text);
+    free(bytes);
+    run_finish(&from);
+    run_finish(&to);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -434,6 +463,7 @@ int main(void)
         cmocka_unit_test(timers_fire_and_stop),
         cmocka_unit_test(events_before_there_is_a_place),
         cmocka_unit_test(places_that_are_none),
+        cmocka_unit_test(a_runstate_later_than_its_time),
     };
     struct problem why;
 

@@ -102,7 +102,28 @@ static bool set_vector(struct kvm_vcpu *v)
     return attr.u.vector == 0 || set_vcpu(v, &attr);
 }
 
-static bool read_vcpu(struct kvm_vcpu *v, struct vc_reader *r)
+/*
+ * KVM refuses a runstate that began later than now. One may have: to ask a vCPU for its state is also to run on its behalf, and
+ * whoever is preempted in that changes its runstate, after the time was taken that the guest's clock goes on from. What came later is
+ * taken off again, so that the times still sum up to when it began.
+ */
+static void end_by(struct kvm_xen_vcpu_attr *a, uint64_t now_ns)
+{
+    __u64 *const times[] = {&a->u.runstate.time_runnable, &a->u.runstate.time_running, &a->u.runstate.time_blocked,
+                            &a->u.runstate.time_offline};
+    uint64_t late = a->u.runstate.state_entry_time > now_ns ? a->u.runstate.state_entry_time - now_ns : 0;
+
+    a->u.runstate.state_entry_time -= late;
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        uint64_t less = late < *times[i] ? late : *times[i];
+
+        *times[i] -= less;
+        late -= less;
+    }
+}
+
+/* What of it is refused, or NULL. */
+static const char *read_vcpu(struct kvm_vcpu *v, struct vc_reader *r, uint64_t now_ns)
 {
     struct kvm_xen_vcpu_attr runstate = {.type = KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_DATA};
     uint32_t missed = vc_read_u32(r), zero = vc_read_u32(r), told;
@@ -115,12 +136,18 @@ static bool read_vcpu(struct kvm_vcpu *v, struct vc_reader *r)
     runstate.u.runstate.time_runnable = vc_read_u64(r);
     runstate.u.runstate.time_blocked = vc_read_u64(r);
     runstate.u.runstate.time_offline = vc_read_u64(r);
-    if (!vc_reader_ok(r) || missed > 1 || zero != 0 || told > 1 || !set_vector(v) ||
-        !set_place(v, KVM_XEN_VCPU_ATTR_TYPE_VCPU_TIME_INFO, time_gpa) ||
-        !set_place(v, KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_ADDR, runstate_gpa) || !set_timer(v, expires_ns))
-        return false;
+    if (!vc_reader_ok(r) || missed > 1 || zero != 0 || told > 1)
+        return "state";
+    if (!set_vector(v))
+        return "vector";
+    if (!set_place(v, KVM_XEN_VCPU_ATTR_TYPE_VCPU_TIME_INFO, time_gpa) ||
+        !set_place(v, KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_ADDR, runstate_gpa))
+        return "places";
+    if (!set_timer(v, expires_ns))
+        return "timer";
     v->told.missed = missed != 0;
-    return told == 0 || set_vcpu(v, &runstate);
+    end_by(&runstate, now_ns);
+    return told == 0 || set_vcpu(v, &runstate) ? NULL : "runstate";
 }
 
 /* Where core has put shared_info is known by now. */
@@ -140,6 +167,8 @@ static int restore(struct kvm_engine *e, struct vc_reader *r, struct problem *pr
 {
     struct kvm_xen_hvm_attr vector = {.type = KVM_XEN_ATTR_TYPE_UPCALL_VECTOR};
     uint32_t long_mode = vc_read_u32(r), number = vc_read_u32(r);
+    struct kvm_clock_data now = {0};
+    const char *what;
 
     vector.u.vector = (uint8_t)number;
     if (!read_home(e, r) || long_mode > 1 || number > UINT8_MAX)
@@ -147,9 +176,12 @@ static int restore(struct kvm_engine *e, struct vc_reader *r, struct problem *pr
     way_xen_latch(e, long_mode != 0);
     if (way_xen_set_vm(e, &vector) != 0)
         return problem_set(problem, -1, "KVM_XEN of this machine refuses vector 0x%x", (unsigned)number);
+    if (ioctl(e->machine.vm, KVM_GET_CLOCK, &now) < 0)
+        return problem_set(problem, -1, "KVM does not tell the time: %s", strerror(errno));
     for (uint32_t i = 0; i < e->n_vcpus; i++)
-        if (!read_vcpu(&e->vcpus[i], r))
-            return problem_set(problem, -1, "damaged, or KVM_XEN of this machine refuses it: vCPU %u", (unsigned)i);
+        if ((what = read_vcpu(&e->vcpus[i], r, now.clock)) != NULL)
+            return problem_set(problem, -1, "damaged, or KVM_XEN of this machine refuses it: vCPU %u, its %s",
+                               (unsigned)i, what);
     for (uint32_t i = 0; i < e->n_vcpus; i++)
         way_xen_mark_all(&e->vcpus[i]);
     return 0;
