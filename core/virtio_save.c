@@ -125,6 +125,8 @@ static bool read_queue(const struct vc_virtio_console *c, const struct saved *s,
         return false;
     if ((!s->running && (taken != 0 || flags != QUEUE_READY)) || (i >= 2 && !s->multiport))
         return false;
+    if ((flags & QUEUE_BROKEN) != 0 && (s->mmio.status & VIRTIO_STATUS_NEEDS_RESET) == 0)
+        return false;
     if (vc_virtqueue_start(q, &c->env->bus, c->ctx, s->mmio.size_max) != VC_OK)
         return false;
     q->last_avail = q->seen = q->used = q->published = (uint16_t)taken;

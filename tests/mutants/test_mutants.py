@@ -18,12 +18,14 @@ import time
 import doors
 import events
 import uarts
+import virtio
 
 SOURCE = os.environ["VCONS_SOURCE"]
 CORE = sorted(os.path.basename(f) for f in glob.glob(os.path.join(SOURCE, "core", "*.c")))
 RACES = ("ring_stress", "line_stress", "line_litmus", "focus_stress", "events_stress", "events_storm", "vcpu_info_stress", "vcpu_areas",
-         "guest_stress")
-MORE = {"guest_stress": ["tests/unit/guest_machine.c", "guest/console_io.c", "guest/hvc.c", "guest/xen_console.c"]}
+         "guest_stress", "virtqueue_stress")
+MORE = {**{name: ["guest/virtqueue.c"] for name in ("announce", "virtio_console", "virtio_mmio", "virtqueue_stress")},
+        "guest_stress": ["tests/unit/guest_machine.c", "guest/console_io.c", "guest/hvc.c", "guest/xen_console.c"]}
 LONG = os.environ.get("VCONS_LONG") is not None
 RACE_S = 600 if LONG else 120  # for one race, in all: a second is plenty on a machine that does nothing else
 
@@ -178,7 +180,7 @@ def main(words):
     failures = 0
     work = tempfile.mkdtemp(prefix="vcons-mutants-")
     try:
-        for mutant in MUTANTS + doors.MUTANTS + events.MUTANTS + uarts.MUTANTS:
+        for mutant in MUTANTS + doors.MUTANTS + events.MUTANTS + uarts.MUTANTS + virtio.MUTANTS:
             if words and not any(w in mutant[0] for w in words):
                 continue
             began = time.monotonic()

@@ -220,6 +220,7 @@ static const struct {
     {"a ready queue's size too large", Q0 + 24, 128},
     {"a queue broken and not ready", Q0 + 28, 2},
     {"a queue's flag", Q0 + 28, 5},
+    {"a broken queue, and yet no reset is needed", Q0 + 28, 3},
     {"a queue not ready, and yet used", Q0 + 28, 0},
     {"chains above 2^16", Q1 + 32, 0x10000},
     {"a port's flag", P0, 64 + 63},
@@ -284,6 +285,101 @@ static void a_spoiled_state_is_refused(void **state)
     finish_two(&g, old, old_memory);
 }
 
+/* With an announce: who is not open yet is waited for anew, whom the guest knows is not announced twice. */
+static unsigned long lock(void *l)
+{
+    (void)l;
+    return 0;
+}
+static void unlock(void *l, unsigned long saved)
+{
+    (void)l;
+    (void)saved;
+}
+static void turn(void *ctx, void *owner)
+{
+    (void)ctx;
+    (void)owner;
+}
+static void timer(void *ctx, uint64_t ns) { *(uint64_t *)ctx = ns; }
+static const struct vc_announce_env announce_env = {
+    .lock = {.lock = lock, .unlock = unlock}, .turn = turn, .timer = timer};
+
+static void consoles_go_on_in_order(void **state)
+{
+    static const struct rig_step before[] = {CONSOLE(0, NULL),
+                                             CONSOLE(1, NULL),
+                                             CONSOLE(2, NULL),
+                                             CONSOLE(3, NULL),
+                                             BOOT(),
+                                             BUFFERS(12, 72),
+                                             READY(1),
+                                             PORT_READY(0, 1),
+                                             OPEN(0, 1),
+                                             PORT_READY(1, 0),
+                                             PORT_READY(2, 1),
+                                             PORT_READY(3, 1),
+                                             HEARD("add0 add1 add2 add3 console0 open0:1 console2 open2:1 open3:1")};
+    static const struct rig_step after[] = {SERVE(), HEARD(""), OPEN(2, 1), HEARD("console3"), OPEN(3, 1)};
+    static struct virtio_rig g;
+    static struct vc_announce announces[2];
+    struct vc_announce_place places[2][RIG_PORTS];
+    struct vc_virtio_console *old;
+    struct vc_virtio_console_config config = {.ports = RIG_PORTS, .announce = &announces[0]};
+    uint64_t times[2] = {0, 0};
+    uint8_t bytes[BYTES_MAX];
+    void *old_memory;
+    char saw[256];
+    size_t n;
+
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        vc_announce_init(&announces[i], &announce_env, &times[i], NULL, places[i], RIG_PORTS, VC_ANNOUNCE_LIMIT_NS);
+    rig_begin(&g, &config);
+    for (size_t i = 0; i < N_ROWS(before); i++)
+        assert_null(rig_step(&g, &before[i], saw, sizeof saw));
+    n = save(g.c, bytes);
+    old = g.c;
+    old_memory = g.memory;
+    g.irq = false;
+    old->config.announce = &announces[1];
+    begin_anew(&g, old);
+    assert_int_equal(restore(g.c, bytes, n), VC_OK);
+    assert_int_equal(times[1], VC_ANNOUNCE_LIMIT_NS); /* for the one that was told, and had not opened */
+    for (size_t i = 0; i < N_ROWS(after); i++)
+        if (rig_step(&g, &after[i], saw, sizeof saw) != NULL)
+            fail_msg("step %zu saw \"%s\"", i, saw);
+    assert_int_equal(times[1], 0);
+    finish_two(&g, old, old_memory);
+}
+
+/* Without MULTIPORT a size that differs is told as any other is. */
+static void a_single_port_of_another_size(void **state)
+{
+    static const struct rig_step before[] = {CONSOLE(0, NULL), RESIZE(0, 80, 25), BOOT_SINGLE(), ACK(), IRQ(0)};
+    static struct virtio_rig g;
+    struct vc_virtio_console *old;
+    uint8_t bytes[BYTES_MAX];
+    void *old_memory;
+    char saw[64];
+    size_t n;
+
+    (void)state;
+    rig_begin(&g, &(struct vc_virtio_console_config){.ports = RIG_PORTS});
+    for (size_t i = 0; i < N_ROWS(before); i++)
+        assert_null(rig_step(&g, &before[i], saw, sizeof saw));
+    n = save(g.c, bytes);
+    old = g.c;
+    old_memory = g.memory;
+    begin_anew(&g, old);
+    vc_virtio_console_resize(g.c, 0, 100, 40);
+    assert_int_equal(restore(g.c, bytes, n), VC_OK);
+    assert_true(g.irq);
+    assert_int_equal(rig_read(&g, VIRTIO_MMIO_CONFIG), 100 | 40 << 16);
+    assert_int_equal(g.c->ports[0].owed & 0x20, 0);
+    finish_two(&g, old, old_memory);
+}
+
 /* Never started: nothing that only a running device has. */
 static void a_device_that_does_not_run(void **state)
 {
@@ -317,7 +413,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(restored_after_every_step),       cmocka_unit_test(env_hears_of_what_differs),
         cmocka_unit_test(another_set_of_ports_is_refused), cmocka_unit_test(a_spoiled_state_is_refused),
-        cmocka_unit_test(a_device_that_does_not_run),
+        cmocka_unit_test(a_device_that_does_not_run),      cmocka_unit_test(consoles_go_on_in_order),
+        cmocka_unit_test(a_single_port_of_another_size),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
