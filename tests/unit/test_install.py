@@ -15,6 +15,8 @@ EXPECTED = {
                       "pending 0x2, selector 0x1\n",
     "pv_console": "Hello, hypervisor.\nYou typed: hello guest\nconnected: 0, events: 4\n",
     "uart": "Hello, hypervisor.\nYou typed: hello guest\ninterrupts: 1\n",
+    "virtio_console": "[port 0 is open]\nHello, hypervisor.\nthe guest got 12 bytes: hello guest\n[port 0 is closed]\n"
+                      "interrupts: 1\n",
     "console_io": "*** Serial input to DOM1 (type 'CTRL-a' three times to switch input)\n"
                   "login: \n(d2) a line from behind\n"
                   "[guest 1 read 5 bytes, guest 2 read 0]\n"
