@@ -18,8 +18,10 @@ static void show(void *ctx, const uint8_t *bytes, uint32_t n)
 {
     struct door *door = ctx;
 
-    if (is_first(door))
-        vc_focus_write(&door->domain->vmm->focus, &door->domain->focus, bytes, n);
+    if (!is_first(door))
+        return;
+    vc_focus_write(&door->domain->vmm->focus, &door->domain->focus, bytes, n);
+    show_bytes(&door->domain->vmm->show, n);
 }
 
 void door_ask_for_a_look(struct door *door)

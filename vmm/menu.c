@@ -18,6 +18,7 @@ void vmm_print(struct vmm *vmm, const char *format, ...)
     va_end(args);
     snprintf(text, sizeof text, "(vcons) %s\n", words);
     vc_focus_print(&vmm->focus, text);
+    show_at_once(&vmm->show);
 }
 
 static void help(struct vmm *vmm)

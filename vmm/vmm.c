@@ -16,13 +16,7 @@ uint64_t vmm_now_ms(void) { return domain_time_ns() / 1000000; }
 
 /* ---- The hypervisor's console: what core's focus asks. ---- */
 
-static void output_ready(void *ctx)
-{
-    struct vmm *vmm = ctx;
-
-    atomic_store(&vmm->show, true);
-    vmm_notify(vmm);
-}
+static void output_ready(void *ctx) { show_wanted(&((struct vmm *)ctx)->show); }
 
 static void typed_for(void *ctx, struct vc_focus_domain *d)
 {
@@ -129,8 +123,7 @@ static void woken(uv_async_t *async)
 
     for (size_t i = 0; i < vmm->n_domains; i++)
         domain_look(vmm->domains[i]);
-    if (atomic_exchange(&vmm->show, false))
-        terminal_write(&vmm->terminal);
+    show_look(&vmm->show);
 }
 
 struct domain *vmm_domain(struct vmm *vmm, const char *name)
@@ -272,6 +265,7 @@ int vmm_init(struct vmm *vmm, const char *link_path, struct problem *problem)
     uv_loop_init(&vmm->loop);
     uv_async_init(&vmm->loop, &vmm->wake, woken);
     vmm->wake.data = vmm;
+    show_init(&vmm->show, vmm);
     uv_timer_init(&vmm->loop, &vmm->leave);
     vmm->leave.data = vmm;
     init_signals(vmm);
@@ -349,6 +343,7 @@ void vmm_finish(struct vmm *vmm)
     for (size_t i = 0; i < sizeof vmm->signals / sizeof vmm->signals[0]; i++)
         uv_close((uv_handle_t *)&vmm->signals[i], NULL);
     unwatch_run(vmm);
+    show_finish(&vmm->show);
     uv_close((uv_handle_t *)&vmm->leave, NULL);
     uv_close((uv_handle_t *)&vmm->wake, NULL);
     while (uv_run(&vmm->loop, UV_RUN_NOWAIT) != 0)

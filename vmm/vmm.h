@@ -13,6 +13,7 @@
 #include "guest_clock.h"
 #include "link.h"
 #include "pump.h"
+#include "show.h"
 #include "terminal.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -40,7 +41,7 @@ struct vmm {
         uint32_t number;
     } menu;
     struct link link;
-    atomic_bool show; /* any thread: there is output for the terminal. Apart from what a compiler may load together */
+    struct show show; /* any thread. Apart from what a compiler may load together */
     struct launcher launcher;
 
     bool started;

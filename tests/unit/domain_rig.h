@@ -21,6 +21,7 @@ static inline void domain_rig_start(struct domain *d, struct vmm *vmm, struct do
 
     uv_loop_init(&vmm->loop);
     uv_async_init(&vmm->loop, &vmm->wake, NULL);
+    show_init(&vmm->show, vmm);
     vmm->trace_fd = -1;
     assert_int_equal(console_kicks_init(&vmm->kicks, &problem), 0);
     memcpy(config->name, "rig", sizeof "rig");
@@ -45,6 +46,7 @@ static inline void domain_rig_end(struct domain *d)
     doors_close(d, true);
     doors_finish(d);
     guest_finish(d);
+    show_finish(&vmm->show);
     uv_close((uv_handle_t *)&vmm->wake, NULL);
     while (uv_run(&vmm->loop, UV_RUN_NOWAIT) != 0)
         continue;
