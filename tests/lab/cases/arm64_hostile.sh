@@ -32,12 +32,16 @@ image edges d2a14002 d2a80fe0 f29ff800 f9000440 d2a81000 f9000440 $off
 # Where nothing is, by byte and by 64 bits; below the UARTs, behind them, above RAM (x2 = 0x0c000000, 0x09fffff8, 0x60000000)
 image holes d2a18002 39400040 39000040 f9400040 d2a13fe2 f29fff02 f9400040 f9000040 d2ac0002 f9400040 f9000040 $off
 # vCPU 0 switches on the other (x0 = 0xc4000003, CPU_ON; adr x2, + 28) and itself off (x0 = 0x84000002, CPU_OFF). That lets three seconds
-# go by, of which nobody hears anything, and then there is no vCPU left, or the machine is reset.
+# go by, of which nobody hears anything, and then there is no vCPU left.
 cpu_off="d2b08000 f2800040 d4000002 14000000"
 start="d2b88000 f2800060 d2800021 100000e2 d2800003 d4000002 $cpu_off"
 wait="d53be044 d53be005 8b0504a5 8b050084 d53be046 eb0400df 54ffffc3"
 image asleep $start $wait $cpu_off
-image awake $start $wait d2b08000 f2800120 d4000002 14000000
+# Two that for five seconds switch each other on and themselves off: most of the time one is, and never are both. turn: x7 = the end, which
+# the other gets in x0; x9 = which vCPU it is; again: CPU_ON of the other at turn, until that is off; CPU_OFF
+image awake d53be044 d53be005 8b0508a5 8b050080 aa0003e7 d53be046 eb0700df 540001c2 d53800a9 92400129 \
+    d2b88000 f2800060 d2400121 10fffee2 aa0703e3 d4000002 b5ffff40 d2b08000 f2800040 d4000002 14000000 \
+    d2b08000 f2800120 d4000002 14000000
 image nowhere d2800002 d61f0040             # br x2, to 0
 cat >hostile.conf <<END
 hypervisor { name = "lab" }
