@@ -22,11 +22,16 @@ def run(*argv, **more):
     return done.stdout
 
 
+def own_flags(compiler):
+    """As core/meson.build: arm64's compilers would else call libgcc for atomics."""
+    return ["-mno-outline-atomics"] if run(compiler, "-dumpmachine").startswith("aarch64") else []
+
+
 def link_alone(work, compiler):
-    objects = []
+    objects, own = [], own_flags(compiler)
     for path in sorted(glob.glob(os.path.join(source, "core", "*.c"))):
         objects.append(os.path.join(work, os.path.basename(path) + ".o"))
-        run(compiler, *FLAGS, "-c", path, "-o", objects[-1])
+        run(compiler, *FLAGS, *own, "-c", path, "-o", objects[-1])
     whole = os.path.join(work, "core.o")
     run(compiler, "-nostdlib", "-r", *objects, "-o", whole)
     symbols = [line.split()[-2:] for line in run("nm", whole).splitlines()]
