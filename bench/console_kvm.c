@@ -168,7 +168,7 @@ int main(int argc, char **argv)
         else
             serve_call(&io, &cpu);
     }
-    printf("{\"value\": %.1f, \"exits\": %.7f}\n", (double)(thread_cpu_ns() - began) / (double)said,
+    printf("{\"value\": %.1f, \"exits\": %.10f}\n", (double)(thread_cpu_ns() - began) / (double)said,
            (double)exits / (double)said);
     return 0;
 }
