@@ -85,10 +85,27 @@ def tests_of(flavour):
     return [test for test in json.loads(out.stdout) if flavour_of(test) == flavour]
 
 
-def run(flavour, tests, env):
-    """Build this flavour and run these tests of it; yields results as Meson's own, one dict each."""
+def needed(path, tests):
+    """The files that these tests need of the build directory."""
+    out = subprocess.run(['meson', 'introspect', '--targets', path], stdout=subprocess.PIPE, check=True)
+    files = {target['id']: target['filename'] for target in json.loads(out.stdout)}
+    ids = {target for test in tests for target in test['depends']}
+    return sorted(os.path.relpath(file, path) for target in ids for file in files[target])
+
+
+def build(flavour, tests, everything):
+    """Everything, once: what no test needs has to build too."""
     path = os.path.join(BUILD, flavour)
-    quiet(['ninja', '-C', path] + (['fuzz-targets'] if flavour == 'fuzz' else []))
+    if flavour == 'fuzz':
+        targets = ['fuzz-targets']
+    else:
+        targets = [] if everything and flavour == 'asan' else needed(path, tests)
+    quiet(['ninja', '-C', path] + targets)
+
+
+def run(flavour, tests, env):
+    """Run these tests of this flavour, which was built; yields results as Meson's own, one dict each."""
+    path = os.path.join(BUILD, flavour)
     unready = timed(prepare_lab, tests)
     yield from ({'name': test['name'], 'result': 'FAIL', 'duration': 0, 'stdout': unready[test['name']]}
                 for test in tests if test['name'] in unready)
@@ -241,6 +258,7 @@ def main():
         sys.exit('test: no test fits ' + ' '.join(options.selection))
     for flavour, tests in chosen.items():
         if tests:
+            build(flavour, tests, not options.selection)
             for result in run(flavour, tests, env):
                 report(flavour, result, count)
     print('%.0f seconds, and %.0f to set up the lab' % (time.monotonic() - start - set_up_s, set_up_s))
