@@ -175,7 +175,6 @@ void vc_pl011_restored(struct vc_pl011 *u)
     u->seen = modem(u);
     u->tx_above = tx_level(&u->tx) > tx_trigger(u);
     u->sent = u->polled = 0;
-    u->owes_tx = false;
     follow_rx(u);
     set_level(u);
 }

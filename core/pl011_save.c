@@ -3,7 +3,7 @@
 #include <vcons/save.h>
 
 /* The numbers of a saved state, in their order, and what each may be at most, bit by bit. */
-enum { N_FIELDS = 13 };
+enum { OVERRUN = 1, OWES_TX = 2, N_FIELDS = 13 };
 static const struct {
     size_t at;
     uint32_t bits;
@@ -20,7 +20,7 @@ static const struct {
     {offsetof(struct vc_pl011, divisor), 0x3fffff},
     {offsetof(struct vc_pl011, latched), 0x7ef},
     {offsetof(struct vc_pl011, modem), UARTFR_CTS | UARTFR_DSR | UARTFR_DCD | UARTFR_RI},
-    {0, 1}, /* overrun */
+    {0, OVERRUN | OWES_TX},
 };
 
 void vc_pl011_save(const struct vc_pl011 *u, struct vc_writer *w)
@@ -30,7 +30,7 @@ void vc_pl011_save(const struct vc_pl011 *u, struct vc_writer *w)
     vc_write_u32(w, u->type);
     for (uint32_t i = 0; i < N_FIELDS - 1; i++)
         vc_write_u32(w, *(const uint32_t *)((const uint8_t *)u + fields[i].at));
-    vc_write_u32(w, u->overrun);
+    vc_write_u32(w, (u->overrun ? OVERRUN : 0) | (u->owes_tx ? OWES_TX : 0));
     vc_uart_save_fifos(&u->rx, &u->tx, w);
     vc_write_end(w, begun);
 }
@@ -47,17 +47,16 @@ int vc_pl011_restore(struct vc_pl011 *u, struct vc_section *s)
 {
     struct vc_reader *r = &s->body;
     struct vc_pl011 to = *u;
-    uint32_t depth, excess = vc_read_u32(r) ^ (uint32_t)u->type;
+    uint32_t depth, value = 0, excess = vc_read_u32(r) ^ (uint32_t)u->type;
 
     for (uint32_t i = 0; i < N_FIELDS; i++) {
-        uint32_t value = vc_read_u32(r);
-
+        value = vc_read_u32(r);
         excess |= value & ~fields[i].bits;
         if (i < N_FIELDS - 1)
             *(uint32_t *)((uint8_t *)&to + fields[i].at) = value;
-        else
-            to.overrun = value == 1;
     }
+    to.overrun = (value & OVERRUN) != 0;
+    to.owes_tx = (value & OWES_TX) != 0;
     depth = (to.lcr_h & UARTLCR_H_FEN) != 0 ? UARTPL011_FIFO_BYTES : 1;
     if (s->tag != VC_SAVE_PL011 || s->version != 1 || excess != 0 ||
         !vc_uart_restore_fifos(&to.rx, &to.tx, depth, 0xfff, r) || (u->type == VC_PL011_SBSA && !sbsa_can(&to, u)) ||

@@ -421,7 +421,7 @@ static void model_reset(struct model *m)
 /* Another goes on from the saved state: what only its caller knows is given to it anew. */
 static void model_restored(struct model *m)
 {
-    m->now.owes_room = m->now.drains = false;
+    m->now.owes_room = false;
     m->now.written = m->now.looks = 0;
     if (m->now.timer)
         m->world.timer_ns = m_timeout(&m->now);
