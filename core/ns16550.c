@@ -11,6 +11,15 @@ enum {
 
 static bool fifos(const struct vc_16550 *u) { return (u->fcr & UART_FCR_ENABLE) != 0; }
 static bool loopback(const struct vc_16550 *u) { return (u->mcr & UART_MCR_LOOP) != 0; }
+/*
+ * RTS asks the other end to send, 8.6. Linux takes it back alone, with crtscts, while its reader is behind, and loses what
+ * comes then. A guest that has raised neither output knows nothing of them.
+ */
+static bool hears(const struct vc_16550 *u)
+{
+    return !loopback(u) && (u->mcr & (UART_MCR_DTR | UART_MCR_RTS)) != UART_MCR_DTR;
+}
+
 static uint32_t depth(const struct vc_16550 *u) { return fifos(u) ? UART_FIFO_BYTES : 1; }
 
 static uint32_t trigger(const struct vc_16550 *u)
@@ -135,7 +144,7 @@ static void follow_rx(struct vc_16550 *u)
         ask_timer(u, false);
     else if (!u->timing || u->timed != u->rx.head + u->rx.tail)
         ask_timer(u, true);
-    if (u->hungry && !loopback(u) && rx_level(&u->rx) <= depth(u) / 2) {
+    if (u->hungry && hears(u) && rx_level(&u->rx) <= depth(u) / 2) {
         u->hungry = false;
         u->env->input_room(u->ctx);
     }
@@ -379,7 +388,7 @@ uint32_t vc_16550_input(struct vc_16550 *u, const uint8_t *bytes, uint32_t n)
 {
     uint32_t taken = 0;
 
-    while (!loopback(u) && taken < n && rx_level(&u->rx) < depth(u))
+    while (hears(u) && taken < n && rx_level(&u->rx) < depth(u))
         receive(u, bytes[taken++]);
     u->hungry = u->hungry || taken < n;
     vc_16550_settle(u);
@@ -388,7 +397,7 @@ uint32_t vc_16550_input(struct vc_16550 *u, const uint8_t *bytes, uint32_t n)
 
 bool vc_16550_break(struct vc_16550 *u)
 {
-    bool fits = !loopback(u) && rx_level(&u->rx) < depth(u);
+    bool fits = hears(u) && rx_level(&u->rx) < depth(u);
 
     u->hungry = u->hungry || !fits;
     if (fits)

@@ -9,7 +9,8 @@
  *        - the divisor counts for the receive time-out alone; 0 is taken for that of 115200 baud;
  *        - the interrupt line is a level, high while IIR names a source, whatever MCR.OUT2 says: with an
  *          edge-triggered controller a driver reads IIR until it names none, as all do;
- *        - input is never overrun: what does not fit, or comes in loopback, is not taken.
+ *        - input is never overrun: what does not fit, or comes in loopback, is not taken; nor is any while MCR.DTR is set
+ *          and MCR.RTS is not: a guest's flow control.
  * Owner: the caller places struct vc_16550; nothing here allocates or waits.
  * Lock, Trust, Line, Coalesced writes: uart.h. The zone is the data register, whatever LCR.DLAB makes of it.
  */

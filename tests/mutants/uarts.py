@@ -37,6 +37,8 @@ MUTANTS = [
     ("uart_polled_for_ever", "pl011.c", "if (u->polled < UARTPL011_FIFO_BYTES)", "if (u->polled < UINT32_MAX)", "pl011"),
     ("uart_full_and_no_tx", "pl011.c", "        u->owes_tx = true;\n", "        u->owes_tx = false;\n", "pl011"),
     # The 16550A.
+    ("uart_rts_not_heeded", "ns16550.c", "UART_MCR_RTS)) != UART_MCR_DTR;", "UART_MCR_RTS)) != UART_MCR_LOOP;", "ns16550"),
+    ("uart_rts_forgotten", "ns16550.c", "if (u->hungry && hears(u) &&", "if (u->hungry && !loopback(u) &&", "ns16550"),
     ("uart_thre_not_again", "ns16550.c",
      "    if ((value & ~u->ier & UART_IER_THRE) != 0 && tx_level(&u->tx) == 0)\n"
      "        u->thre = true;\n",

@@ -30,6 +30,8 @@ struct model {
 
 static bool m_fifo(const struct model *m) { return (m->fcr & 1) != 0; }
 static bool m_loop(const struct model *m) { return (m->mcr & 0x10) != 0; }
+/* Neither in loopback, nor while DTR is up and RTS is not: the other end is to wait. */
+static bool m_hears(const struct model *m) { return !m_loop(m) && (m->mcr & 3) != 1; }
 static bool m_dlab(const struct model *m) { return (m->lcr & 0x80) != 0; }
 static uint32_t m_depth(const struct model *m) { return m_fifo(m) ? 16 : 1; }
 static uint32_t m_trigger(const struct model *m)
@@ -148,7 +150,7 @@ static void m_settle(struct model *m, uint8_t lines_before, bool moved)
     else if (!wants && m->timer)
         m->world.timer_ns = 0;
     m->timer = wants;
-    if (m->owes_room && !m_loop(m) && m->n_rx * 2 <= m_depth(m)) {
+    if (m->owes_room && m_hears(m) && m->n_rx * 2 <= m_depth(m)) {
         m->owes_room = false;
         m->world.asks++;
     }
@@ -284,7 +286,7 @@ static uint32_t model_input(struct model *m, const uint8_t *bytes, uint32_t n)
 {
     uint32_t taken = 0;
 
-    while (taken < n && !m_loop(m) && m->n_rx < m_depth(m))
+    while (taken < n && m_hears(m) && m->n_rx < m_depth(m))
         m_arrive(m, bytes[taken++], false);
     m->owes_room = m->owes_room || taken < n;
     m_settle(m, m_lines(m), taken > 0);
@@ -293,7 +295,7 @@ static uint32_t model_input(struct model *m, const uint8_t *bytes, uint32_t n)
 
 static bool model_break(struct model *m)
 {
-    bool fits = !m_loop(m) && m->n_rx < m_depth(m);
+    bool fits = m_hears(m) && m->n_rx < m_depth(m);
 
     if (fits)
         m_arrive(m, 0, true);
