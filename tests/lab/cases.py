@@ -30,8 +30,8 @@ PROGRAMS = {  # in the machine's PATH: where the build has it
 MACHINES = {'arm64': ['run', 'arm64'], 'kvm': ['run', 'x86_64'], 'kvm-xen': ['run', 'x86_64', '--xen'], 'xen': ['xen-run', 'x86_64']}
 STORE = {**os.environ, 'XENSTORED': 'xenstored'}  # the C store: it names what the table of tests/xenstore is held against
 BOOT_S = 120  # a hang guard: 5 s on an idle host
-QUIET_S = 120  # no sign of life for so long, and the machine itself stands still
-TRIES = 5  # of a case whose machine stands still
+QUIET_S = 60  # no sign of life for so long, and the machine itself stands still
+TRIES = 8  # of a case whose machine stands still
 FACTOR = float(os.environ.get('VCONS_LAB_PATIENCE', '1'))  # for hosts that are slower still
 
 
