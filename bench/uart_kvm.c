@@ -126,9 +126,9 @@ static void begin_uarts(void)
 
 int main(int argc, char **argv)
 {
-    const struct engine_uart ports = {.space = ENGINE_PORTS, .address = PORT, .bytes = 8};
-    const struct engine_uart memory = {.space = ENGINE_MEMORY, .address = MMIO, .bytes = 4096};
-    const struct engine_uart *place = &memory;
+    const struct engine_device ports = {.space = ENGINE_PORTS, .address = PORT, .bytes = 8};
+    const struct engine_device memory = {.space = ENGINE_MEMORY, .address = MMIO, .bytes = 4096};
+    const struct engine_device *place = &memory;
     struct kvm_coalesced coalesced;
     struct kvm_machine machine;
     struct kvm_cpu cpu;

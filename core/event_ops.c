@@ -78,7 +78,7 @@ static int64_t make_virq(struct vc_events *e, uint32_t virq, uint32_t vcpu, uint
 
     if (*slot != 0)
         return -XEN_EEXIST;
-    if (!virq_of_vcpu(virq) && virq != VIRQ_CONSOLE && virq != VIRQ_ARGO)
+    if (!virq_of_vcpu(virq) && virq != VIRQ_CONSOLE && virq != VIRQ_ARGO && virq != VIRQ_ARCH_7)
         return -XEN_EBUSY; /* the machine's, and the machine is domain 0's */
     if (vc_port_open(e, is, NULL, port) != VC_OK)
         return -XEN_ENOSPC;

@@ -197,7 +197,7 @@ static void derive_uuid(uint8_t uuid[16], const char *hypervisor, const char *do
 static int fits_uarts(struct domain_config *d, struct problem *problem)
 {
     const struct engine_ops *engine = engine_find(d->engine);
-    struct engine_uart place;
+    struct engine_device place;
     uint32_t n = 0;
 
     if (!d->consoles_named && engine->uart_by_default)

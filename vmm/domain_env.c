@@ -135,6 +135,8 @@ static void yield(void *ctx)
         sched_yield();
 }
 
+void domain_virq(struct domain *d, uint32_t virq) { vc_events_virq(&d->events, 0, virq); }
+
 /* ---- What happens to the domain. ---- */
 
 /* A soft reset would keep its memory for the kernel that it has loaded there (kexec). */

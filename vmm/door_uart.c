@@ -294,7 +294,7 @@ void uart_break(struct door *door)
 static struct door *uart_at(struct domain *d, enum engine_space space, uint64_t address)
 {
     for (uint32_t i = 0; i < d->n_doors; i++) {
-        const struct engine_uart *place = &d->doors[i].uart.place;
+        const struct engine_device *place = &d->doors[i].uart.place;
 
         if (place->bytes > 0 && place->space == space && address >= place->address &&
             address - place->address < place->bytes)

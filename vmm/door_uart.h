@@ -24,9 +24,9 @@ struct door;
 struct uart_chip; /* uart_chip.h */
 
 struct door_uart {
-    struct engine_uart place; /* constant */
-    uint32_t number;          /* among the domain's UARTs; constant */
-    bool has_ring;            /* its line is a ring page of Xen's, private: the domain has a PV console; constant */
+    struct engine_device place; /* constant */
+    uint32_t number;            /* among the domain's UARTs; constant */
+    bool has_ring;              /* its line is a ring page of Xen's, private: the domain has a PV console; constant */
     const struct uart_chip *chip;
     union {
         struct vc_pl011 pl011;

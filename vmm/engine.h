@@ -66,11 +66,11 @@ struct engine_events {
 /* Where a guest finds a device: in memory that is none, or among x86's I/O ports. */
 enum engine_space { ENGINE_MEMORY, ENGINE_PORTS };
 
-struct engine_uart {
+struct engine_device {
     enum engine_space space;
     uint64_t address;
-    uint32_t bytes; /* from address on; 0: no UART */
-    uint32_t line;  /* its interrupt, for irq_line */
+    uint32_t bytes; /* from address on; 0: no device */
+    uint32_t line;  /* its interrupt, for irq_line; others may have the same */
 };
 
 /* So many of a guest's writes an engine records at most, and hands over: n in order, of which taken are done with. */
@@ -167,23 +167,39 @@ struct engine_ops {
     void (*latched)(void *engine, bool long_mode);
 
     /*
-     * ---- Devices of the domain's: UARTs. Accesses of the guest's come to domain_access. NULL: none. ----
+     * ---- Devices of the domain's: UARTs, virtio. Accesses of the guest's come to domain_access. NULL: none. ----
      *
      * Where number n, from 0, of a domain's UARTs of all types is, this one being of that type (enum config_door). False: it
      * has no such type, or not so many. Any thread, also before create.
      */
-    bool (*uart)(int type, uint32_t n, struct engine_uart *place);
+    bool (*uart)(int type, uint32_t n, struct engine_device *place);
     const char *uarts; /* which those are, for people: "type 16550, at most 4" */
-    /* The interrupt line of a device has changed to level. Any thread, under the device's lock; never waits. */
+    /*
+     * Where number n, from 0, of a domain's virtio-mmio devices is: registers of `bytes`, always in ENGINE_MEMORY. False: there are
+     * not so many. Those that the configuration has, by their numbers, the guest is told of as its machine does that.
+     */
+    bool (*virtio)(uint32_t n, struct engine_device *place);
+    /*
+     * The interrupt of a device at this line has changed to level: the line is high while that of any of them is. Any thread,
+     * under the device's lock; never waits. After a reset all are low, and after create until restore they may be told.
+     */
     void (*irq_line)(void *engine, uint32_t line, bool level);
+    /*
+     * The guest's writes of this value, 4 bytes wide, to this address add 1 to the eventfd fd from now on, and its vCPU goes on at
+     * once, instead of coming to domain_access; with fd -1 they come there again, and fd has all that it will get. That takes
+     * a while, up to milliseconds: where devices are set up, not where they run. fd stays the caller's, and open until then,
+     * or until reset or destroy, which take all of them back. False: nothing has changed, they come to domain_access. It
+     * may be told again, with another fd too. Any thread, under the device's lock. NULL: never.
+     */
+    bool (*doorbell)(void *engine, uint64_t address, uint32_t value, int fd);
     /*
      * zone: the guest's writes to the first so many bytes of that UART are recorded, instead of coming to domain_access each;
      * or they no longer are, and none is by the time it returns. One UART at a time, until all of its are taken. False: not
      * here, or not now. recorded: hand over what was recorded for that UART, in order, to take; what that does not take
      * comes again next time. False: there is such. Any thread, under the device's lock. NULL, both: nothing is recorded.
      */
-    bool (*zone)(void *engine, const struct engine_uart *uart, uint32_t bytes, bool on);
-    bool (*recorded)(void *engine, const struct engine_uart *uart, engine_take *take, void *ctx);
+    bool (*zone)(void *engine, const struct engine_device *uart, uint32_t bytes, bool on);
+    bool (*recorded)(void *engine, const struct engine_device *uart, engine_take *take, void *ctx);
     /*
      * EVTCHNOP_send of this port: on: it need not come to us until further notice, though it may; the guest gets 0. Only in the
      * thread of a vCPU that just made such a call. Not on: from here on each comes, and what the guest had published
@@ -244,6 +260,8 @@ void domain_debug_port(struct domain *d, uint8_t byte);
  */
 bool domain_access(struct domain *d, enum engine_space space, uint64_t address, uint32_t width, uint64_t *value,
                    bool write);
+/* Raise a virq of the domain's own. Any thread, maybe under a device's lock; never waits. */
+void domain_virq(struct domain *d, uint32_t virq);
 
 /*
  * Where all that a vCPU is can be read: between two exits, or with a call that is not yet served. Sleeps there while the domain

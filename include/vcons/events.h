@@ -146,7 +146,8 @@ int vc_events_look(struct vc_events *e, uint32_t port, struct vc_event_binding *
  *
  * event_channel_op: all of facts §4.4. bind_pirq is -EINVAL (there are no pirqs); init_control, expand_array and
  * set_priority -ENOSYS, so that the guest stays with the 2-level ABI. Virqs: TIMER, DEBUG, XENOPROF and XENPMU belong to a
- * vCPU, CONSOLE and ARGO to the domain; the others are the machine's, which no domain here owns: -EBUSY.
+ * vCPU, CONSOLE, ARGO and ARCH_7 (wire/callpage.h) to the domain; the others are the machine's, which no domain here owns:
+ * -EBUSY.
  * sched_op: yield, block, poll, shutdown. A poll ends as on Xen: one of the ports is pending, the time is over, or an
  * upcall came; and on VC_WAIT_STOP.
  */

@@ -192,7 +192,7 @@ static unsigned run_writes(struct run *r)
 
 static void writes_are_recorded_in_order(void **state)
 {
-    struct engine_uart com1, com2;
+    struct engine_device com1, com2;
     struct got got = {0};
     struct run r;
 

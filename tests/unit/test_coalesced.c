@@ -10,8 +10,8 @@
 #define PORT  0x3f8u
 #define OTHER 0x2f8u
 
-static const struct engine_uart com1 = {.space = ENGINE_PORTS, .address = PORT, .bytes = 8, .line = 4};
-static const struct engine_uart com2 = {.space = ENGINE_PORTS, .address = OTHER, .bytes = 8, .line = 3};
+static const struct engine_device com1 = {.space = ENGINE_PORTS, .address = PORT, .bytes = 8, .line = 4};
+static const struct engine_device com2 = {.space = ENGINE_PORTS, .address = OTHER, .bytes = 8, .line = 3};
 
 struct rig {
     struct kvm_coalesced c;
@@ -158,7 +158,7 @@ static void what_is_outside_the_zone_is_no_write_of_it(void **state)
 
 static void a_register_of_four_bytes(void **state)
 {
-    static const struct engine_uart pl011 = {.space = ENGINE_MEMORY, .address = 0x9000000, .bytes = 4096, .line = 1};
+    static const struct engine_device pl011 = {.space = ENGINE_MEMORY, .address = 0x9000000, .bytes = 4096, .line = 1};
     static const struct {
         uint32_t offset, width, value;
     } rows[] = {{0, 1, 0x11}, {0, 2, 0x2211}, {0, 4, 0x44332211}, {3, 1, 0x11}, {2, 2, 0x2211}};
@@ -208,7 +208,7 @@ static void without_a_ring_nothing_is_recorded(void **state)
 /* A KVM that has the ring, but not for ports; and one that refuses the zone: vm is none here. */
 static void a_zone_that_is_refused(void **state)
 {
-    static const struct engine_uart memory = {.space = ENGINE_MEMORY, .address = 0x9000000, .bytes = 4096, .line = 1};
+    static const struct engine_device memory = {.space = ENGINE_MEMORY, .address = 0x9000000, .bytes = 4096, .line = 1};
     struct rig *r = *state;
 
     r->c.owner = NULL;

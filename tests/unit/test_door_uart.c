@@ -19,12 +19,12 @@ static struct {
     bool level[8];
 } lines;
 
-static bool place(int type, uint32_t n, struct engine_uart *uart)
+static bool place(int type, uint32_t n, struct engine_device *uart)
 {
     if (type == DOOR_16550)
-        *uart = (struct engine_uart){ENGINE_PORTS, n == 0 ? COM1 : COM2, 8, n == 0 ? 4 : 3};
+        *uart = (struct engine_device){ENGINE_PORTS, n == 0 ? COM1 : COM2, 8, n == 0 ? 4 : 3};
     else
-        *uart = (struct engine_uart){ENGINE_MEMORY, MMIO, 4096, 1};
+        *uart = (struct engine_device){ENGINE_MEMORY, MMIO, 4096, 1};
     return true;
 }
 

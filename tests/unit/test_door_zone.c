@@ -20,17 +20,17 @@ static struct {
     unsigned exits;
 } kvm;
 
-static bool place(int type, uint32_t n, struct engine_uart *uart)
+static bool place(int type, uint32_t n, struct engine_device *uart)
 {
     (void)type;
-    *uart = (struct engine_uart){ENGINE_PORTS, n == 0 ? 0x2f8 : COM1, 8, 3 + n};
+    *uart = (struct engine_device){ENGINE_PORTS, n == 0 ? 0x2f8 : COM1, 8, 3 + n};
     return true;
 }
 
 static void irq_line(void *engine, uint32_t line, bool level) { (void)engine, (void)line, (void)level; }
 static void kick_nobody(void *engine) { (void)engine; }
 
-static bool zone(void *engine, const struct engine_uart *uart, uint32_t bytes, bool on)
+static bool zone(void *engine, const struct engine_device *uart, uint32_t bytes, bool on)
 {
     (void)engine;
     assert_int_equal(uart->address, COM1);
@@ -43,7 +43,7 @@ static bool zone(void *engine, const struct engine_uart *uart, uint32_t bytes, b
     return true;
 }
 
-static bool recorded(void *engine, const struct engine_uart *uart, engine_take *take, void *ctx)
+static bool recorded(void *engine, const struct engine_device *uart, engine_take *take, void *ctx)
 {
     (void)engine, (void)uart;
     while (kvm.at < kvm.n) {

@@ -156,7 +156,7 @@ static int take_child(struct domain_node *n, int node)
 static enum config_door uart_here(void)
 {
     const struct engine_ops *kvm = engine_find("kvm");
-    struct engine_uart place;
+    struct engine_device place;
 
     return kvm != NULL && kvm->uart != NULL && kvm->uart(DOOR_16550, 0, &place) ? DOOR_16550 : DOOR_SBSA;
 }

@@ -52,7 +52,7 @@ void kvm_coalesced_detach(struct kvm_coalesced *c)
 }
 
 /* [locked] */
-static bool begin(struct kvm_coalesced *c, const struct engine_uart *place, uint32_t bytes)
+static bool begin(struct kvm_coalesced *c, const struct engine_device *place, uint32_t bytes)
 {
     struct kvm_coalesced_mmio_zone zone = {.addr = place->address, .size = bytes, .pio = place->space == ENGINE_PORTS};
 
@@ -65,7 +65,7 @@ static bool begin(struct kvm_coalesced *c, const struct engine_uart *place, uint
     return true;
 }
 
-bool kvm_coalesced_zone(struct kvm_coalesced *c, const struct engine_uart *place, uint32_t bytes, bool on)
+bool kvm_coalesced_zone(struct kvm_coalesced *c, const struct engine_device *place, uint32_t bytes, bool on)
 {
     bool done = true;
 
@@ -115,7 +115,7 @@ static bool hand_over(struct kvm_coalesced *c, engine_take *take, void *ctx)
     return true;
 }
 
-bool kvm_coalesced_take(struct kvm_coalesced *c, const struct engine_uart *place, engine_take *take, void *ctx)
+bool kvm_coalesced_take(struct kvm_coalesced *c, const struct engine_device *place, engine_take *take, void *ctx)
 {
     bool all = true;
 

@@ -22,7 +22,7 @@ struct kvm_coalesced {
     int vm;
     struct kvm_coalesced_mmio_ring *ring; /* NULL: none, nothing is ever recorded */
     bool ports;                           /* KVM records writes to ports, too */
-    const struct engine_uart *owner;      /* whose zone it is, or whose writes are still in the ring; NULL: nobody's */
+    const struct engine_device *owner;    /* whose zone it is, or whose writes are still in the ring; NULL: nobody's */
     bool on;                              /* KVM records */
     struct kvm_coalesced_mmio_zone zone;  /* of owner */
 };
@@ -38,7 +38,7 @@ void kvm_coalesced_attach(struct kvm_coalesced *c, const struct kvm_machine *m, 
 void kvm_coalesced_detach(struct kvm_coalesced *c);
 
 /* engine.h, zone and recorded. */
-bool kvm_coalesced_zone(struct kvm_coalesced *c, const struct engine_uart *place, uint32_t bytes, bool on);
-bool kvm_coalesced_take(struct kvm_coalesced *c, const struct engine_uart *place, engine_take *take, void *ctx);
+bool kvm_coalesced_zone(struct kvm_coalesced *c, const struct engine_device *place, uint32_t bytes, bool on);
+bool kvm_coalesced_take(struct kvm_coalesced *c, const struct engine_device *place, engine_take *take, void *ctx);
 
 #endif

@@ -20,6 +20,10 @@
  * VCPUOP_up. There is no upcall into a thread: upcall_pending of its vcpu_info is looked at by the guest after every
  * call, and SCHEDOP_block and SCHEDOP_poll return when it is set.
  *
+ * Devices: VC_CALL_READ and VC_CALL_WRITE are a load and a store of device registers, which lie where wire/virtio_places.h says.
+ * There are no interrupt lines: whenever the interrupt of a device goes up, VIRQ_ARCH_7 is raised, once for all devices. Who has
+ * bound it looks after each such event at every device, again and again until it has no interrupt any more.
+ *
  * Saving: a guest is saved while each of its vCPUs is in a call, for then all of it can lie in its RAM. Before it stores
  * POSTED it leaves in stack and go_on where a fresh process goes on that is given this RAM and these pages: with this
  * stack pointer, at this address, and that waits for DONE as after POSTED. go_on 0: this guest cannot be saved. A process that
@@ -53,6 +57,9 @@ enum {
     VC_CALL_TIME = 0x10001,  /* every engine, no arguments: system time in ns, the clock of SCHEDOP_poll's timeout */
     VC_CALL_YIELD =
         0x10002, /* every engine, no arguments: SCHEDOP_yield, past a kernel below us that would answer it (kvm-xen) */
+    VC_CALL_READ =
+        0x10003, /* process engine: address, width of 1, 2 or 4 bytes: the value; all ones: no such register */
+    VC_CALL_WRITE = 0x10004, /* process engine: address, width, value: 0 */
 };
 
 /* Where a guest has a hypercall page (kvm), this stub of it makes VC_CALL_TIME: Xen has no call 127 and says -ENOSYS. */

@@ -132,6 +132,7 @@ enum { /* a vCPU's own, the domain's own, or the whole machine's: see vcons/even
        VIRQ_CON_RING = 8,
        VIRQ_ARGO = 11,
        VIRQ_XENPMU = 13,
+       VIRQ_ARCH_7 = 23,
        NR_VIRQS = 24,
 };
 enum {

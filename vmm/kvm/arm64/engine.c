@@ -19,14 +19,14 @@ static int check(const struct domain_config *config, struct problem *problem)
 
 /* ---- A machine in the state before its first instruction. ---- */
 
-static bool uart(int type, uint32_t n, struct engine_uart *place)
+static bool uart(int type, uint32_t n, struct engine_device *place)
 {
     if ((type != DOOR_PL011 && type != DOOR_SBSA) || n >= ARM64_UARTS_MAX)
         return false;
-    *place = (struct engine_uart){.space = ENGINE_MEMORY,
-                                  .address = ARM64_UART_GPA + n * ARM64_UART_STRIDE,
-                                  .bytes = ARM64_UART_BYTES,
-                                  .line = ARM64_UART_SPI + n};
+    *place = (struct engine_device){.space = ENGINE_MEMORY,
+                                    .address = ARM64_UART_GPA + n * ARM64_UART_STRIDE,
+                                    .bytes = ARM64_UART_BYTES,
+                                    .line = ARM64_UART_SPI + n};
     return true;
 }
 
@@ -34,7 +34,7 @@ static void find_uarts(struct arm64_engine *e)
 {
     for (uint32_t i = 0; i < e->config->n_consoles; i++) {
         enum config_door door = e->config->consoles[i].door;
-        struct engine_uart place;
+        struct engine_device place;
 
         if (!uart((int)door, e->n_uarts, &place))
             continue;
@@ -207,12 +207,12 @@ static void irq_line(void *engine, uint32_t line, bool level)
     gic_line(&e->machine, line, level);
 }
 
-static bool zone(void *engine, const struct engine_uart *place, uint32_t bytes, bool on)
+static bool zone(void *engine, const struct engine_device *place, uint32_t bytes, bool on)
 {
     return kvm_coalesced_zone(&((struct arm64_engine *)engine)->coalesced, place, bytes, on);
 }
 
-static bool recorded(void *engine, const struct engine_uart *place, engine_take *take, void *ctx)
+static bool recorded(void *engine, const struct engine_device *place, engine_take *take, void *ctx)
 {
     return kvm_coalesced_take(&((struct arm64_engine *)engine)->coalesced, place, take, ctx);
 }

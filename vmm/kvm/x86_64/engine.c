@@ -354,11 +354,11 @@ static void latched(void *engine, bool long_mode)
         e->way->latched(e, long_mode);
 }
 
-static bool uart(int type, uint32_t n, struct engine_uart *place)
+static bool uart(int type, uint32_t n, struct engine_device *place)
 {
     if (type != DOOR_16550 || n >= LINES_UARTS_MAX)
         return false;
-    *place = (struct engine_uart){
+    *place = (struct engine_device){
         .space = ENGINE_PORTS, .address = lines_uarts[n].port, .bytes = LINES_UART_PORTS, .line = lines_uarts[n].line};
     return true;
 }
@@ -368,12 +368,12 @@ static void irq_line(void *engine, uint32_t line, bool level)
     lines_set(&((struct kvm_engine *)engine)->lines, line, level);
 }
 
-static bool zone(void *engine, const struct engine_uart *place, uint32_t bytes, bool on)
+static bool zone(void *engine, const struct engine_device *place, uint32_t bytes, bool on)
 {
     return kvm_coalesced_zone(&((struct kvm_engine *)engine)->coalesced, place, bytes, on);
 }
 
-static bool recorded(void *engine, const struct engine_uart *place, engine_take *take, void *ctx)
+static bool recorded(void *engine, const struct engine_device *place, engine_take *take, void *ctx)
 {
     return kvm_coalesced_take(&((struct kvm_engine *)engine)->coalesced, place, take, ctx);
 }
