@@ -14,8 +14,12 @@
  *     ADD(cookie, names, fds)  ->
  *                              <-     OK(cookie) or REFUSED(cookie, reason)
  *     STATE, GONE, CLAIM       ->
- *                              <-     TOKEN, REQUEST
- *     OK/REFUSED(serial)       ->            (answers a REQUEST)
+ *                              <-     TOKEN, REQUEST, CONSOLE
+ *     OK/REFUSED(serial)       ->            (answers a REQUEST or a CONSOLE)
+ *
+ * ADD and GONE come at any time, also of a name that went: it goes on in the same log. A cookie is free again once its
+ * console is GONE or was REFUSED. The ADD of a console that a CONSOLE asked for comes before the answer to that, and so does
+ * the GONE of one that was to go.
  *
  * A name is [A-Za-z0-9][A-Za-z0-9._-]{0,31}. A link that ends takes its consoles' state to "away"; the service first
  * drains what each line still holds up to out_prod.
@@ -38,10 +42,11 @@ enum vc_link_type {
     VC_LINK_GONE = 3, /* hypervisor: this console ends for good */
     VC_LINK_OK = 4,
     VC_LINK_REFUSED = 5,
-    VC_LINK_CLAIM = 6,   /* hypervisor: the terminal wants, or gives back, the write token */
-    VC_LINK_TOKEN = 7,   /* service: whether the terminal holds the write token */
-    VC_LINK_STATE = 8,   /* hypervisor: the domain's state and the bytes dropped so far */
-    VC_LINK_REQUEST = 9, /* service: a user asks for stop, reset or save of a domain */
+    VC_LINK_CLAIM = 6,    /* hypervisor: the terminal wants, or gives back, the write token */
+    VC_LINK_TOKEN = 7,    /* service: whether the terminal holds the write token */
+    VC_LINK_STATE = 8,    /* hypervisor: the domain's state and the bytes dropped so far */
+    VC_LINK_REQUEST = 9,  /* service: a user asks for stop, reset or save of a domain */
+    VC_LINK_CONSOLE = 10, /* service: a user asks for a console more, or less, of a domain that may well run */
 };
 
 enum vc_link_reason {
@@ -66,7 +71,8 @@ enum vc_link_kind { /* which door a console is, for people to see */
                     VC_LINK_SBSA = 6,
                     VC_LINK_16550 = 7,
                     VC_LINK_VIRTIO = 8,
-                    VC_LINK_FEEDER = 9, /* a test's or a bench's source */
+                    VC_LINK_FEEDER = 9,       /* a test's or a bench's source */
+                    VC_LINK_VIRTIO_PORT = 10, /* a virtio port with a name that is no console to the guest */
 };
 
 enum vc_link_geometry {
@@ -77,6 +83,8 @@ enum vc_link_geometry {
 /* A SAVE comes with one descriptor, of the file that it goes to, open for writing; it is answered when the domain is saved and
  * GONE, or goes on. */
 enum vc_link_request { VC_LINK_STOP = 1, VC_LINK_RESET = 2, VC_LINK_STOP_ALL = 3, VC_LINK_SAVE = 4 };
+
+enum vc_link_console_request { VC_LINK_CONSOLE_ADD = 1, VC_LINK_CONSOLE_REMOVE = 2 };
 
 /* Order of the descriptors of ADD. The side named first writes, the other reads. */
 enum vc_link_fd {
@@ -114,7 +122,7 @@ struct vc_link_add {
 };
 struct vc_link_answer { /* OK, REFUSED, GONE */
     struct vc_link_head head;
-    uint32_t cookie;               /* or the serial of a REQUEST */
+    uint32_t cookie;               /* or the serial of a REQUEST or CONSOLE */
     uint32_t reason;               /* enum vc_link_reason; 0 in OK and GONE */
     char text[VC_LINK_TEXT_BYTES]; /* for people */
 };
@@ -136,6 +144,15 @@ struct vc_link_ask { /* REQUEST */
     uint32_t request; /* enum vc_link_request */
     char domain[VC_LINK_NAME_BYTES];
 };
+struct vc_link_console { /* CONSOLE */
+    struct vc_link_head head;
+    uint32_t serial;  /* answered by OK or REFUSED with this number as cookie */
+    uint32_t request; /* enum vc_link_console_request */
+    uint32_t kind;    /* to add: VC_LINK_VIRTIO or VC_LINK_VIRTIO_PORT; to remove: 0 */
+    uint32_t device;  /* to add: the domain's virtio device of that number, from 0; to remove: 0 */
+    char domain[VC_LINK_NAME_BYTES];
+    char console[VC_LINK_NAME_BYTES];
+};
 
 _Static_assert(sizeof(struct vc_link_hello) == 52, "wire layout");
 _Static_assert(sizeof(struct vc_link_add) == 172, "wire layout");
@@ -143,5 +160,6 @@ _Static_assert(sizeof(struct vc_link_answer) == 144, "wire layout");
 _Static_assert(sizeof(struct vc_link_claim) == 144, "wire layout");
 _Static_assert(sizeof(struct vc_link_status) == 24, "wire layout");
 _Static_assert(sizeof(struct vc_link_ask) == 52, "wire layout");
+_Static_assert(sizeof(struct vc_link_console) == 96, "wire layout");
 
 #endif
