@@ -163,7 +163,8 @@ void vc_virtqueue_take(struct vc_virtqueue *q, const struct vc_chain *chain, uin
     q->last_avail++;
 }
 
-/* ---- Notifications: who publishes and then looks whether the other wants to know, sees that, or is seen. ---- */
+/* ---- Notifications: who publishes and then looks whether the other wants to know, sees that, or is seen
+ * (models/virtqueue.pml). ---- */
 
 bool vc_virtqueue_publish(struct vc_virtqueue *q)
 {
