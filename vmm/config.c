@@ -113,11 +113,17 @@ static int take_consoles(cfg_t *cfg, cfg_t *domain, struct domain_config *d)
 
     if (n > CONFIG_CONSOLES_MAX)
         return config_error(cfg, "domain \"%s\" has %u consoles: expected at most %u", d->name, n, CONFIG_CONSOLES_MAX);
-    for (unsigned i = 0; i < n; i++)
-        if (take_console(cfg, cfg_getnsec(domain, "console", i), &d->consoles[i]) != 0)
-            return -1;
     d->consoles_named = n > 0;
-    d->n_consoles = n > 0 ? n : 1; /* the default one */
+    if (n > 0) /* else the default one */
+        d->n_consoles = 0;
+    for (unsigned i = 0; i < n; i++) {
+        struct config_console *c = config_console_add(d);
+
+        if (c == NULL)
+            return config_error(cfg, "no memory");
+        if (take_console(cfg, cfg_getnsec(domain, "console", i), c) != 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -248,16 +254,19 @@ static int take_types(struct domain_config *d, const char *types, struct problem
     const char *end;
 
     for (d->n_consoles = 0;; types = end + 1) {
-        struct config_console *c = &d->consoles[d->n_consoles];
+        struct config_console *c;
         char type[16];
 
         end = types + strcspn(types, ",");
         snprintf(type, sizeof type, "%.*s", (int)(end - types), types);
         if (d->n_consoles == CONFIG_CONSOLES_MAX)
             return problem_set(problem, -1, "--console: expected at most %u types", CONFIG_CONSOLES_MAX);
+        c = config_console_add(d);
+        if (c == NULL)
+            return problem_set(problem, -1, "no memory");
         if (config_console_type(c, type, problem) != 0)
             return -1;
-        name_console(c, d->consoles, d->n_consoles++);
+        name_console(c, d->consoles, d->n_consoles - 1);
         if (*end == '\0')
             break;
     }

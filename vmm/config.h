@@ -17,11 +17,15 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define CONFIG_NAME_BYTES      33u /* 32 characters and the NUL */
-#define CONFIG_DOMAINS_MAX     1024u
-#define CONFIG_VCPUS_MAX       64u
-#define CONFIG_XEN_MAX         10u /* Linux finds nine consoles behind its first PV one (xen-abi 1.6) */
-#define CONFIG_CONSOLES_MAX    15u /* and one of hypercalls, and four UARTs */
+#define CONFIG_NAME_BYTES   33u /* 32 characters and the NUL */
+#define CONFIG_DOMAINS_MAX  1024u
+#define CONFIG_VCPUS_MAX    64u
+#define CONFIG_XEN_MAX      10u  /* Linux finds nine consoles behind its first PV one (xen-abi 1.6) */
+#define CONFIG_CONSOLES_MAX 15u  /* that are no ports of virtio: and one of hypercalls, and four UARTs */
+#define CONFIG_VIRTIO_MAX   32u  /* virtio-console devices */
+#define CONFIG_VIRTIO_PORTS 511u /* of each: VC_VIRTIO_PORTS_MAX */
+#define CONFIG_VIRTIO_SPARE                                                                                            \
+    32u /* ports of each device for consoles that come while it runs: a guest pays for them too */
 #define CONFIG_HOLD_DEFAULT_MS 1000
 #define CONFIG_HOLD_FOREVER    (-1)
 #define CONFIG_MEMORY_DEFAULT  (UINT64_C(64) << 20)
@@ -34,16 +38,28 @@
 #define CONFIG_XEN_VERSION ((4u << 16) | 17u) /* the one most guests have met */
 
 enum config_action { ACTION_DESTROY, ACTION_RESTART, ACTION_PRESERVE };
-enum config_door { DOOR_XEN, DOOR_CONSOLE_IO, DOOR_COMMAND, DOOR_PL011, DOOR_SBSA, DOOR_16550 };
+enum config_door {
+    DOOR_XEN,
+    DOOR_CONSOLE_IO,
+    DOOR_COMMAND,
+    DOOR_PL011,
+    DOOR_SBSA,
+    DOOR_16550,
+    DOOR_VIRTIO,      /* a port of a virtio-console that is a terminal of the guest's */
+    DOOR_VIRTIO_PORT, /* one that is none: /dev/virtio-ports/NAME */
+};
 static inline bool door_is_uart(enum config_door door)
 {
     return door == DOOR_PL011 || door == DOOR_SBSA || door == DOOR_16550;
 }
+static inline bool door_is_virtio(enum config_door door) { return door == DOOR_VIRTIO || door == DOOR_VIRTIO_PORT; }
 enum config_connected { CONNECTED_ALWAYS, CONNECTED_SERVICE }; /* design §3.1 */
 
 struct config_console {
     char name[CONFIG_NAME_BYTES];
     enum config_door door;
+    uint32_t device; /* of a port of virtio: below CONFIG_VIRTIO_MAX */
+    uint32_t port;   /* among its device's, below virtio_ports of that */
 };
 
 struct save_in;
@@ -63,11 +79,14 @@ struct domain_config {
     int hold_ms;          /* CONFIG_HOLD_FOREVER, or 0 and more */
     enum config_connected connected;
     enum config_action on_poweroff, on_reboot, on_crash;
-    struct config_console consoles[CONFIG_CONSOLES_MAX]; /* in the file's order: the first is the domain's first */
-    uint32_t n_consoles;                                 /* at least 1; at most one of them has DOOR_CONSOLE_IO */
-    bool consoles_named;                                 /* false: it is the default one */
-    uint8_t uuid[16]; /* given, or made from hypervisor and domain name: stable over runs */
-    uint32_t domid;   /* of one that was saved, which its guest knows; 0: its place in the file, from 1 */
+    struct config_console *consoles;          /* in the file's order: the first is the domain's first */
+    uint32_t n_consoles;                      /* at least 1; at most one of them has DOOR_CONSOLE_IO */
+    bool consoles_named;                      /* false: it is the default one */
+    bool virtio_together;                     /* consoles on virtio are not announced one after another */
+    bool virtio_rows_first;                   /* what its guest takes a size for */
+    uint16_t virtio_ports[CONFIG_VIRTIO_MAX]; /* that each device can have; 0: there is no such device */
+    uint8_t uuid[16];                         /* given, or made from hypervisor and domain name: stable over runs */
+    uint32_t domid; /* of one that was saved, which its guest knows; 0: its place in the file, from 1 */
 };
 
 struct vmm_config {
@@ -107,6 +126,11 @@ int vmm_config_read(struct vmm_config *config, const struct vmm_config_options *
 __attribute__((format(printf, 2, 3))) void config_note(struct vmm_config *config, const char *format, ...);
 /* A few lines for each domain, for people: what it is made of. */
 void config_list(const struct vmm_config *config, FILE *to);
+/* How many virtio-console devices the domain has: one more than the highest `device`; of numbers between there are some without
+ * a port. */
+uint32_t config_virtio_devices(const struct domain_config *d);
+/* The word of the configuration for a type. */
+const char *config_door_word(enum config_door door);
 /* Also after a failure of vmm_config_read, which leaves only config->unusable to be looked at. */
 void vmm_config_finish(struct vmm_config *config);
 

@@ -56,10 +56,13 @@ struct domain_config *config_domain_add(struct vmm_config *config, const char *n
                                 .vcpus = 1,
                                 .xen_version = CONFIG_XEN_VERSION,
                                 .hold_ms = CONFIG_HOLD_DEFAULT_MS,
-                                .on_reboot = ACTION_RESTART,
-                                .consoles = {{.name = "hvc0", .door = DOOR_XEN}},
-                                .n_consoles = 1};
+                                .on_reboot = ACTION_RESTART};
     snprintf(d->name, sizeof d->name, "%s", name);
+    if (config_console_add(d) == NULL) {
+        problem_set(problem, -1, "no memory");
+        return NULL;
+    }
+    snprintf(d->consoles[0].name, sizeof d->consoles[0].name, "hvc0");
     return d;
 }
 
@@ -215,6 +218,8 @@ static int fits_uarts(struct domain_config *d, struct problem *problem)
 int config_domain_complete(struct vmm_config *config, struct domain_config *d, const struct vmm_config_options *options,
                            struct problem *problem)
 {
+    if (d->n_consoles == 0)
+        return problem_set(problem, -1, "no memory");
     if (fits_engine(d, problem) != 0)
         return -1;
     if (d->cmdline == NULL)
@@ -265,6 +270,7 @@ void config_domain_finish(struct domain_config *d)
     free(d->ramdisk);
     free(d->cmdline);
     free(d->directory);
+    free(d->consoles);
 }
 
 void vmm_config_finish(struct vmm_config *config)

@@ -35,12 +35,8 @@ static void list_text(FILE *to, const char *key, const char *text)
 
 static void list_consoles(FILE *to, const struct domain_config *d)
 {
-    static const char *const types[] = {[DOOR_XEN] = "xen",         [DOOR_CONSOLE_IO] = "console_io",
-                                        [DOOR_COMMAND] = "command", [DOOR_PL011] = "pl011",
-                                        [DOOR_SBSA] = "sbsa",       [DOOR_16550] = "16550"};
-
     for (uint32_t i = 0; i < d->n_consoles; i++)
-        fprintf(to, "    %-8s %s (%s)\n", "console", d->consoles[i].name, types[d->consoles[i].door]);
+        fprintf(to, "    %-8s %s (%s)\n", "console", d->consoles[i].name, config_door_word(d->consoles[i].door));
 }
 
 static void list_domain(FILE *to, const struct domain_config *d, size_t id)

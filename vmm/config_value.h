@@ -19,6 +19,8 @@ int config_domain_value(struct domain_config *d, const char *key, const char *va
 int config_console_type(struct config_console *console, const char *value, struct problem *problem);
 /* A new domain with defaults. NULL: the name is none, or there are too many. Valid until the next is added. */
 struct domain_config *config_domain_add(struct vmm_config *config, const char *name, struct problem *problem);
+/* One more console behind those that it has, zeroed; NULL: no memory. Moves the others. */
+struct config_console *config_console_add(struct domain_config *d);
 void config_domain_finish(struct domain_config *d);
 /* Its keys are all there: choose the engine, make paths absolute to the file, ask the engine. */
 int config_domain_complete(struct vmm_config *config, struct domain_config *d, const struct vmm_config_options *options,

@@ -6,8 +6,8 @@
 #include <time.h>
 #include <vcons/atomic.h>
 
-void console_lock(struct console *c) { pthread_mutex_lock(&c->lock); }
-void console_unlock(struct console *c) { pthread_mutex_unlock(&c->lock); }
+void console_lock(struct console *c) { pthread_mutex_lock(c->lock); }
+void console_unlock(struct console *c) { pthread_mutex_unlock(c->lock); }
 
 static void open_line(struct console *c)
 {
@@ -44,7 +44,8 @@ int console_init_as(struct console *c, const struct console_env *env, void *ctx,
     if (line_memory_create(&c->memory, geometry, problem) != 0)
         return -1;
     open_line(c);
-    pthread_mutex_init(&c->lock, NULL);
+    pthread_mutex_init(&c->own_lock, NULL);
+    c->lock = &c->own_lock;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&c->room, &monotonic);
@@ -65,8 +66,10 @@ void console_finish(struct console *c)
     line_memory_destroy(&c->memory);
     tail_finish(&c->tail);
     pthread_cond_destroy(&c->room);
-    pthread_mutex_destroy(&c->lock);
+    pthread_mutex_destroy(&c->own_lock);
 }
+
+void console_share_lock(struct console *c, pthread_mutex_t *lock) { c->lock = lock; }
 
 /* The line does what no service may do to it: from now on it is full for good. */
 static int checked(struct console *c, int error)
@@ -287,7 +290,7 @@ void console_wait(struct console *c, unsigned slice_ms)
     t.tv_nsec += (long)slice_ms * 1000000;
     t.tv_sec += t.tv_nsec / 1000000000;
     t.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&c->room, &c->lock, &t);
+    pthread_cond_timedwait(&c->room, c->lock, &t);
 }
 
 void console_move(struct console *c)

@@ -74,7 +74,8 @@ struct console {
     void *ctx;
     struct console_kicks *kicks;
 
-    pthread_mutex_t lock;
+    pthread_mutex_t *lock; /* own_lock, or one that several share */
+    pthread_mutex_t own_lock;
     pthread_cond_t room; /* some state changed for the better, or wait must end */
 
     /* Everything below under lock. */
@@ -101,6 +102,8 @@ int console_init(struct console *c, const struct console_env *env, void *ctx, st
 int console_init_as(struct console *c, const struct console_env *env, void *ctx, struct console_kicks *kicks,
                     int hold_ms, enum vc_link_geometry geometry, struct problem *problem);
 void console_finish(struct console *c);
+/* Before anybody else uses it: lock, which outlives it, is this console's and others'. A line of one is the others' only to wait for. */
+void console_share_lock(struct console *c, pthread_mutex_t *lock);
 
 /* [locked] Offer n bytes; how many were taken, 0..n. Never waits. Less than n: held; offer the rest after `room`. */
 uint32_t console_put(struct console *c, const void *bytes, uint32_t n);

@@ -65,13 +65,34 @@ void domain_look(struct domain *d);
 
 /* A service took this console's line, or went. */
 void domain_linked(struct domain *d, uint32_t number, bool linked);
+/*
+ * A console comes: a port of one of its virtio-consoles, of type virtio or virtio-port (c->port is not looked at: the lowest that
+ * is free). At any time; it stays over resets. The link hears of it by link_console_added(link, d, number). -1: the name is taken,
+ * or no name; no such device; all its ports are; no memory.
+ */
+int domain_console_add(struct domain *d, const struct config_console *c, struct problem *problem);
+/*
+ * One of those goes, whoever made it: its guest loses it now. When its service has all that it said, or after `hold`, the link
+ * hears of that by link_console_removed(link, d, number), before which its name is not free. -1: no such console, not of those
+ * types, the domain's first, or it goes already.
+ */
+int domain_console_remove(struct domain *d, const char *name, struct problem *problem);
+/* The terminal of who types to it has this size now; 0, 0: nobody's. A guest whose console has no size does not hear of it. */
+void domain_console_resize(struct domain *d, uint32_t number, unsigned rows, unsigned columns);
+
 /* Keys were typed for its first console: the door is to look. */
 void domain_typed(struct domain *d);
 
 enum domain_state domain_state(const struct domain *d);
 const char *domain_state_word(const struct domain *d);
 const struct domain_config *domain_config(const struct domain *d);
+/*
+ * Consoles have numbers below domain_n_consoles, which only grows. One that was removed is nobody's, until its number goes to one that
+ * is added: then domain_has_console is false, and nothing else may be asked of it.
+ */
 uint32_t domain_n_consoles(const struct domain *d);
+bool domain_has_console(const struct domain *d, uint32_t number);
+const struct config_console *domain_console_config(const struct domain *d, uint32_t number);
 struct console *domain_console(struct domain *d, uint32_t number);
 struct pump *domain_pump(struct domain *d, uint32_t number);
 /* The services have all that it said; what its consoles hold the guest back for. */

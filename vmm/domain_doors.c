@@ -1,6 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* All consoles of one domain together, and the streams of engines that have only one. */
 #include "domain_door.h"
+#include <stdlib.h>
+
+/* Those that can come while it runs are made when they do. */
+static int make_doors(struct domain *d, struct problem *problem)
+{
+    d->n_doors_max = d->config->n_consoles;
+    for (uint32_t i = 0; i < CONFIG_VIRTIO_MAX; i++)
+        d->n_doors_max += d->config->virtio_ports[i];
+    d->doors = calloc(d->n_doors_max, sizeof(struct door *));
+    for (uint32_t i = 0; d->doors != NULL && i < d->config->n_consoles; i++) {
+        d->doors[i] = calloc(1, sizeof *d->doors[i]);
+        if (d->doors[i] == NULL)
+            break;
+        d->doors[i]->absent = true;
+        d->n_doors++;
+    }
+    return d->n_doors == d->config->n_consoles ? 0 : problem_set(problem, -1, "no memory");
+}
 
 int doors_init(struct domain *d, struct problem *problem)
 {
@@ -8,104 +26,143 @@ int doors_init(struct domain *d, struct problem *problem)
     uint32_t n_uarts = 0;
 
     d->io_door = NULL;
-    for (uint32_t i = 0; i < d->config->n_consoles; i++) {
-        struct door *door = &d->doors[i];
+    if (make_doors(d, problem) != 0)
+        return -1;
+    for (uint32_t i = 0; i < d->n_doors; i++) {
+        struct door *door = d->doors[i];
 
         door->domain = d;
         door->number = i;
         door->config = &d->config->consoles[i];
         door->is_primary = door->config->door == DOOR_XEN && !has_primary;
         has_primary |= door->is_primary;
-        if (door->config->door == DOOR_CONSOLE_IO || (d->io_door == NULL && !door_is_uart(door->config->door)))
+        if (door->config->door == DOOR_CONSOLE_IO ||
+            (d->io_door == NULL && !door_is_uart(door->config->door) && !door_is_virtio(door->config->door)))
             d->io_door = door;
         if (door_is_uart(door->config->door))
             uart_place(door, n_uarts++);
-        d->n_doors = i + 1;
+        door->absent = false;
         if (door_init(door, problem) != 0)
             return -1;
     }
-    if (d->io_door == NULL) /* UARTs alone: the two would be one stream on a Xen, too */
-        d->io_door = &d->doors[0];
+    if (d->io_door == NULL) /* devices alone: the two would be one stream on a Xen, too */
+        d->io_door = d->doors[0];
     return 0;
 }
 
+/* Loop: the first door from number on that is there, which number names then; NULL: no more. */
+static struct door *next_door(struct domain *d, uint32_t *number)
+{
+    while (*number < d->n_doors && d->doors[*number]->absent)
+        ++*number;
+    return *number < d->n_doors ? d->doors[*number] : NULL;
+}
+#define FOR_DOORS(door, d) for (uint32_t i_ = 0; ((door) = next_door(d, &i_)) != NULL; i_++)
+
 void doors_finish(struct domain *d)
 {
-    for (uint32_t i = 0; i < d->n_doors; i++)
-        pump_finish(&d->doors[i].pump);
+    struct door *door;
+
+    FOR_DOORS(door, d) pump_finish(&door->pump);
 }
 
 void doors_free(struct domain *d)
 {
-    for (uint32_t i = 0; i < d->n_doors; i++)
-        door_free(&d->doors[i]);
+    for (uint32_t i = 0; i < d->n_doors; i++) {
+        if (!d->doors[i]->absent)
+            door_free(d->doors[i]);
+        free(d->doors[i]);
+    }
+    free(d->doors);
 }
 
 int doors_open(struct domain *d, struct problem *problem)
 {
-    for (uint32_t i = 0; i < d->n_doors; i++)
-        if (door_open(&d->doors[i], problem) != 0)
+    struct door *door;
+
+    FOR_DOORS(door, d)
+    {
+        if (door_open(door, problem) != 0)
             return -1;
+    }
     return 0;
 }
 
 bool doors_drained(struct domain *d)
 {
+    struct door *door;
     bool drained = true;
 
-    for (uint32_t i = 0; i < d->n_doors; i++) {
-        console_lock(&d->doors[i].console);
-        drained = door_serve(&d->doors[i]) && drained;
-        console_unlock(&d->doors[i].console);
+    FOR_DOORS(door, d)
+    {
+        console_lock(&door->console);
+        drained = door_serve(door) && drained;
+        console_unlock(&door->console);
     }
     return drained;
 }
 
 void doors_close(struct domain *d, bool for_good)
 {
-    for (uint32_t i = 0; i < d->n_doors; i++)
-        door_close(&d->doors[i], for_good);
+    struct door *door;
+
+    FOR_DOORS(door, d) door_close(door, for_good);
 }
 
 void doors_again(struct domain *d)
 {
-    for (uint32_t i = 0; i < d->n_doors; i++)
-        door_again(&d->doors[i]);
+    struct door *door;
+
+    FOR_DOORS(door, d) door_again(door);
 }
 
 void doors_post(struct domain *d, enum vc_line_event_kind kind, uint64_t value)
 {
-    for (uint32_t i = 0; i < d->n_doors; i++) {
-        console_lock(&d->doors[i].console);
-        console_post(&d->doors[i].console, kind, value);
-        console_unlock(&d->doors[i].console);
+    struct door *door;
+
+    FOR_DOORS(door, d)
+    {
+        console_lock(&door->console);
+        console_post(&door->console, kind, value);
+        console_unlock(&door->console);
     }
 }
+
+/* ---- In vCPUs' threads, which know the doors of the configuration alone. ---- */
 
 bool doors_quiet_look(struct domain *d, bool yields)
 {
     bool any = false;
 
-    for (uint32_t i = 0; i < d->n_doors; i++)
-        if (atomic_load(&d->doors[i].quiet.on))
-            any = door_quiet_look(&d->doors[i], yields) || any;
+    for (uint32_t i = 0; i < d->config->n_consoles; i++)
+        if (atomic_load(&d->doors[i]->quiet.on))
+            any = door_quiet_look(d->doors[i], yields) || any;
     return any;
 }
 
+/* Who writes to a port of virtio never waits; only to the first console others may write, too. */
 void doors_wake(struct domain *d)
 {
-    for (uint32_t i = 0; i < d->n_doors; i++) {
-        console_lock(&d->doors[i].console);
-        pthread_cond_broadcast(&d->doors[i].console.room);
-        console_unlock(&d->doors[i].console);
+    for (uint32_t i = 0; i < d->config->n_consoles; i++) {
+        struct console *console = &d->doors[i]->console;
+
+        if (i > 0 && door_is_virtio(d->config->consoles[i].door))
+            continue;
+        console_lock(console);
+        pthread_cond_broadcast(&console->room);
+        console_unlock(console);
     }
 }
 
 void doors_look(struct domain *d)
 {
-    for (uint32_t i = 0; i < d->n_doors; i++)
-        if (atomic_exchange(&d->doors[i].look, false))
-            door_work(&d->doors[i]);
+    struct door *door;
+
+    FOR_DOORS(door, d)
+    {
+        if (atomic_exchange(&door->look, false))
+            door_work(door);
+    }
 }
 
 /* ---- What the rest of the VMM asks. ---- */
@@ -113,41 +170,48 @@ void doors_look(struct domain *d)
 void domain_typed(struct domain *d)
 {
     if (d->state == DOMAIN_RUNNING)
-        door_input(&d->doors[0]);
+        door_input(d->doors[0]);
 }
 
-void domain_linked(struct domain *d, uint32_t number, bool linked) { door_linked(&d->doors[number], linked); }
+void domain_linked(struct domain *d, uint32_t number, bool linked) { door_linked(d->doors[number], linked); }
 
 void domain_give_up(struct domain *d)
 {
-    for (uint32_t i = 0; i < d->n_doors; i++) {
-        console_lock(&d->doors[i].console);
-        d->doors[i].console.hold_ms = 0;
-        console_unlock(&d->doors[i].console);
-        door_work(&d->doors[i]);
+    struct door *door;
+
+    FOR_DOORS(door, d)
+    {
+        console_lock(&door->console);
+        door->console.hold_ms = 0;
+        console_unlock(&door->console);
+        door_work(door);
     }
 }
 
 bool domain_delivered(struct domain *d)
 {
+    struct door *door;
     bool all = true;
 
-    for (uint32_t i = 0; all && i < d->n_doors; i++) {
-        console_lock(&d->doors[i].console);
-        all = console_delivered(&d->doors[i].console);
-        console_unlock(&d->doors[i].console);
+    FOR_DOORS(door, d)
+    {
+        console_lock(&door->console);
+        all = all && console_delivered(&door->console);
+        console_unlock(&door->console);
     }
     return all;
 }
 
 bool domain_held(struct domain *d)
 {
+    struct door *door;
     bool any = false;
 
-    for (uint32_t i = 0; !any && i < d->n_doors; i++) {
-        console_lock(&d->doors[i].console);
-        any = d->doors[i].console.flow == CONSOLE_HELD;
-        console_unlock(&d->doors[i].console);
+    FOR_DOORS(door, d)
+    {
+        console_lock(&door->console);
+        any = any || door->console.flow == CONSOLE_HELD;
+        console_unlock(&door->console);
     }
     return any;
 }
@@ -156,7 +220,7 @@ bool domain_held(struct domain *d)
 
 size_t domain_stream_put(struct domain *d, const void *bytes, size_t n)
 {
-    struct console *console = &d->doors[0].console;
+    struct console *console = &d->doors[0]->console;
     uint32_t taken;
 
     console_lock(console);
@@ -167,5 +231,5 @@ size_t domain_stream_put(struct domain *d, const void *bytes, size_t n)
 
 size_t domain_stream_get(struct domain *d, void *bytes, size_t n)
 {
-    return door_read(&d->doors[0], bytes, n > UINT32_MAX ? UINT32_MAX : (uint32_t)n);
+    return door_read(d->doors[0], bytes, n > UINT32_MAX ? UINT32_MAX : (uint32_t)n);
 }

@@ -10,8 +10,16 @@ uint32_t domain_id(const struct domain *d) { return d->id; }
 enum domain_state domain_state(const struct domain *d) { return d->state; }
 const struct domain_config *domain_config(const struct domain *d) { return d->config; }
 uint32_t domain_n_consoles(const struct domain *d) { return d->n_doors; }
-struct console *domain_console(struct domain *d, uint32_t number) { return &d->doors[number].console; }
-struct pump *domain_pump(struct domain *d, uint32_t number) { return &d->doors[number].pump; }
+bool domain_has_console(const struct domain *d, uint32_t number)
+{
+    return number < d->n_doors && !d->doors[number]->absent;
+}
+const struct config_console *domain_console_config(const struct domain *d, uint32_t number)
+{
+    return d->doors[number]->config;
+}
+struct console *domain_console(struct domain *d, uint32_t number) { return &d->doors[number]->console; }
+struct pump *domain_pump(struct domain *d, uint32_t number) { return &d->doors[number]->pump; }
 struct vc_focus_domain *domain_focus(struct domain *d) { return &d->focus; }
 uint32_t domain_boot(const struct domain *d) { return d->boot; }
 bool domain_has_crashed(const struct domain *d) { return d->crashed; }

@@ -8,6 +8,7 @@
 #include "door_uart.h"
 #include "grant_pages.h"
 #include "pump.h"
+#include "xenstore/console_backend.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <uv.h>
@@ -48,6 +49,7 @@ struct door { /* one console of a domain: its line, and what the guest writes to
     struct domain *domain;
     const struct config_console *config;
     uint32_t number;
+    bool absent;     /* there is no console here: it was removed, or could not be made. The loop's */
     bool is_primary; /* the first of type xen: its ring is the builder's; others' are the guest's, granted to us */
     struct pump pump;
     uint64_t dropped_told; /* the loop's: as the service last heard it */
@@ -55,16 +57,17 @@ struct door { /* one console of a domain: its line, and what the guest writes to
 
     /* Under console.lock. */
     struct console console;
-    struct vc_pvcons pvcons; /* DOOR_XEN */
-    uint32_t port;           /* of the PV console, while bound */
-    struct door_uart uart;   /* DOOR_PL011, DOOR_SBSA, DOOR_16550 */
-    bool retry;              /* the PV ring is broken: serve it again in a second */
-    bool owes;               /* a notify is owed to the guest, and the loop knows: */
-    uint64_t settle_ms;      /* when */
-    struct door_quiet quiet; /* DOOR_XEN */
-    bool linked;             /* a service has the line now */
-    bool frozen;             /* nothing moves: it is being saved (save.h) */
-    uint8_t *kept;           /* input that was taken to be saved: it comes before the line's */
+    struct vc_pvcons pvcons;        /* DOOR_XEN */
+    uint32_t port;                  /* of the PV console, while bound */
+    struct door_uart uart;          /* DOOR_PL011, DOOR_SBSA, DOOR_16550 */
+    bool retry;                     /* the PV ring is broken: serve it again in a second */
+    bool owes;                      /* a notify is owed to the guest, and the loop knows: */
+    uint64_t settle_ms;             /* when */
+    struct door_quiet quiet;        /* DOOR_XEN */
+    struct console_backend backend; /* of one beyond the first of type xen: domain_store.c's, under its lock */
+    bool linked;                    /* a service has the line now */
+    bool frozen;                    /* nothing moves: it is being saved (save.h) */
+    uint8_t *kept;                  /* input that was taken to be saved: it comes before the line's */
     uint32_t n_kept, at_kept;
 };
 
@@ -103,8 +106,12 @@ struct domain {
         uint32_t n_parked;
     } pause; /* domain_pause.c */
 
-    struct door doors[CONFIG_CONSOLES_MAX];
-    uint32_t n_doors;
+    /*
+     * By number, as many as there can be. A door stays where it is once it was made, for whoever has its pointer: those of
+     * the configuration from the beginning; of others only the loop knows, and who has their device's lock.
+     */
+    struct door **doors;
+    uint32_t n_doors, n_doors_max; /* made so far; n_doors is the loop's */
     struct door
         *io_door; /* where console_io and port 0xE9 go: to the console of that type, else the first that is no UART */
 

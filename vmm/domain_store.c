@@ -91,12 +91,12 @@ static int add_consoles(struct domain *d)
 {
     uint32_t device = 0;
 
-    for (uint32_t i = 0; i < d->n_doors; i++) {
-        struct door *door = &d->doors[i];
+    for (uint32_t i = 0; i < d->config->n_consoles; i++) {
+        struct door *door = d->doors[i];
 
         if (!is_further(door))
             continue;
-        if (++device > DEVICES_MAX || console_backend_add(&d->store.backends[i], d->store.store, d->id, device,
+        if (++device > DEVICES_MAX || console_backend_add(&door->backend, d->store.store, d->id, device,
                                                           door->config->name, &backend_env, door) != 0)
             return -1;
     }
@@ -124,8 +124,8 @@ static uint64_t param(struct domain *d, uint32_t index)
 
 static void add_rings(struct domain *d, struct domain_nodes *nodes)
 {
-    for (uint32_t i = 0; i < d->n_doors; i++) {
-        const struct door *door = &d->doors[i];
+    for (uint32_t i = 0; i < d->config->n_consoles; i++) {
+        const struct door *door = d->doors[i];
 
         if (!door->uart.has_ring)
             continue;
@@ -241,19 +241,19 @@ void domain_store_save_backend(struct door *door, struct vc_writer *w)
     struct domain_store *s = &door->domain->store;
 
     pthread_mutex_lock(&s->lock);
-    console_backend_save(&s->backends[door->number], w);
+    console_backend_save(&door->backend, w);
     pthread_mutex_unlock(&s->lock);
 }
 
 void *domain_store_restore_backend(struct door *door, struct vc_reader *r, bool *right)
 {
     struct domain *d = door->domain;
-    struct console_backend *b = &d->store.backends[door->number];
+    struct console_backend *b = &door->backend;
     uint32_t device = 0;
     void *page;
 
     for (uint32_t i = 0; i <= door->number; i++)
-        device += is_further(&d->doors[i]);
+        device += is_further(d->doors[i]);
     pthread_mutex_lock(&d->store.lock);
     *right = console_backend_restore(b, d->store.store, d->id, device, &backend_env, door, r) == 0;
     page = console_backend_page(b);
@@ -268,9 +268,9 @@ void domain_store_close(struct domain *d)
     struct domain_store *s = &d->store;
 
     pthread_mutex_lock(&s->lock);
-    for (uint32_t i = 0; i < d->n_doors; i++) {
-        console_backend_remove(&s->backends[i]);
-        s->backends[i] = (struct console_backend){0};
+    for (uint32_t i = 0; i < d->n_doors; i++) { /* maybe fewer: it was never whole */
+        console_backend_remove(&d->doors[i]->backend);
+        d->doors[i]->backend = (struct console_backend){0};
     }
     store_ring_detach(&s->ring);
     memset(&s->ring, 0, sizeof s->ring);

@@ -36,7 +36,6 @@ struct domain_store { /* for the caller to place, not to read */
     uint32_t port;
     bool frozen; /* nothing moves: it is being saved */
     struct store_ring ring;
-    struct console_backend backends[CONFIG_CONSOLES_MAX]; /* of the door with the same number; zero: it has none */
 };
 
 /* Loop thread, all but what `sent` does. */

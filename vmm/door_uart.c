@@ -175,8 +175,8 @@ void uart_place(struct door *door, uint32_t n)
 
 bool uart_names_frame(const struct domain *d, uint64_t gfn)
 {
-    for (uint32_t i = 0; i < d->n_doors; i++) {
-        const struct door_uart *u = &d->doors[i].uart;
+    for (uint32_t i = 0; i < d->config->n_consoles; i++) {
+        const struct door_uart *u = &d->doors[i]->uart;
 
         if (u->has_ring && gfn == boot_uart_ring_gpa(&d->memory, u->number) / XEN_PAGE_BYTES)
             return true;
@@ -293,12 +293,12 @@ void uart_break(struct door *door)
 /* Places are constant, so that no lock is needed to look. */
 static struct door *uart_at(struct domain *d, enum engine_space space, uint64_t address)
 {
-    for (uint32_t i = 0; i < d->n_doors; i++) {
-        const struct engine_device *place = &d->doors[i].uart.place;
+    for (uint32_t i = 0; i < d->config->n_consoles; i++) {
+        const struct engine_device *place = &d->doors[i]->uart.place;
 
         if (place->bytes > 0 && place->space == space && address >= place->address &&
             address - place->address < place->bytes)
-            return &d->doors[i];
+            return d->doors[i];
     }
     return NULL;
 }

@@ -33,7 +33,8 @@ static uint32_t kind_of(const struct config_console *console)
 {
     static const uint32_t kinds[] = {[DOOR_XEN] = VC_LINK_XEN,         [DOOR_CONSOLE_IO] = VC_LINK_CONSOLE_IO,
                                      [DOOR_COMMAND] = VC_LINK_COMMAND, [DOOR_PL011] = VC_LINK_PL011,
-                                     [DOOR_SBSA] = VC_LINK_SBSA,       [DOOR_16550] = VC_LINK_16550};
+                                     [DOOR_SBSA] = VC_LINK_SBSA,       [DOOR_16550] = VC_LINK_16550,
+                                     [DOOR_VIRTIO] = VC_LINK_VIRTIO,   [DOOR_VIRTIO_PORT] = VC_LINK_VIRTIO};
 
     return kinds[console->door];
 }
@@ -41,14 +42,15 @@ static uint32_t kind_of(const struct config_console *console)
 static void name_domain(struct vc_link_add *add, const struct domain *d, uint32_t number)
 {
     const struct domain_config *config = domain_config(d);
+    const struct config_console *console = domain_console_config(d, number);
 
-    add->kind = kind_of(&config->consoles[number]);
+    add->kind = kind_of(console);
     add->first = number == 0;
     add->domid = domain_id(d);
     add->boot = domain_boot(d) > 0 ? domain_boot(d) : 1;
     memcpy(add->uuid, config->uuid, sizeof add->uuid);
     snprintf(add->domain, sizeof add->domain, "%s", config->name);
-    snprintf(add->console, sizeof add->console, "%s", config->consoles[number].name);
+    snprintf(add->console, sizeof add->console, "%s", console->name);
     snprintf(add->engine, sizeof add->engine, "%s", config->engine);
 }
 

@@ -43,13 +43,10 @@ void menu_domains(struct vmm *vmm)
 
 static void one_console(struct vmm *vmm, struct domain *d, uint32_t number)
 {
-    static const char *const doors[] = {[DOOR_XEN] = "xen",         [DOOR_CONSOLE_IO] = "console_io",
-                                        [DOOR_COMMAND] = "command", [DOOR_PL011] = "pl011",
-                                        [DOOR_SBSA] = "sbsa",       [DOOR_16550] = "16550"};
     static const char *const flows[] = {
         [CONSOLE_FLOWS] = "flows", [CONSOLE_HELD] = "held: its line is full", [CONSOLE_TAILS] = "its line is full"};
 
-    const struct config_console *config = &domain_config(d)->consoles[number];
+    const struct config_console *config = domain_console_config(d, number);
     struct console *console = domain_console(d, number);
     char not_shown[64] = ""; /* only the first console is shown here at all */
     enum console_flow flow;
@@ -62,8 +59,8 @@ static void one_console(struct vmm *vmm, struct domain *d, uint32_t number)
     flow = console->flow;
     dropped = console->dropped;
     console_unlock(console);
-    vmm_print(vmm, "%s/%s (%s): %s, %" PRIu64 " bytes dropped%s", domain_name(d), config->name, doors[config->door],
-              flows[flow], dropped, not_shown);
+    vmm_print(vmm, "%s/%s (%s): %s, %" PRIu64 " bytes dropped%s", domain_name(d), config->name,
+              config_door_word(config->door), flows[flow], dropped, not_shown);
 }
 
 static void consoles(struct vmm *vmm)

@@ -63,7 +63,7 @@ static uint32_t door_number(void *ctx, const void *door)
     struct domain *d = ctx;
 
     for (uint32_t i = 0; i < d->n_doors; i++)
-        if (door == &d->doors[i].to)
+        if (door == &d->doors[i]->to)
             return i;
     return STORE_NUMBER;
 }
@@ -72,7 +72,7 @@ static void *door_of_number(void *ctx, uint32_t number)
 {
     struct domain *d = ctx;
 
-    return number < d->n_doors ? &d->doors[number].to : number == STORE_NUMBER ? &d->store.to : NULL;
+    return number < d->n_doors ? &d->doors[number]->to : number == STORE_NUMBER ? &d->store.to : NULL;
 }
 
 struct vc_save_doors save_doors(struct domain *d)
@@ -129,7 +129,7 @@ static size_t state_bytes(struct domain *d)
                    VC_SAVE_EVENTS_BYTES(VC_EVENTS_PORTS_MAX, d->config->vcpus);
 
     for (uint32_t i = 0; i < d->n_doors; i++)
-        bytes += 256 + VC_SAVE_PL011_BYTES + d->doors[i].n_kept + VC_LINE_IN_DEFAULT + VC_FOCUS_TYPED_BYTES + 4096;
+        bytes += 256 + VC_SAVE_PL011_BYTES + d->doors[i]->n_kept + VC_LINE_IN_DEFAULT + VC_FOCUS_TYPED_BYTES + 4096;
     return bytes;
 }
 
@@ -138,12 +138,12 @@ static void freeze(struct domain *d, bool frozen)
 {
     domain_store_freeze(d, frozen);
     for (uint32_t i = 0; i < d->n_doors; i++) {
-        console_lock(&d->doors[i].console);
-        door_quiet_end(&d->doors[i]); /* no bit is in what is saved */
+        console_lock(&d->doors[i]->console);
+        door_quiet_end(d->doors[i]); /* no bit is in what is saved */
         if (frozen)
-            door_serve(&d->doors[i]);
-        d->doors[i].frozen = frozen;
-        console_unlock(&d->doors[i].console);
+            door_serve(d->doors[i]);
+        d->doors[i]->frozen = frozen;
+        console_unlock(&d->doors[i]->console);
     }
 }
 
@@ -173,10 +173,10 @@ static int write_state(struct save *s)
     vc_events_save(&d->events, &doors, &w);
     domain_store_save(d, SAVE_STORE, &w);
     for (uint32_t i = 0; error == 0 && i < d->n_doors; i++) {
-        write_door_head(&d->doors[i], &w);
-        console_lock(&d->doors[i].console);
-        error = write_door(&d->doors[i], &w, &s->problem);
-        console_unlock(&d->doors[i].console);
+        write_door_head(d->doors[i], &w);
+        console_lock(&d->doors[i]->console);
+        error = write_door(d->doors[i], &w, &s->problem);
+        console_unlock(&d->doors[i]->console);
     }
     s->state_bytes = w.n;
     if (error == 0 && !vc_writer_ok(&w))

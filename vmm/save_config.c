@@ -76,18 +76,19 @@ static bool read_consoles(struct vc_reader *r, struct domain_config *d)
 
     if (n < 1 || n > CONFIG_CONSOLES_MAX)
         return false;
-    for (d->n_consoles = 0; d->n_consoles < n; d->n_consoles++) {
-        struct config_console *c = &d->consoles[d->n_consoles];
+    d->n_consoles = 0;
+    while (d->n_consoles < n) {
+        struct config_console *c = config_console_add(d);
         uint32_t door;
 
-        if (!read_text(r, c->name, sizeof c->name - 1) || !name_ok(c->name))
+        if (c == NULL || !read_text(r, c->name, sizeof c->name - 1) || !name_ok(c->name))
             return false;
         door = vc_read_u32(r);
         calls += door == DOOR_CONSOLE_IO;
         n_xen += door == DOOR_XEN;
         if (door > DOOR_16550 || door == DOOR_COMMAND || calls > 1 || n_xen > CONFIG_XEN_MAX)
             return false;
-        for (uint32_t i = 0; i < d->n_consoles; i++)
+        for (uint32_t i = 0; i < d->n_consoles - 1; i++)
             if (strcmp(d->consoles[i].name, c->name) == 0)
                 return false;
         c->door = (enum config_door)door;

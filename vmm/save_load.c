@@ -187,10 +187,10 @@ static bool load_doors(struct domain *d, struct vc_reader *r)
     for (uint32_t i = 0; right && i < d->n_doors; i++) {
         struct xencons_interface *page = NULL;
 
-        right = load_door_head(&d->doors[i], r, &page);
-        console_lock(&d->doors[i].console);
-        right = right && load_door(&d->doors[i], r, page);
-        console_unlock(&d->doors[i].console);
+        right = load_door_head(d->doors[i], r, &page);
+        console_lock(&d->doors[i]->console);
+        right = right && load_door(d->doors[i], r, page);
+        console_unlock(&d->doors[i]->console);
     }
     return right;
 }

@@ -65,14 +65,13 @@ static void boot(struct rig *r)
 
 static int make(void **state)
 {
+    static struct config_console consoles[] = {{.name = "hvc0", .door = DOOR_XEN}, {.name = "more", .door = DOOR_XEN}};
     struct rig *r = calloc(1, sizeof *r);
-    const struct console *c = &r->domain.doors[1].console;
+    const struct console *c;
 
-    r->config =
-        (struct domain_config){.xen_version = XEN_VERSION_OF(4, 17),
-                               .consoles = {{.name = "hvc0", .door = DOOR_XEN}, {.name = "more", .door = DOOR_XEN}},
-                               .n_consoles = 2};
+    r->config = (struct domain_config){.xen_version = XEN_VERSION_OF(4, 17), .consoles = consoles, .n_consoles = 2};
     domain_rig_start(&r->domain, &r->vmm, &r->config, &ops, r);
+    c = &r->domain.doors[1]->console;
     assert_int_equal(vc_sink_open(&r->sink, c->memory.base, c->memory.bytes), VC_OK);
     boot(r);
     r->ring = at(r, BASE + RING_GFN * XEN_PAGE_BYTES);

@@ -42,18 +42,17 @@ struct rig {
     uint32_t said, heard, sends, yields;
 };
 
-static struct door *door_of(struct rig *r) { return &r->domain.doors[1]; }
+static struct door *door_of(struct rig *r) { return r->domain.doors[1]; }
 
 static int make(void **state)
 {
+    static struct config_console consoles[] = {{.name = "io", .door = DOOR_CONSOLE_IO},
+                                               {.name = "hvc0", .door = DOOR_XEN}};
     struct rig *r = calloc(1, sizeof *r);
     struct problem problem;
 
     memset(&engine, 0, sizeof engine);
-    r->config = (struct domain_config){
-        .hold_ms = CONSOLE_HOLD_FOREVER,
-        .consoles = {{.name = "io", .door = DOOR_CONSOLE_IO}, {.name = "hvc0", .door = DOOR_XEN}},
-        .n_consoles = 2};
+    r->config = (struct domain_config){.hold_ms = CONSOLE_HOLD_FOREVER, .consoles = consoles, .n_consoles = 2};
     domain_rig_start(&r->domain, &r->vmm, &r->config, &ops, r);
     domain_envs(&r->domain);
     domain_rig_attach(&door_of(r)->console, &r->sink);

@@ -53,6 +53,7 @@ struct rig {
     struct domain_config config;
     struct domain domain;
     struct vc_sink sinks[3]; /* the services */
+    struct config_console consoles[3];
 };
 
 static struct rig *make_rig(int hold_ms, enum config_door first)
@@ -60,14 +61,13 @@ static struct rig *make_rig(int hold_ms, enum config_door first)
     struct rig *r = calloc(1, sizeof *r);
 
     memset(&lines, 0, sizeof lines);
-    r->config = (struct domain_config){.hold_ms = hold_ms,
-                                       .consoles = {{.name = "first", .door = first},
-                                                    {.name = "ttyS0", .door = DOOR_16550},
-                                                    {.name = "ttyS1", .door = DOOR_16550}},
-                                       .n_consoles = 3};
+    r->consoles[0] = (struct config_console){.name = "first", .door = first};
+    r->consoles[1] = (struct config_console){.name = "ttyS0", .door = DOOR_16550};
+    r->consoles[2] = (struct config_console){.name = "ttyS1", .door = DOOR_16550};
+    r->config = (struct domain_config){.hold_ms = hold_ms, .consoles = r->consoles, .n_consoles = 3};
     domain_rig_start(&r->domain, &r->vmm, &r->config, &ops, r);
     for (uint32_t i = 0; i < 3; i++)
-        domain_rig_attach(&r->domain.doors[i].console, &r->sinks[i]);
+        domain_rig_attach(&r->domain.doors[i]->console, &r->sinks[i]);
     return r;
 }
 
@@ -76,7 +76,7 @@ static void boot(struct rig *r)
     struct problem problem;
 
     for (uint32_t i = 0; i < 3; i++)
-        assert_int_equal(door_open(&r->domain.doors[i], &problem), 0);
+        assert_int_equal(door_open(r->domain.doors[i], &problem), 0);
 }
 
 static int make_as(void **state, int hold_ms, enum config_door first)
@@ -163,7 +163,7 @@ static void type_to(struct rig *r, uint32_t console, const char *text)
 
     assert_int_equal(vc_sink_put(&r->sinks[console], text, (uint32_t)strlen(text), &done, &kick), VC_OK);
     assert_int_equal(done, strlen(text));
-    door_work(&r->domain.doors[console]); /* the loop, which the kick wakes */
+    door_work(r->domain.doors[console]); /* the loop, which the kick wakes */
 }
 
 /* ---- What is there, and what is not. ---- */
@@ -246,8 +246,8 @@ static void a_break_comes_where_it_was_sent(void **state)
     vc_sink_put(&r->sinks[1], "ab", 2, &done, &kick);
     assert_int_equal(vc_sink_post(&r->sinks[1], VC_LINE_BREAK, 0, &kick), VC_OK);
     vc_sink_put(&r->sinks[1], "c", 1, &done, &kick);
-    door_work(&r->domain.doors[1]);
-    door_work(&r->domain.doors[1]);
+    door_work(r->domain.doors[1]);
+    door_work(r->domain.doors[1]);
     for (const char *p = "ab"; *p != '\0'; p++) {
         assert_int_equal(in(r, COM1 + UART_LSR) & (UART_LSR_DR | UART_LSR_BI), UART_LSR_DR);
         assert_int_equal(in(r, COM1), *p);
@@ -269,7 +269,7 @@ static void a_byte_alone_is_told_by_the_loop(void **state)
     assert_false(lines.level[4]);
     for (unsigned i = 0; !lines.level[4] && i < 10000; i++) {
         uv_sleep(1);
-        door_work(&r->domain.doors[1]);
+        door_work(r->domain.doors[1]);
     }
     assert_int_equal(in(r, COM1 + UART_IIR) & 0xf, UART_IIR_TIMEOUT);
     assert_int_equal(in(r, COM1), 'x');
@@ -334,7 +334,7 @@ static void a_full_line_is_a_full_uart(void **state)
     taken = drain(r, 0);
     assert_int_equal(taken, line_bytes(r));
     assert_false(has_room(r, COM1));
-    door_work(&r->domain.doors[1]); /* the loop, which the service has kicked: without any exit of the guest's */
+    door_work(r->domain.doors[1]); /* the loop, which the service has kicked: without any exit of the guest's */
     assert_true(lines.level[4]);
     assert_true(has_room(r, COM1));
     assert_int_equal(drain(r, taken), written);
@@ -352,10 +352,10 @@ static void nobody_waits_longer_than_hold(void **state)
         out(r, COM1, (uint8_t)(written++ % 251));
     assert_true(has_room(r, COM1));
     assert_int_equal(drain(r, 0), line_bytes(r));
-    door_work(&r->domain.doors[1]);
+    door_work(r->domain.doors[1]);
     for (uint32_t done = line_bytes(r), before = 0; done != before;) { /* a small line takes it in pieces */
         before = done;
-        door_work(&r->domain.doors[1]);
+        door_work(r->domain.doors[1]);
         done = drain(r, before);
         assert_true(done <= written && (done != before || done == written));
     }
@@ -365,7 +365,7 @@ static void nobody_waits_longer_than_hold(void **state)
 
 static size_t save_uart(struct rig *r, uint8_t *bytes, size_t size)
 {
-    struct door *door = &r->domain.doors[1];
+    struct door *door = r->domain.doors[1];
     struct problem problem;
     struct vc_writer w;
 
@@ -379,7 +379,7 @@ static size_t save_uart(struct rig *r, uint8_t *bytes, size_t size)
 
 static bool restore_uart(struct rig *r, const uint8_t *bytes, size_t n)
 {
-    struct door *door = &r->domain.doors[1];
+    struct door *door = r->domain.doors[1];
     struct vc_reader reader;
     bool right;
 
@@ -393,7 +393,7 @@ static bool restore_uart(struct rig *r, const uint8_t *bytes, size_t n)
 static void a_uart_goes_on_where_it_was(void **state)
 {
     struct rig *r = *state;
-    struct door *door = &r->domain.doors[1];
+    struct door *door = r->domain.doors[1];
     uint8_t saved[1024], kept[64];
     uint32_t written;
     size_t n;
@@ -456,7 +456,7 @@ static void ports_of_rings_are_nobodys(void **state)
     struct vc_event_binding binding;
 
     for (uint32_t i = 1; i < 3; i++) {
-        struct door *door = &r->domain.doors[i];
+        struct door *door = r->domain.doors[i];
 
         assert_int_equal(vc_events_look(&r->domain.events, door->port, &binding), VC_OK);
         assert_ptr_equal(binding.door, &door->to);
@@ -482,7 +482,7 @@ static void all_that_a_guest_can_try(void **state)
 {
     static const uint32_t tried[] = {EVTCHNOP_send, EVTCHNOP_close, EVTCHNOP_bind_vcpu};
     struct rig *r = *state;
-    const struct door *door = &r->domain.doors[1];
+    const struct door *door = r->domain.doors[1];
     const uint64_t gfn = boot_uart_ring_gpa(&r->domain.memory, 0) / XEN_PAGE_BYTES;
     static uint8_t before[VC_LINE_RING_BYTES];
     struct vc_event_binding binding;
@@ -491,7 +491,7 @@ static void all_that_a_guest_can_try(void **state)
     memcpy(before, door->console.memory.base, sizeof before);
     for (uint32_t port = 0; port < VC_EVENTS_PORTS_MAX + 8; port++)
         for (size_t i = 0; i < sizeof tried / sizeof tried[0]; i++)
-            if (port != r->domain.doors[0].port && port_op(r, tried[i], port) == 0) /* that one is its own */
+            if (port != r->domain.doors[0]->port && port_op(r, tried[i], port) == 0) /* that one is its own */
                 fail_msg("port %u, operation %u", port, tried[i]);
     for (uint32_t port = 0; port < 16; port++) {
         struct evtchn_bind_interdomain bind = {.remote_dom = 0, .remote_port = port};
@@ -530,7 +530,7 @@ static void each_change_is_told(void **state)
     uint64_t count;
 
     for (unsigned i = 0; i < 3; i++) {
-        const int fd = r->domain.doors[1].console.memory.fds[VC_LINK_FD_OUT_BYTES];
+        const int fd = r->domain.doors[1]->console.memory.fds[VC_LINK_FD_OUT_BYTES];
 
         line_unkick(fd);
         out(r, COM1, 'x');

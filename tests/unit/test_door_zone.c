@@ -71,17 +71,16 @@ struct rig {
 
 static int make(void **state)
 {
+    static struct config_console consoles[] = {{.name = "ttyS1", .door = DOOR_16550},
+                                               {.name = "ttyS0", .door = DOOR_16550}};
     struct rig *r = calloc(1, sizeof *r);
     struct problem problem;
 
     memset(&kvm, 0, sizeof kvm);
-    r->config = (struct domain_config){
-        .hold_ms = CONSOLE_HOLD_FOREVER,
-        .consoles = {{.name = "ttyS1", .door = DOOR_16550}, {.name = "ttyS0", .door = DOOR_16550}},
-        .n_consoles = 2};
+    r->config = (struct domain_config){.hold_ms = CONSOLE_HOLD_FOREVER, .consoles = consoles, .n_consoles = 2};
     domain_rig_start(&r->domain, &r->vmm, &r->config, &ops, r);
-    r->domain.io_door = &r->domain.doors[1];
-    domain_rig_attach(&r->domain.doors[1].console, &r->sink);
+    r->domain.io_door = r->domain.doors[1];
+    domain_rig_attach(&r->domain.doors[1]->console, &r->sink);
     assert_int_equal(doors_open(&r->domain, &problem), 0);
     *state = r;
     return 0;
@@ -157,7 +156,7 @@ static void fifos_on(struct rig *r) { out(r, COM1 + UART_IIR, 1); }
 /* All that can move moves; false: some cannot. */
 static bool served(struct rig *r)
 {
-    struct door *door = &r->domain.doors[1];
+    struct door *door = r->domain.doors[1];
     bool all;
 
     console_lock(&door->console);
@@ -216,7 +215,7 @@ static void the_loop_brings_what_nobody_looks_at(void **state)
         load(r);
     in(r, COM1 + UART_LSR);
     hear(r, UINT32_MAX);
-    door_work(&r->domain.doors[1]); /* which it was asked for when the zone began */
+    door_work(r->domain.doors[1]); /* which it was asked for when the zone began */
     exits = kvm.exits;
     say(r);
     for (unsigned i = 0; r->heard < r->said && i < 10000; i++) {
@@ -235,13 +234,13 @@ static void silence_ends_it(void **state)
     while (!kvm.on)
         load(r);
     in(r, COM1 + UART_LSR);
-    door_work(&r->domain.doors[1]);
+    door_work(r->domain.doors[1]);
     for (unsigned i = 0; kvm.on && i < 10000; i++)
         uv_run(&r->vmm.loop, UV_RUN_ONCE);
     assert_false(kvm.on);
-    console_lock(&r->domain.doors[1].console);
-    assert_true(uart_deadline(&r->domain.doors[1]) == UINT64_MAX); /* and with it the timer */
-    console_unlock(&r->domain.doors[1].console);
+    console_lock(&r->domain.doors[1]->console);
+    assert_true(uart_deadline(r->domain.doors[1]) == UINT64_MAX); /* and with it the timer */
+    console_unlock(&r->domain.doors[1]->console);
 }
 
 static void a_guest_that_only_polls_does_not_end_it(void **state)
@@ -251,7 +250,7 @@ static void a_guest_that_only_polls_does_not_end_it(void **state)
     fifos_on(r);
     while (!kvm.on)
         load(r);
-    r->domain.doors[1].uart.zone.flush_ms = UINT64_MAX; /* all within one millisecond */
+    r->domain.doors[1]->uart.zone.flush_ms = UINT64_MAX; /* all within one millisecond */
     for (unsigned i = 0; i < 1000; i++)
         in(r, COM1 + UART_LSR);
     assert_true(kvm.on);
@@ -283,11 +282,11 @@ static void a_line_that_fills(void **state)
     fifos_on(r);
     while (load(r))
         if (kvm.on)
-            assert_true(console_room(&r->domain.doors[1].console) >= RING);
+            assert_true(console_room(&r->domain.doors[1]->console) >= RING);
     assert_false(kvm.on);
     assert_true(r->said >= VC_LINE_OUT_DEFAULT);
     while (hear(r, UINT32_MAX) > 0)
-        door_work(&r->domain.doors[1]);
+        door_work(r->domain.doors[1]);
     assert_int_equal(r->heard, r->said);
     for (unsigned i = 0; i < 5; i++)
         assert_true(load(r));
@@ -297,7 +296,7 @@ static void a_line_that_fills(void **state)
 /* Bytes of its state; 0: it cannot be saved, and *why. */
 static size_t saved(struct rig *r, struct problem *why)
 {
-    struct door *door = &r->domain.doors[1];
+    struct door *door = r->domain.doors[1];
     uint8_t bytes[1024];
     struct vc_writer w;
     int error;
@@ -316,7 +315,7 @@ static size_t saved(struct rig *r, struct problem *why)
 static void a_line_that_is_full_all_the_same(void **state)
 {
     struct rig *r = *state;
-    struct door *door = &r->domain.doors[1];
+    struct door *door = r->domain.doors[1];
     struct problem why;
 
     fifos_on(r);

@@ -384,11 +384,9 @@ static struct domain_config *sample(struct vmm_config *config)
     d->hold_ms = CONFIG_HOLD_FOREVER;
     d->on_crash = ACTION_PRESERVE;
     d->connected = CONNECTED_SERVICE;
-    strcpy(d->consoles[0].name, "hvc0");
-    d->consoles[0].door = DOOR_XEN;
+    assert_non_null(config_console_add(d));
     strcpy(d->consoles[1].name, "io");
     d->consoles[1].door = DOOR_CONSOLE_IO;
-    d->n_consoles = 2;
     memset(d->uuid, 7, sizeof d->uuid);
     return d;
 }

@@ -163,9 +163,11 @@ static enum config_door uart_here(void)
 
 static void add_console(struct domain_config *d, const char *name, enum config_door door)
 {
-    struct config_console *c = &d->consoles[d->n_consoles++];
+    struct config_console *c = config_console_add(d);
 
-    *c = (struct config_console){.door = door};
+    if (c == NULL)
+        return; /* config_domain_complete finds too few */
+    c->door = door;
     snprintf(c->name, sizeof c->name, "%s", name);
 }
 
