@@ -5,7 +5,8 @@
 . "$CASES/cases/lib.sh"
 type=$1
 pasted=65536
-[ -z "$VCONS_LONG" ] || pasted=1048576
+WAIT_S=400 # each byte costs two exits of an emulated machine
+[ -z "$VCONS_LONG" ] || { pasted=1048576 && WAIT_S=5000; }
 ramdisk initrd
 if [ "$WAY" = arm64 ]; then
     gzip -1 -c /l2/Image >Image.gz
@@ -18,7 +19,6 @@ hypervisor { name = "lab" console = none }
 domain "deb" { kernel = "$kernel" ramdisk = "$PWD/initrd" engine = $engine memory = 256M hold = forever cmdline = "console=$tty quiet"
     console "uart" { type = $type } }
 END
-WAIT_S=400 # each byte costs two exits of an emulated machine
 service
 vcons-vmm stock.conf &
 

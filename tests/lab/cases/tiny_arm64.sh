@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=dash source=tests/lab/cases/lib.sh
 # tiny-arm64 on the arm64 engine: its self-test by the doorbell page, its bytes on a UART, and what is pasted into PL011 and SBSA, by
-# interrupt and polled; four vCPUs.
+# interrupt and polled; four vCPUs. One pries: it reaches nothing, and no UART says a byte more.
 . "$CASES/cases/lib.sh"
 n=4000
 cat >tiny.conf <<END
@@ -9,6 +9,8 @@ hypervisor { name = "tiny" console = none }
 domain "ring" { kernel = "tiny" engine = kvm memory = 8M vcpus = 4 hold = forever cmdline = "quiet; selftest; poweroff"
     console "hvc0" { type = xen } }
 domain "spew" { kernel = "tiny" engine = kvm memory = 8M hold = forever cmdline = "console=pl011; quiet; spew 2000; poweroff" }
+domain "pry" { kernel = "tiny" engine = kvm memory = 8M hold = forever cmdline = "quiet; pry; echo untouched; poweroff"
+    console "hvc0" { type = xen } console "uart" { type = pl011 } }
 domain "pl011" { kernel = "tiny" engine = kvm memory = 8M vcpus = 4 hold = forever cmdline = "console=pl011"
     console "uart" { type = pl011 } }
 domain "sbsa" { kernel = "tiny" engine = kvm memory = 8M hold = forever cmdline = "console=sbsa"
@@ -42,6 +44,9 @@ wait $! || fail "vcons-vmm says $?"
 log_of ring/hvc0 | tr -d '\r' >self
 grep -q '^selftest: [1-9][0-9]* ok, 0 failed$' self || { cat self; fail "the self-test"; }
 check_spew log/spew/uart 2000
+log_of pry/hvc0 | tr -d '\r' >pried
+grep -qE '^pry: 1 ports of others, .*, 0 reached$' pried && grep -q '^untouched$' pried || { cat pried; fail "it pried"; }
+[ -z "$(log_of pry/uart)" ] || fail "the UART beside who pries says something"
 for d in pl011 sbsa polled; do
     log_of $d/uart | tr -d '\r' | grep -qE '^uart-test: [1-9][0-9]* ok, 0 known, 0 failed$' ||
         { log_of $d/uart | grep -E 'uart-test|FAILED'; fail "$d: uart-test"; }
