@@ -11,6 +11,7 @@ Processor time comes from the scheduler's nanoseconds (schedstat). Exit status 1
     uartkvm    W14: a guest on KVM that writes to a 16550 and to a PL011 of core's: processor time and exits a character with its
                writes recorded by KVM, against one exit for each; and the same to a PV console's ring and by console_io
     ring       W3: a ring of 2,048 bytes with doorbells, against one without checks, by placement
+    virtio     W4: a port of a virtio-console in 4 KiB buffers, against W3's ring; notifications; 64 and 511 open ports
     ringlog    W3: a guest's spew through its PV ring into the log, against the minimal loop and xenconsoled's rule
     lines1000  W1: 1 and 1,000 lines printing, against the minimal loop on the same lines
     fairness   T11: the least and the largest share of 1,000 lines in a second
@@ -54,7 +55,7 @@ def build():
 
 WORKLOADS = {"ids": lambda o: micro.ids(o.rounds), "send": lambda o: micro.send(o.rounds),
              "uart": lambda o: micro.uart(o.rounds), "uartkvm": lambda o: micro.uartkvm(o.rounds),
-             "ring": lambda o: micro.ring(o.rounds),
+             "ring": lambda o: micro.ring(o.rounds), "virtio": lambda o: micro.virtio(o.rounds),
              "ringlog": lambda o: guests.ringlog(o.rounds, o.spew << 20), "lines1000": lambda o: service.lines(o.rounds),
              "fairness": lambda o: service.fairness(), "echo": lambda o: service.echo(o.rounds),
              "memory": lambda o: service.memory(o.rounds), "idle": lambda o: service.idle(o.idle),

@@ -29,11 +29,16 @@ def send(rounds):
               {"limit": "one alone"})
 
 
-def ring(rounds):
+def placements():
     usable = cpus()
     places = [("one CPU", usable[0], usable[0]), ("unpinned", -1, -1)]
     if len(usable) > 1:
         places.insert(1, ("two CPUs", usable[0], usable[1]))
+    return places
+
+
+def ring(rounds):
+    places = placements()
     for size, total in ((80, 8 << 20), (1024, 32 << 20)):
         for place, writer, reader in places:
             a, b = in_turn(rounds, lambda: program("ring_vcons", total, size, writer, reader),
@@ -42,6 +47,25 @@ def ring(rounds):
             yield Row(f"W3 ring: {size}-byte writes, {place}", "MB/s", values(a), values(b), 0.85, True,
                       {"limit": "ring without checks", "cpu_ratio": round(cpu, 3),
                        "kicks_per_kib": statistics.median(r["kicks_per_kib"] for r in a)})
+
+
+def virtio(rounds):
+    total, buffer = 32 << 20, 4096
+    for place, driver, device in placements():
+        for features, what in (("event", "event index"), ("flags", "flags")):
+            a, b = in_turn(rounds, lambda: program("virtio_vcons", "threads", total, buffer, 1, features, driver, device),
+                           lambda: program("ring_vcons", total, 1024, driver, device))
+            cpu = statistics.median(r["cpu_ns"] for r in a) / statistics.median(r["cpu_ns"] for r in b)
+            yield Row(f"W4 virtio: 4 KiB buffers, {what}, {place}", "MB/s", values(a), values(b), 0.9, True,
+                      {"limit": "W3's ring, 1024-byte writes", "cpu_ratio": round(cpu, 3),
+                       "interrupts_per_kib": statistics.median(r["interrupts_per_kib"] for r in a)})
+            yield Row(f"W4 virtio: kicks a KiB, {what}, {place}", "kicks", [r["kicks_per_kib"] for r in a], [1.0] * rounds,
+                      0.25, False, {"limit": "one"})
+    for ports in (64, 511):
+        a, b = in_turn(rounds, lambda: program("virtio_vcons", "turns", total, buffer, ports),
+                       lambda: program("virtio_vcons", "turns", total, buffer, 1))
+        yield Row(f"W4 virtio: a KiB, {ports} open ports in turn", "ns", values(a), values(b), 1.3, False,
+                  {"limit": "one open port"})
 
 
 def uart(rounds):
