@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What compilers call to divide 64-bit numbers on a processor of 32: there is no libgcc here.
+ * What compilers call for numbers of 64 bits on a processor of 32: there is no libgcc here.
  *
- * Spec: GCC internals, "Routines for integer arithmetic": __udivdi3, __umoddi3. Division by 0 is the caller's fault.
+ * Spec: GCC internals, "Routines for integer arithmetic": __udivdi3, __umoddi3, __ctzdi2. Division by 0 is the caller's fault, as is
+ *       the number of zeros below a one that is not there.
  */
 #include <stdint.h>
 
 uint64_t __udivdi3(uint64_t n, uint64_t by);
 uint64_t __umoddi3(uint64_t n, uint64_t by);
+int __ctzdi2(uint64_t n);
 
 static uint64_t divide(uint64_t n, uint64_t by, uint64_t *rest)
 {
@@ -40,4 +42,11 @@ uint64_t __umoddi3(uint64_t n, uint64_t by)
 
     divide(n, by, &rest);
     return rest;
+}
+
+int __ctzdi2(uint64_t n)
+{
+    uint32_t low = (uint32_t)n;
+
+    return low != 0 ? __builtin_ctz(low) : 32 + __builtin_ctz((uint32_t)(n >> 32));
 }
