@@ -129,6 +129,16 @@ void config_list(const struct vmm_config *config, FILE *to);
 /* How many virtio-console devices the domain has: one more than the highest `device`; of numbers between there are some without
  * a port. */
 uint32_t config_virtio_devices(const struct domain_config *d);
+/* Bit n: it has device n. */
+static inline uint32_t config_virtio_set(const struct domain_config *d)
+{
+    uint32_t set = 0;
+
+    _Static_assert(CONFIG_VIRTIO_MAX <= 32, "a bit for each");
+    for (uint32_t n = 0; n < CONFIG_VIRTIO_MAX; n++)
+        set |= (uint32_t)(d->virtio_ports[n] > 0) << n;
+    return set;
+}
 /* The word of the configuration for a type. */
 const char *config_door_word(enum config_door door);
 /* Also after a failure of vmm_config_read, which leaves only config->unusable to be looked at. */

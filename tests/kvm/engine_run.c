@@ -67,8 +67,14 @@ void domain_mode(struct domain *d, bool long_mode)
 bool domain_access(struct domain *d, enum engine_space space, uint64_t address, uint32_t width, uint64_t *value,
                    bool write)
 {
-    (void)d, (void)space, (void)address, (void)width, (void)value, (void)write;
-    return false; /* it has no device */
+    if (!d->device || space != ENGINE_MEMORY)
+        return false;
+    if (!write)
+        *value = address & 0xff;
+    pthread_mutex_lock(&d->lock);
+    d->accesses[d->n_accesses++ % N_ROWS(d->accesses)] = (struct device_access){space, address, *value, width, write};
+    pthread_mutex_unlock(&d->lock);
+    return true;
 }
 
 void domain_debug_port(struct domain *d, uint8_t byte)
@@ -218,6 +224,8 @@ void run_create_with(struct run *r, const uint8_t *entry, const struct run_optio
                       .domain.changed = PTHREAD_COND_INITIALIZER,
                       .domain.ops = options->ops != NULL ? options->ops : &engine_kvm};
     r->config = config;
+    r->config.virtio_ports[0] = options->virtio;
+    r->domain.device = options->virtio;
     run_write_kernel(r->kernel, entry, options->no_page);
     r->domain.engine = r->domain.ops->create(&r->domain, &r->config, &r->memory, &r->error);
     if (r->domain.engine == NULL)

@@ -30,6 +30,13 @@ struct call {
     uint64_t gpa;    /* ... and lay here */
 };
 
+struct device_access {
+    enum engine_space space;
+    uint64_t address, value;
+    uint32_t width;
+    bool write;
+};
+
 struct domain { /* the engine sees only a name for it */
     void *engine;
     const struct engine_ops *ops;
@@ -44,6 +51,9 @@ struct domain { /* the engine sees only a name for it */
     int ends, exited; /* exited: -1 not */
     unsigned exits;   /* of vCPUs, as domain_vcpu_exit tells */
     int modes;        /* how often a mode was told */
+    bool device; /* there is one: registers as wide as they may be, each of which reads as its address's lowest byte */
+    struct device_access accesses[8]; /* the last ones */
+    size_t n_accesses;
 };
 
 struct run {
@@ -56,6 +66,7 @@ struct run {
 
 struct run_options {
     uint32_t vcpus;               /* 0: one */
+    bool virtio;                  /* it has one device, at the first place */
     bool no_page;                 /* the kernel has no note for a hypercall page */
     const struct engine_ops *ops; /* NULL: engine_kvm */
 };

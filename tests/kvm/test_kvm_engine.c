@@ -8,13 +8,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 #include <vcons/uart.h>
 #include <vcons/wire/callpage.h>
 #include <vcons/wire/xen.h>
 
 extern const uint8_t guest_ports[], guest_call32[], guest_call64[], guest_user[], guest_spin[], guest_print[],
-    guest_call[], guest_wait[], guest_down[], guest_fault[], guest_bad_page[], guest_poison[], guest_write[];
+    guest_call[], guest_wait[], guest_down[], guest_fault[], guest_bad_page[], guest_poison[], guest_write[],
+    guest_ring[];
 
 /* ---- What a guest sees */
 
@@ -218,6 +220,121 @@ static void writes_are_recorded_in_order(void **state)
     run_finish(&r);
 }
 
+/* ---- Devices in memory that is none, and their doorbells. ---- */
+
+#define NOTIFY UINT64_C(0xfeb00050)
+
+static uint64_t rung(int fd)
+{
+    uint64_t n = 0;
+
+    return read(fd, &n, sizeof n) == sizeof n ? n : 0;
+}
+
+static bool is_access(const struct device_access *a, uint64_t address, uint32_t width, uint64_t value, bool write)
+{
+    return a->address == address && a->width == width && a->value == value && a->write == write;
+}
+
+static void registers_are_accessed(void **state)
+{
+    const struct device_access *a;
+    struct engine_device place;
+    struct run r;
+
+    (void)state;
+    run_create_with(&r, guest_ring, &(struct run_options){.virtio = true});
+    assert_true(engine_kvm.virtio(0, &place));
+    assert_int_equal(place.space, ENGINE_MEMORY);
+    assert_int_equal(place.address, NOTIFY - 0x50);
+    run_writes(&r);
+    assert_printed(&r, "\x00\x04", 2);
+    assert_int_equal(r.domain.n_accesses, 2 + 80 + 2);
+    a = r.domain.accesses; /* the last 8 of 84 */
+    assert_true(is_access(&a[83 % 8], NOTIFY, 2, 2, true));
+    assert_true(is_access(&a[82 % 8], NOTIFY, 4, 3, true));
+    assert_true(is_access(&a[81 % 8], NOTIFY, 4, 2, true));
+    run_finish(&r);
+}
+
+static void places_end_and_lines_are_pins(void **state)
+{
+    struct engine_device place;
+
+    (void)state;
+    for (uint32_t n = 0; n < CONFIG_VIRTIO_MAX; n++) {
+        assert_true(engine_kvm.virtio(n, &place));
+        assert_int_equal(place.address, UINT64_C(0xfeb00000) + n * 512);
+        assert_true(place.address + place.bytes <= 0xfec00000); /* the I/O APIC's */
+        assert_in_range(place.line, 16, 23);                    /* pins that no device of a PC's has */
+    }
+    assert_false(engine_kvm.virtio(CONFIG_VIRTIO_MAX, &place));
+}
+
+static void a_doorbell_rings_without_us(void **state)
+{
+    int fd = eventfd(0, EFD_NONBLOCK);
+    void *engine;
+    struct run r;
+
+    (void)state;
+    run_create_with(&r, guest_ring, &(struct run_options){.virtio = true});
+    engine = r.domain.engine;
+    assert_true(engine_kvm.doorbell(engine, NOTIFY, 2, fd));
+    assert_true(engine_kvm.doorbell(engine, NOTIFY, 2, fd)); /* it is */
+    run_writes(&r);
+    assert_int_equal(rung(fd), 80);
+    assert_int_equal(r.domain.n_accesses, 2 + 2); /* another value, another width */
+    assert_true(is_access(&r.domain.accesses[2], NOTIFY, 4, 3, true));
+    assert_int_equal(engine_kvm.reset(engine, &r.error), 0);
+    r.domain.n_accesses = 0;
+    run_writes(&r);
+    assert_int_equal(rung(fd), 0); /* a new machine has none */
+    assert_int_equal(r.domain.n_accesses, 84);
+    run_finish(&r);
+    close(fd);
+}
+
+static void a_doorbell_is_taken_back(void **state)
+{
+    int fd = eventfd(0, EFD_NONBLOCK), other = eventfd(0, EFD_NONBLOCK);
+    struct run r;
+
+    (void)state;
+    run_create_with(&r, guest_ring, &(struct run_options){.virtio = true});
+    assert_true(engine_kvm.doorbell(r.domain.engine, NOTIFY, 2, fd));
+    assert_true(engine_kvm.doorbell(r.domain.engine, NOTIFY, 3, fd));
+    assert_true(engine_kvm.doorbell(r.domain.engine, NOTIFY, 2, -1));
+    assert_true(engine_kvm.doorbell(r.domain.engine, NOTIFY, 2, -1));    /* it is not */
+    assert_true(engine_kvm.doorbell(r.domain.engine, NOTIFY, 3, other)); /* from the one to the other */
+    run_writes(&r);
+    assert_int_equal(rung(fd), 0);
+    assert_int_equal(rung(other), 1);
+    assert_int_equal(r.domain.n_accesses, 2 + 80 + 1);
+    run_finish(&r);
+    close(fd);
+    close(other);
+}
+
+/* KVM has room for so many, and ours is no larger: then notifications come to us, and nothing else is lost. */
+static void too_many_doorbells_are_refused(void **state)
+{
+    int fd = eventfd(0, EFD_NONBLOCK);
+    uint32_t n = 0;
+    struct run r;
+
+    (void)state;
+    run_create_with(&r, guest_ring, &(struct run_options){.virtio = true});
+    while (n < 1024 && engine_kvm.doorbell(r.domain.engine, NOTIFY, 1024 + n, fd))
+        n++;
+    assert_in_range(n, 1, 1000);
+    assert_false(engine_kvm.doorbell(r.domain.engine, NOTIFY, 2, fd));
+    run_writes(&r);
+    assert_int_equal(r.domain.n_accesses, 84);
+    run_finish(&r);
+    close(fd);
+}
+
 static void write_file(const char *path, const void *bytes, size_t n)
 {
     FILE *f = fopen(path, "w");
@@ -290,6 +407,11 @@ int main(void)
         cmocka_unit_test(any_guest_is_stopped),
         cmocka_unit_test(a_reset_starts_from_zero),
         cmocka_unit_test(writes_are_recorded_in_order),
+        cmocka_unit_test(registers_are_accessed),
+        cmocka_unit_test(places_end_and_lines_are_pins),
+        cmocka_unit_test(a_doorbell_rings_without_us),
+        cmocka_unit_test(a_doorbell_is_taken_back),
+        cmocka_unit_test(too_many_doorbells_are_refused),
         cmocka_unit_test(a_kernel_that_cannot_be_loaded_is_refused),
         cmocka_unit_test(one_hundred_machines_leave_nothing_open),
     };

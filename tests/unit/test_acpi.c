@@ -56,7 +56,7 @@ static void a_processor_for_each_vcpu(void **state)
         const uint8_t *madt;
 
         memset(tables, 0xee, sizeof tables);
-        acpi_write(tables, GPA, n, NULL, 0);
+        acpi_write(tables, GPA, &(struct acpi_machine){.n_vcpus = n});
         madt = table(number(xsdt() + 44, 8), "APIC", 44 + n * 8);
         assert_int_equal(number(madt + 36, 4), 0xfee00000u); /* where the local APIC is */
         assert_int_equal(number(madt + 40, 4), 0);           /* no pair of 8259s */
@@ -77,7 +77,7 @@ static void a_machine_without_hardware_that_can_be_switched_off(void **state)
     const uint8_t *fadt, *dsdt;
 
     (void)state;
-    acpi_write(tables, GPA, 4, NULL, 0);
+    acpi_write(tables, GPA, &(struct acpi_machine){.n_vcpus = 4});
     fadt = table(number(xsdt() + 36, 8), "FACP", 268);
     assert_int_equal(fadt[8], 5);                      /* revision */
     assert_int_equal(number(fadt + 109, 2), 0x24);     /* no VGA, no RTC */
@@ -111,7 +111,7 @@ static void serial_ports_have_lines(void **state)
                            '_'};
         const uint8_t *fadt, *dsdt, *madt;
 
-        acpi_write(tables, GPA, 2, lines_uarts, n);
+        acpi_write(tables, GPA, &(struct acpi_machine){.n_vcpus = 2, .uarts = lines_uarts, .n_uarts = n});
         madt = table(number(xsdt() + 44, 8), "APIC", 44 + 2 * 8 + 12);
         assert_memory_equal(madt + 44 + 2 * 8, io_apic, 12);
         fadt = table(number(xsdt() + 36, 8), "FACP", 268);
@@ -131,6 +131,62 @@ static void serial_ports_have_lines(void **state)
     }
 }
 
+/* What iasl makes of
+ *     Device (VC00) { Name (_HID, "LNRO0005") Name (_UID, Zero as a byte) Name (_CRS, ResourceTemplate () {
+ *         Memory32Fixed (ReadWrite, 0xfeb00000, 0x200) Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) {16} }) } */
+static const uint8_t vc00[] = {0x5b, 0x82, 0x4c, 0x03, 'V',  'C',  '0',  '0',  0x08, '_',  'H',  'I',  'D',
+                               0x0d, 'L',  'N',  'R',  'O',  '0',  '0',  '0',  '5',  0x00, 0x08, '_',  'U',
+                               'I',  'D',  0x0a, 0x00, 0x08, '_',  'C',  'R',  'S',  0x11, 0x1a, 0x0a, 0x17,
+                               0x86, 0x09, 0x00, 0x01, 0x00, 0x00, 0xb0, 0xfe, 0x00, 0x02, 0x00, 0x00, 0x89,
+                               0x06, 0x00, 0x09, 0x01, 0x10, 0x00, 0x00, 0x00, 0x79, 0x00};
+
+/* device-abi 2.5: nothing else tells a PC's kernel of them. */
+static void virtio_devices_have_places_and_lines(void **state)
+{
+    static const struct {
+        const char *name;
+        unsigned n_uarts;
+        uint32_t virtio;
+    } rows[] = {{"one", 0, 1},
+                {"one beside a UART", 1, 1},
+                {"a gap", 0, 5},
+                {"the last alone", 0, UINT32_C(1) << 31},
+                {"all that there may be", 4, UINT32_MAX}};
+    enum { COM = 53 };
+
+    (void)state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        const uint8_t *fadt, *dsdt, *at;
+        size_t n = (size_t)__builtin_popcount(rows[i].virtio), bytes = 7 + rows[i].n_uarts * COM + n * sizeof vc00;
+
+        acpi_write(
+            tables, GPA,
+            &(struct acpi_machine){
+                .n_vcpus = ACPI_VCPUS_MAX, .uarts = lines_uarts, .n_uarts = rows[i].n_uarts, .virtio = rows[i].virtio});
+        table(number(xsdt() + 44, 8), "APIC", 44 + ACPI_VCPUS_MAX * 8 + 12);
+        fadt = table(number(xsdt() + 36, 8), "FACP", 268);
+        dsdt = table(number(fadt + 140, 8), "DSDT", 36 + 13 + 1 + bytes) + 36 + 13;
+        if (dsdt[0] != 0x10 || dsdt[1] != (0x40 | (bytes & 15)) || dsdt[2] != bytes >> 4)
+            fail_msg("%s: a scope of another length", rows[i].name);
+        at = dsdt + 8 + rows[i].n_uarts * COM;
+        for (unsigned number = 0; number < 32; number++) {
+            uint8_t device[sizeof vc00];
+
+            if ((rows[i].virtio >> number & 1) == 0)
+                continue;
+            memcpy(device, vc00, sizeof vc00);
+            device[6] = (uint8_t)('0' + number / 10);
+            device[7] = (uint8_t)('0' + number % 10);
+            device[29] = (uint8_t)number;
+            device[44] = (uint8_t)(number * 2); /* 512 bytes each */
+            device[56] = (uint8_t)(16 + number % 8);
+            if (memcmp(at, device, sizeof device) != 0)
+                fail_msg("%s: device %u", rows[i].name, number);
+            at += sizeof device;
+        }
+    }
+}
+
 static void what_switches_off(void **state)
 {
     (void)state;
@@ -145,6 +201,7 @@ int main(void)
         cmocka_unit_test(a_processor_for_each_vcpu),
         cmocka_unit_test(a_machine_without_hardware_that_can_be_switched_off),
         cmocka_unit_test(serial_ports_have_lines),
+        cmocka_unit_test(virtio_devices_have_places_and_lines),
         cmocka_unit_test(what_switches_off),
     };
 

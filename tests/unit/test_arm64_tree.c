@@ -35,7 +35,8 @@ static struct device_tree_machine machine(void)
                                         .initrd_begin = 0x48000000,
                                         .initrd_end = 0x48123456,
                                         .uarts = uarts,
-                                        .n_uarts = 2};
+                                        .n_uarts = 2,
+                                        .virtio = 5};
 }
 
 static void write_tree(const struct device_tree_machine *m)
@@ -106,6 +107,11 @@ static void what_linux_looks_for(void **state)
     IS_CELLS("/uart@9010000", "current-speed", 115200);
     IS_CELLS("/uart@9010000", "interrupts", 0, 2, 4);
     IS_TEXT("/aliases", "serial1", "/uart@9010000");
+    IS_TEXT("/virtio_mmio@a010400", "compatible", "virtio,mmio");
+    IS_CELLS("/virtio_mmio@a010400", "reg", 0, 0x0a010400, 0, 0x200);
+    IS_CELLS("/virtio_mmio@a010400", "interrupts", 0, 19, 4);
+    property("/virtio_mmio@a010000", "dma-coherent", 0);
+    assert_true(fdt_path_offset(tree, "/virtio_mmio@a010200") < 0); /* the gap between the two */
     IS_TEXT("/hypervisor@a000000", "compatible", VC_DOORBELL_COMPATIBLE);
 }
 
@@ -140,8 +146,11 @@ static void as_little_as_may_be(void **state)
 static void as_much_as_fits(void **state)
 {
     struct device_tree_uart many[ARM64_UARTS_MAX];
-    struct device_tree_machine m = {
-        .n_vcpus = ARM64_VCPUS_MAX, .ram_bytes = UINT64_C(64) << 30, .uarts = many, .n_uarts = ARM64_UARTS_MAX};
+    struct device_tree_machine m = {.n_vcpus = ARM64_VCPUS_MAX,
+                                    .ram_bytes = UINT64_C(64) << 30,
+                                    .uarts = many,
+                                    .n_uarts = ARM64_UARTS_MAX,
+                                    .virtio = UINT32_MAX};
     char bootargs[DEVICE_TREE_BYTES + 1];
 
     (void)state;
@@ -152,6 +161,7 @@ static void as_much_as_fits(void **state)
     m.bootargs = bootargs;
     write_tree(&m);
     IS_CELLS("/cpus/cpu@f", "reg", 15);
+    IS_CELLS("/virtio_mmio@a013e00", "interrupts", 0, 48, 4);
     bootargs[4095] = 'a';
     bootargs[DEVICE_TREE_BYTES] = '\0';
     assert_false(device_tree_write(tree, &m));

@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <vcons/wire/callpage.h>
+#include <vcons/wire/virtio_places.h>
 #include <vcons/wire/xen.h>
 
 #define KERNEL_END (VC_CALL_LOAD + VC_CALL_LOAD_BYTES)
@@ -270,6 +271,26 @@ static int vcpu_down(void *engine, uint32_t vcpu)
     return 0;
 }
 
+/* ---- Devices: their registers by calls (vcpu.c), their interrupts as one virq (wire/callpage.h). ---- */
+
+static bool virtio(uint32_t n, struct engine_device *place)
+{
+    if (n >= VC_VIRTIO_MAX)
+        return false;
+    *place = (struct engine_device){.space = ENGINE_MEMORY,
+                                    .address = VC_VIRTIO_PC_BASE + n * (uint64_t)VC_VIRTIO_BYTES,
+                                    .bytes = VC_VIRTIO_BYTES,
+                                    .line = n};
+    return true;
+}
+
+static void irq_line(void *engine, uint32_t line, bool level)
+{
+    (void)line; /* the guest looks at all */
+    if (level)
+        domain_virq(((struct engine *)engine)->domain, VIRQ_ARCH_7);
+}
+
 /* ---- Saving. ---- */
 
 static void pause_vcpus(void *engine)
@@ -316,6 +337,8 @@ const struct engine_ops engine_process = {
     .vcpu_up = vcpu_up,
     .vcpu_down = vcpu_down,
     .vcpu_is_up = vcpu_is_up,
+    .virtio = virtio,
+    .irq_line = irq_line,
     .pause = pause_vcpus,
     .save = save,
     .restore = restore,

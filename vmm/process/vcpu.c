@@ -119,6 +119,27 @@ static bool serve_again(struct process_vcpu *v)
     return true;
 }
 
+/* VC_CALL_READ and VC_CALL_WRITE. */
+static int64_t access_device(struct process_vcpu *v, const uint64_t args[6], bool write)
+{
+    uint32_t width = args[1] == 1 || args[1] == 2 ? (uint32_t)args[1] : 4;
+    uint64_t ones = UINT32_MAX >> (32 - 8 * width), value = write ? args[2] & ones : ones;
+
+    if (width == args[1])
+        domain_access(v->domain, ENGINE_MEMORY, args[0], width, &value, write);
+    return write ? 0 : (int64_t)value;
+}
+
+static int64_t serve_nr(struct process_vcpu *v, uint64_t nr, const uint64_t args[6])
+{
+    switch (nr) {
+    case VC_CALL_READY: return 0;
+    case VC_CALL_READ: return access_device(v, args, false);
+    case VC_CALL_WRITE: return access_device(v, args, true);
+    default: return domain_hypercall(v->domain, v->number, nr, args);
+    }
+}
+
 /* False: the guest broke the rules. */
 static bool serve_call(struct process_vcpu *v, uint64_t nr, const uint64_t args[6])
 {
@@ -126,7 +147,7 @@ static bool serve_call(struct process_vcpu *v, uint64_t nr, const uint64_t args[
         domain_crashed(v->domain, "called its hypervisor before it had sandboxed itself");
         return false;
     }
-    v->result = nr == VC_CALL_READY ? 0 : domain_hypercall(v->domain, v->number, nr, args);
+    v->result = serve_nr(v, nr, args);
     v->ready = true;
     v->served = !serve_again(v);
     return true;

@@ -57,8 +57,7 @@ enum {
     VC_CALL_TIME = 0x10001,  /* every engine, no arguments: system time in ns, the clock of SCHEDOP_poll's timeout */
     VC_CALL_YIELD =
         0x10002, /* every engine, no arguments: SCHEDOP_yield, past a kernel below us that would answer it (kvm-xen) */
-    VC_CALL_READ =
-        0x10003, /* process engine: address, width of 1, 2 or 4 bytes: the value; all ones: no such register */
+    VC_CALL_READ = 0x10003,  /* process engine: address, width of 1, 2 or 4 bytes: the value, or all ones */
     VC_CALL_WRITE = 0x10004, /* process engine: address, width, value: 0 */
 };
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define N_VCPUS 2u
+#define N_IRQS  ARM64_N_IRQS(true)
 #define BYTES   (N_VCPUS * ARM64_CPU_BYTES + 16384)
 #define COUNTER ARM64_SYS_REG(3, 3, 14, 3, 2) /* KVM_REG_ARM_TIMER_CNT, which goes on */
 
@@ -40,7 +41,7 @@ static void make(struct machine *m)
     for (uint32_t i = 0; i < N_VCPUS; i++)
         must(kvm_cpu_init(&m->cpus[i], &m->vm, i, &p) == 0 && arm64_cpu_reset(&m->cpus[i], &m->vm, i != 0, &p) == 0,
              "a vCPU", &p);
-    must(gic_make(&m->gic, &m->vm, &p) == 0, "a GIC", &p);
+    must(gic_make(&m->gic, &m->vm, N_IRQS, &p) == 0, "a GIC", &p);
 }
 
 static void drop(struct machine *m)
@@ -59,7 +60,7 @@ static size_t save(const struct machine *m, uint8_t *bytes)
     vc_writer_init(&w, bytes, BYTES);
     for (uint32_t i = 0; i < N_VCPUS; i++)
         must(arm64_cpu_save(&m->cpus[i], &w, &p) == 0, "saving a vCPU", &p);
-    must(gic_save(m->gic, N_VCPUS, &w, &p) == 0 && vc_writer_ok(&w), "saving a GIC", &p);
+    must(gic_save(m->gic, N_VCPUS, N_IRQS, &w, &p) == 0 && vc_writer_ok(&w), "saving a GIC", &p);
     return w.n;
 }
 
@@ -75,7 +76,7 @@ static int restore(struct machine *m, const uint8_t *bytes, size_t n, struct pro
     for (uint32_t i = 0; i < N_VCPUS; i++)
         if (arm64_cpu_restore(&m->cpus[i], &on, &r, p) != 0)
             return -1;
-    return gic_restore(m->gic, N_VCPUS, 0, &r, p);
+    return gic_restore(m->gic, N_VCPUS, N_IRQS, 0, &r, p);
 }
 
 /* Where the value of a register of vCPU 0 lies. */

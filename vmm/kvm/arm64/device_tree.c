@@ -199,6 +199,19 @@ static void write_uart(struct writer *w, const struct device_tree_uart *uart)
     end(w);
 }
 
+/* dma-coherent: its rings lie in memory that is cached on both sides (device-abi 2.5). */
+static void write_virtio(struct writer *w, uint32_t number)
+{
+    const uint64_t gpa = ARM64_VIRTIO_GPA + number * (uint64_t)VC_VIRTIO_BYTES;
+
+    begin_at(w, "virtio_mmio", gpa);
+    string(w, "compatible", "virtio,mmio");
+    reg(w, gpa, VC_VIRTIO_BYTES);
+    CELLS(w, "interrupts", GIC_SPI, ARM64_VIRTIO_SPI + number, LEVEL_HIGH);
+    empty(w, "dma-coherent");
+    end(w);
+}
+
 static void write_doorbell(struct writer *w)
 {
     begin_at(w, "hypervisor", ARM64_DOORBELL_GPA);
@@ -225,6 +238,9 @@ static void write_root(struct writer *w, const struct device_tree_machine *m)
     write_clock(w);
     for (uint32_t i = 0; i < m->n_uarts; i++)
         write_uart(w, &m->uarts[i]);
+    for (uint32_t i = 0; i < VC_VIRTIO_MAX; i++)
+        if ((m->virtio >> i & 1) != 0)
+            write_virtio(w, i);
     write_doorbell(w);
     end(w);
 }

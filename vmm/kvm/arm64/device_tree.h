@@ -3,7 +3,8 @@
  * device_tree.h: the device tree that an arm64 domain is started with.
  *
  * Spec:  Devicetree Specification 0.4; Linux Documentation/devicetree/bindings: arm/cpus.yaml, arm/psci.yaml,
- *        interrupt-controller/arm,gic-v3.yaml, timer/arm,arch_timer.yaml, serial/pl011.yaml, serial/arm,sbsa-uart.
+ *        interrupt-controller/arm,gic-v3.yaml, timer/arm,arch_timer.yaml, serial/pl011.yaml, serial/arm,sbsa-uart,
+ *        virtio/mmio.yaml.
  * Owner: the caller's memory.
  * Trust: bootargs is the configuration's; all else the VMM's own.
  */
@@ -29,6 +30,7 @@ struct device_tree_machine {
     uint64_t initrd_begin, initrd_end;    /* guest physical; the same: none */
     const struct device_tree_uart *uarts; /* the first is where the kernel talks, unless told otherwise */
     uint32_t n_uarts;
+    uint32_t virtio; /* bit n: virtio device n is there */
 };
 
 /* Into DEVICE_TREE_BYTES at to. False: bootargs is too long. */

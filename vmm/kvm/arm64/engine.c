@@ -66,7 +66,7 @@ static int make_vcpu(struct arm64_engine *e, uint32_t id, struct problem *proble
 
 static int make_machine(struct arm64_engine *e, struct problem *problem)
 {
-    struct device_tree_machine described = {.uarts = e->uarts, .n_uarts = e->n_uarts};
+    struct device_tree_machine described = {.uarts = e->uarts, .n_uarts = e->n_uarts, .virtio = e->virtio};
     struct arm64_entry entry;
 
     atomic_store(&e->spis, 0);
@@ -77,7 +77,8 @@ static int make_machine(struct arm64_engine *e, struct problem *problem)
         if (make_vcpu(e, i, problem) != 0)
             return -1;
     kvm_coalesced_attach(&e->coalesced, &e->machine, &e->vcpus[0].cpu);
-    if (gic_make(&e->gic, &e->machine, problem) != 0)
+    kvm_doorbells_attach(&e->doorbells, e->machine.vm);
+    if (gic_make(&e->gic, &e->machine, e->n_irqs, problem) != 0)
         return -1;
     return arm64_cpu_enter_at(&e->vcpus[0].cpu, entry.pc, entry.device_tree, problem);
 }
@@ -86,6 +87,7 @@ static int make_machine(struct arm64_engine *e, struct problem *problem)
 static void drop_machine(struct arm64_engine *e)
 {
     kvm_coalesced_detach(&e->coalesced);
+    kvm_doorbells_attach(&e->doorbells, -1);
     for (uint32_t i = 0; i < e->n_vcpus; i++)
         kvm_cpu_finish(&e->vcpus[i].cpu);
     gic_finish(&e->gic);
@@ -106,6 +108,7 @@ static void destroy(void *engine)
     pthread_mutex_destroy(&e->held_lock);
     pthread_mutex_destroy(&e->look_lock);
     kvm_coalesced_finish(&e->coalesced);
+    kvm_doorbells_finish(&e->doorbells);
     free(e);
 }
 
@@ -129,7 +132,10 @@ static struct arm64_engine *allocate(struct domain *d, const struct domain_confi
     pthread_mutex_init(&e->held_lock, NULL);
     pthread_cond_init(&e->released, NULL);
     kvm_coalesced_init(&e->coalesced);
+    kvm_doorbells_init(&e->doorbells);
     find_uarts(e);
+    e->virtio = config_virtio_set(config);
+    e->n_irqs = ARM64_N_IRQS(e->virtio != 0);
     return e;
 }
 
@@ -196,14 +202,30 @@ static int reset(void *engine, struct problem *problem)
     return make_machine(e, problem);
 }
 
+static bool virtio(uint32_t n, struct engine_device *place)
+{
+    if (n >= VC_VIRTIO_MAX)
+        return false;
+    *place = (struct engine_device){.space = ENGINE_MEMORY,
+                                    .address = ARM64_VIRTIO_GPA + n * (uint64_t)VC_VIRTIO_BYTES,
+                                    .bytes = VC_VIRTIO_BYTES,
+                                    .line = ARM64_VIRTIO_SPI + n};
+    return true;
+}
+
+static bool doorbell(void *engine, uint64_t address, uint32_t value, int fd)
+{
+    return kvm_doorbell_set(&((struct arm64_engine *)engine)->doorbells, address, value, fd);
+}
+
 static void irq_line(void *engine, uint32_t line, bool level)
 {
     struct arm64_engine *e = engine;
 
     if (level)
-        atomic_fetch_or(&e->spis, UINT32_C(1) << line);
+        atomic_fetch_or(&e->spis, UINT64_C(1) << line);
     else
-        atomic_fetch_and(&e->spis, ~(UINT32_C(1) << line));
+        atomic_fetch_and(&e->spis, ~(UINT64_C(1) << line));
     gic_line(&e->machine, line, level);
 }
 
@@ -237,7 +259,9 @@ const struct engine_ops engine_kvm = {.name = "kvm",
                                       .vcpu_is_up = vcpu_is_up,
                                       .uart = uart,
                                       .uarts = "types pl011 and sbsa",
+                                      .virtio = virtio,
                                       .irq_line = irq_line,
+                                      .doorbell = doorbell,
                                       .zone = zone,
                                       .recorded = recorded,
                                       .time_ns = time_ns,

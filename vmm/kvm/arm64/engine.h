@@ -5,6 +5,7 @@
 #include "../../config.h"
 #include "../../engine.h"
 #include "../coalesced.h"
+#include "../doorbells.h"
 #include "../threads.h"
 #include "gic.h"
 #include "kernel.h"
@@ -32,17 +33,19 @@ struct arm64_engine {
     int kvm, gic; /* -1: none */
     struct kvm_machine machine;
     struct kvm_coalesced coalesced;
+    struct kvm_doorbells doorbells;
     struct kvm_threads threads; /* of a run */
     pthread_mutex_t look_lock;  /* of the one thread that looks whether all vCPUs are off; behind no other */
     pthread_mutex_t held_lock;  /* a leaf */
     pthread_cond_t released;
-    atomic_bool held; /* by look_lock's holder: no other vCPU goes into KVM */
-    atomic_uint spis; /* whose lines are high, as devices said last: bit n is SPI n */
-    int64_t ahead_ns; /* the guest's clock, of CLOCK_MONOTONIC: it stood still while the guest was saved */
+    atomic_bool held;      /* by look_lock's holder: no other vCPU goes into KVM */
+    _Atomic uint64_t spis; /* whose lines are high, as devices said last: bit n is SPI n */
+    int64_t ahead_ns;      /* the guest's clock, of CLOCK_MONOTONIC: it stood still while the guest was saved */
     uint32_t n_vcpus;
     struct arm64_vcpu vcpus[ARM64_VCPUS_MAX];
     struct device_tree_uart uarts[ARM64_UARTS_MAX];
-    uint32_t n_uarts;
+    uint32_t n_uarts, n_irqs;
+    uint32_t virtio; /* bit n: it has device n */
 };
 
 /* The thread of a vCPU, a struct arm64_vcpu. */

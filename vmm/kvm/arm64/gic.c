@@ -14,11 +14,10 @@ static int set_attribute(int fd, uint32_t group, uint64_t which, const void *val
     return ioctl(fd, KVM_SET_DEVICE_ATTR, &attribute);
 }
 
-int gic_make(int *fd, const struct kvm_machine *m, struct problem *problem)
+int gic_make(int *fd, const struct kvm_machine *m, uint32_t n_irqs, struct problem *problem)
 {
     struct kvm_create_device device = {.type = KVM_DEV_TYPE_ARM_VGIC_V3};
     const uint64_t distributor = ARM64_GICD_GPA, redistributors = ARM64_GICR_GPA;
-    const uint32_t n_irqs = ARM64_N_IRQS;
 
     *fd = -1;
     if (ioctl(m->vm, KVM_CREATE_DEVICE, &device) < 0)
@@ -84,24 +83,27 @@ static bool set(void *ctx, enum gic_part part, uint32_t vcpu, uint32_t at, uint6
     return ioctl(*(const int *)ctx, KVM_SET_DEVICE_ATTR, &attribute) == 0;
 }
 
-static struct gic_state state_of(const int *fd, uint32_t n_vcpus)
+static struct gic_state state_of(const int *fd, uint32_t n_vcpus, uint32_t n_irqs)
 {
-    return (struct gic_state){.n_vcpus = n_vcpus, .n_irqs = ARM64_N_IRQS, .ctx = (void *)fd, .get = get, .set = set};
+    return (struct gic_state){.n_vcpus = n_vcpus, .n_irqs = n_irqs, .ctx = (void *)fd, .get = get, .set = set};
 }
 
-int gic_save(int fd, uint32_t n_vcpus, struct vc_writer *w, struct problem *problem)
+int gic_save(int fd, uint32_t n_vcpus, uint32_t n_irqs, struct vc_writer *w, struct problem *problem)
 {
-    const struct gic_state state = state_of(&fd, n_vcpus);
+    const struct gic_state state = state_of(&fd, n_vcpus, n_irqs);
 
     return gic_state_write(&state, w, problem);
 }
 
-int gic_restore(int fd, uint32_t n_vcpus, uint32_t spis, struct vc_reader *r, struct problem *problem)
+int gic_restore(int fd, uint32_t n_vcpus, uint32_t n_irqs, uint64_t spis, struct vc_reader *r, struct problem *problem)
 {
-    const struct gic_state state = state_of(&fd, n_vcpus);
+    const struct gic_state state = state_of(&fd, n_vcpus, n_irqs);
 
     if (gic_state_read(&state, r, problem) != 0)
         return -1;
     /* When they were told, a line's kind was not known yet. */
-    return set(&fd, GIC_LEVELS, 0, 32, spis) ? 0 : problem_set(problem, -1, "KVM does not take its SPIs' levels");
+    for (uint32_t first = 32; first < n_irqs; first += 32)
+        if (!set(&fd, GIC_LEVELS, 0, first, (uint32_t)(spis >> (first - 32))))
+            return problem_set(problem, -1, "KVM does not take its SPIs' levels");
+    return 0;
 }

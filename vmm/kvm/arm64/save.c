@@ -29,7 +29,7 @@ static int write_vcpu(const struct arm64_vcpu *v, struct vc_writer *w, struct pr
 int arm64_save(void *engine, void **bytes, size_t *n, struct problem *problem)
 {
     struct arm64_engine *e = engine;
-    size_t size = 16 + e->n_vcpus * (CALL_BYTES + ARM64_CPU_BYTES) + GIC_STATE_BYTES(e->n_vcpus, ARM64_N_IRQS);
+    size_t size = 16 + e->n_vcpus * (CALL_BYTES + ARM64_CPU_BYTES) + GIC_STATE_BYTES(e->n_vcpus, e->n_irqs);
     struct vc_writer w;
     int result = 0;
 
@@ -44,7 +44,7 @@ int arm64_save(void *engine, void **bytes, size_t *n, struct problem *problem)
     for (uint32_t i = 0; result == 0 && i < e->n_vcpus; i++)
         result = write_vcpu(&e->vcpus[i], &w, problem);
     if (result == 0)
-        result = gic_save(e->gic, e->n_vcpus, &w, problem);
+        result = gic_save(e->gic, e->n_vcpus, e->n_irqs, &w, problem);
     *n = w.n;
     return result;
 }
@@ -79,7 +79,7 @@ int arm64_restore(void *engine, const void *bytes, size_t n, uint64_t time_ns, s
     for (uint32_t i = 0; i < e->n_vcpus; i++)
         if (read_vcpu(&e->vcpus[i], &r, problem) != 0)
             return -1;
-    if (gic_restore(e->gic, e->n_vcpus, atomic_load(&e->spis), &r, problem) != 0)
+    if (gic_restore(e->gic, e->n_vcpus, e->n_irqs, atomic_load(&e->spis), &r, problem) != 0)
         return -1;
     e->ahead_ns = (int64_t)(time_ns - clock_ns());
     return vc_reader_done(&r) ? 0 : problem_set(problem, -1, "damaged: something stands behind its GIC");

@@ -3,6 +3,7 @@
 #include "lines.h"
 #include <assert.h>
 #include <string.h>
+#include <vcons/wire/virtio_places.h>
 
 #define LAPIC_ADDRESS 0xfee00000u
 #define S5_TYPE       5u /* of ours to choose: what \_S5 names and the control register is written with */
@@ -77,8 +78,22 @@ struct madt { /* 5.2.12 */
 /* 19.2: Name (\_S5, Package (4) { 5, 0, 0, 0 }), 7.3.4.6. */
 static const uint8_t s5[] = {0x08, '_', 'S', '5', '_', 0x12, 7, 4, 0x0a, S5_TYPE, 0, 0, 0};
 
-/* 20.2.4: a length, with itself, in two bytes. */
-#define PKG_LENGTH(n) 0x40 | ((n)&15), (n) >> 4
+/* 20.2.4: a length, with itself, in two bytes; at most 4095. */
+#define PKG_LENGTH(n) 0x40 | ((n)&15), (uint8_t)((n) >> 4)
+
+/* 6.4.3.6. */
+struct line {
+    uint8_t tag;
+    uint16_t length;
+    uint8_t flags, n_lines;
+    uint32_t line;
+} __attribute__((packed));
+enum { CONSUMER = 1 << 0, SHARED = 1 << 3 }; /* level and active high are zeros */
+#define LINE                                                                                                           \
+    {                                                                                                                  \
+        .tag = 0x89, .length = 6, .flags = CONSUMER | SHARED, .n_lines = 1                                             \
+    }
+enum { END_TAG = 0x79 }; /* 6.4.2.9, with a byte of checksum, here none */
 
 /* 19.5.29: Device (COMn) { Name (_HID, EisaId ("PNP0501")) Name (_UID, n) Name (_CRS, …) }. */
 struct uart_device {
@@ -91,16 +106,10 @@ struct uart_device {
         uint16_t lowest, highest;
         uint8_t alignment, n_ports;
     } __attribute__((packed)) io;
-    struct { /* 6.4.3.6 */
-        uint8_t tag;
-        uint16_t length;
-        uint8_t flags, n_lines;
-        uint32_t line;
-    } __attribute__((packed)) interrupt;
-    uint8_t end[2]; /* 6.4.2.9, without a checksum */
+    struct line interrupt;
+    uint8_t end[2];
 } __attribute__((packed));
-
-enum { RESOURCES = 8 + 9 + 2, CONSUMER = 1 << 0, SHARED = 1 << 3 }; /* level and active high are zeros */
+enum { UART_RESOURCES = 8 + sizeof(struct line) + 2 };
 
 static const struct uart_device uart_device = {
     .op = {0x5b, 0x82},
@@ -111,19 +120,57 @@ static const struct uart_device uart_device = {
     .uid_op = 0x0a,
     .crs_name = {0x08, '_', 'C', 'R', 'S'},
     .buffer_op = 0x11,
-    .buffer_length = 1 + 2 + RESOURCES,
+    .buffer_length = 1 + 2 + UART_RESOURCES,
     .size_op = 0x0a,
-    .size = RESOURCES,
+    .size = UART_RESOURCES,
     .io = {.tag = 0x47, .decode = 1, .alignment = 1, .n_ports = LINES_UART_PORTS},
-    .interrupt = {.tag = 0x89, .length = 6, .flags = CONSUMER | SHARED, .n_lines = 1},
-    .end = {0x79, 0},
+    .interrupt = LINE,
+    .end = {END_TAG},
 };
 
-/* Scope (\_SB) { the UARTs }: 5.7.1. */
+/* Device (VCnn) { Name (_HID, "LNRO0005") Name (_UID, n) Name (_CRS, …) }: what Linux' virtio_mmio.c binds to. */
+struct virtio_device {
+    uint8_t op[2], length[2];
+    char name[4];
+    uint8_t hid_name[5], hid_op;
+    char hid[9];
+    uint8_t uid_name[5], uid_op, uid;
+    uint8_t crs_name[5], buffer_op, buffer_length, size_op, size;
+    struct { /* 6.4.3.4 */
+        uint8_t tag;
+        uint16_t length;
+        uint8_t writable;
+        uint32_t base, bytes;
+    } __attribute__((packed)) memory;
+    struct line interrupt;
+    uint8_t end[2];
+} __attribute__((packed));
+enum { VIRTIO_RESOURCES = 12 + sizeof(struct line) + 2 };
+
+static const struct virtio_device virtio_device = {
+    .op = {0x5b, 0x82},
+    .length = {PKG_LENGTH(sizeof(struct virtio_device) - 2)},
+    .name = "VC00",
+    .hid_name = {0x08, '_', 'H', 'I', 'D'},
+    .hid_op = 0x0d,
+    .hid = "LNRO0005",
+    .uid_name = {0x08, '_', 'U', 'I', 'D'},
+    .uid_op = 0x0a,
+    .crs_name = {0x08, '_', 'C', 'R', 'S'},
+    .buffer_op = 0x11,
+    .buffer_length = 1 + 2 + VIRTIO_RESOURCES,
+    .size_op = 0x0a,
+    .size = VIRTIO_RESOURCES,
+    .memory = {.tag = 0x86, .length = 9, .writable = 1, .bytes = VC_VIRTIO_BYTES},
+    .interrupt = LINE,
+    .end = {END_TAG},
+};
+
+/* Scope (\_SB) { the devices }: 5.7.1. */
 struct scope {
     uint8_t op, length[2];
     char name[5];
-    struct uart_device uarts[LINES_UARTS_MAX];
+    uint8_t devices[LINES_UARTS_MAX * sizeof(struct uart_device) + VC_VIRTIO_MAX * sizeof(struct virtio_device)];
 } __attribute__((packed));
 
 struct dsdt {
@@ -146,7 +193,9 @@ _Static_assert(offsetof(struct fadt, boot_flags) == 109 && offsetof(struct fadt,
 _Static_assert(offsetof(struct fadt, x_dsdt) == 140 && offsetof(struct fadt, sleep_control) == 244, "5.2.9");
 _Static_assert(offsetof(struct madt, lapics) == 44 && sizeof(struct lapic) == 8, "5.2.12");
 _Static_assert(sizeof(struct io_apic) == 12, "5.2.12.3");
-_Static_assert(sizeof((struct uart_device){0}.io) + sizeof((struct uart_device){0}.interrupt) + 2 == RESOURCES, "6.4");
+_Static_assert(sizeof((struct uart_device){0}.io) == 8 && sizeof(struct line) == 9, "6.4.2.5, 6.4.3.6");
+_Static_assert(sizeof((struct virtio_device){0}.memory) == 12, "6.4.3.4");
+_Static_assert(sizeof(struct scope) - 1 < 4096, "20.2.4");
 _Static_assert(sizeof(struct tables) <= ACPI_TABLES_BYTES, "one page");
 
 static uint8_t sum(const void *bytes, size_t n)
@@ -195,7 +244,7 @@ static void fill_fadt(struct fadt *f, uint32_t dsdt)
     seal(&f->header, "FACP", 5, sizeof *f);
 }
 
-static struct uart_device device_of(const struct lines_uart *uart, unsigned number)
+static struct uart_device uart_of(const struct lines_uart *uart, unsigned number)
 {
     struct uart_device d = uart_device;
 
@@ -206,20 +255,51 @@ static struct uart_device device_of(const struct lines_uart *uart, unsigned numb
     return d;
 }
 
-static void fill_dsdt(struct dsdt *d, const struct lines_uart *uarts, unsigned n_uarts)
+static struct virtio_device virtio_of(unsigned number)
 {
-    size_t n = offsetof(struct scope, uarts) + n_uarts * sizeof d->scope.uarts[0];
+    struct virtio_device d = virtio_device;
 
-    memcpy(d->code, s5, sizeof s5);
-    if (n_uarts > 0) {
-        memcpy(d->scope.name, "\\_SB_", sizeof d->scope.name);
-        d->scope.op = 0x10;
-        d->scope.length[0] = 0x40 | ((n - 1) & 15);
-        d->scope.length[1] = (uint8_t)((n - 1) >> 4);
-        for (unsigned i = 0; i < n_uarts; i++)
-            d->scope.uarts[i] = device_of(&uarts[i], i);
+    d.name[2] = (char)('0' + number / 10);
+    d.name[3] = (char)('0' + number % 10);
+    d.uid = (uint8_t)number;
+    d.memory.base = (uint32_t)VC_VIRTIO_PC_BASE + number * VC_VIRTIO_BYTES;
+    d.interrupt.line = VC_VIRTIO_PC_LINE + number % VC_VIRTIO_PC_LINES;
+    return d;
+}
+
+/* How many bytes of the scope there are. */
+static size_t fill_scope(struct scope *s, const struct acpi_machine *m)
+{
+    uint8_t *at = s->devices;
+    size_t n;
+
+    for (unsigned i = 0; i < m->n_uarts; i++) {
+        const struct uart_device d = uart_of(&m->uarts[i], i);
+
+        memcpy(at, &d, sizeof d);
+        at += sizeof d;
     }
-    seal(&d->header, "DSDT", 2, offsetof(struct dsdt, scope) + (n_uarts > 0 ? n : 0));
+    for (unsigned i = 0; i < VC_VIRTIO_MAX; i++) {
+        const struct virtio_device d = virtio_of(i);
+
+        if ((m->virtio >> i & 1) == 0)
+            continue;
+        memcpy(at, &d, sizeof d);
+        at += sizeof d;
+    }
+    if (at == s->devices)
+        return 0;
+    n = (size_t)(at - (uint8_t *)s);
+    s->op = 0x10;
+    memcpy(s->name, "\\_SB_", sizeof s->name);
+    memcpy(s->length, (const uint8_t[]){PKG_LENGTH(n - 1)}, sizeof s->length);
+    return n;
+}
+
+static void fill_dsdt(struct dsdt *d, const struct acpi_machine *m)
+{
+    memcpy(d->code, s5, sizeof s5);
+    seal(&d->header, "DSDT", 2, offsetof(struct dsdt, scope) + fill_scope(&d->scope, m));
 }
 
 static void fill_madt(struct madt *m, unsigned n_vcpus, bool has_lines)
@@ -237,17 +317,16 @@ static void fill_madt(struct madt *m, unsigned n_vcpus, bool has_lines)
     seal(&m->header, "APIC", 3, n);
 }
 
-void acpi_write(uint8_t tables[ACPI_TABLES_BYTES], uint32_t gpa, unsigned n_vcpus, const struct lines_uart *uarts,
-                unsigned n_uarts)
+void acpi_write(uint8_t tables[ACPI_TABLES_BYTES], uint32_t gpa, const struct acpi_machine *m)
 {
     struct tables t = {0};
 
-    assert(n_vcpus >= 1 && n_vcpus <= ACPI_VCPUS_MAX);
+    assert(m->n_vcpus >= 1 && m->n_vcpus <= ACPI_VCPUS_MAX);
     assert(gpa % 16 == 0);
-    assert(n_uarts <= LINES_UARTS_MAX);
-    fill_dsdt(&t.dsdt, uarts, n_uarts);
+    assert(m->n_uarts <= LINES_UARTS_MAX);
+    fill_dsdt(&t.dsdt, m);
     fill_fadt(&t.fadt, gpa + (uint32_t)offsetof(struct tables, dsdt));
-    fill_madt(&t.madt, n_vcpus, n_uarts > 0);
+    fill_madt(&t.madt, m->n_vcpus, m->n_uarts > 0 || m->virtio != 0);
     t.xsdt.fadt = gpa + offsetof(struct tables, fadt);
     t.xsdt.madt = gpa + offsetof(struct tables, madt);
     seal(&t.xsdt.header, "XSDT", 1, sizeof t.xsdt);

@@ -12,6 +12,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <vcons/wire/virtio_places.h>
+
+_Static_assert(CONFIG_VIRTIO_MAX <= VC_VIRTIO_MAX, "each device has its place");
 
 #define MSI_ADDRESS 0xfee00000u /* SDM vol. 3, 11.11.1: physical destination in bits 19:12, fixed delivery */
 
@@ -57,14 +60,18 @@ static uint32_t n_uarts(const struct kvm_engine *e)
     return n;
 }
 
+static bool has_lines(const struct kvm_engine *e) { return n_uarts(e) > 0 || config_virtio_set(e->config) != 0; }
+
 /* Kernel, ACPI and boot data into RAM that is zero. */
 static int fill_memory(struct kvm_engine *e, uint64_t *start_info, struct problem *problem)
 {
+    const struct acpi_machine machine = {
+        .n_vcpus = e->n_vcpus, .uarts = lines_uarts, .n_uarts = n_uarts(e), .virtio = config_virtio_set(e->config)};
     uint8_t *acpi = memory_at(e->memory, BOOT_PC_ACPI_GPA, ACPI_TABLES_BYTES);
 
     if (acpi == NULL)
         return problem_set(problem, -1, "memory of %llu bytes is too small", (unsigned long long)e->memory->bytes);
-    acpi_write(acpi, BOOT_PC_ACPI_GPA, e->n_vcpus, lines_uarts, n_uarts(e));
+    acpi_write(acpi, BOOT_PC_ACPI_GPA, &machine);
     if (kernel_place(&e->kernel, e->memory, &e->quiet, problem) != 0)
         return -1;
     return boot_write(e->memory, e->config->cmdline, e->config->ramdisk, elf_end(&e->kernel.elf), start_info, problem);
@@ -97,9 +104,10 @@ static int make_machine(struct kvm_engine *e, struct problem *problem)
     if (fill_memory(e, &start_info, problem) != 0 || kvm_machine_init(&e->machine, e->kvm, problem) != 0 ||
         place_memory(e, problem) != 0 || cpu_prepare_machine(&e->machine, problem) != 0)
         return -1;
-    e->lapic = n_uarts(e) > 0 && kvm_can_have_lapics(e->kvm) ? lines_give_irqchip(&e->machine)
-                                                             : kvm_machine_give_lapics(&e->machine);
-    lines_reset(&e->lines, e->lapic && n_uarts(e) > 0 ? e->machine.vm : -1);
+    e->lapic = has_lines(e) && kvm_can_have_lapics(e->kvm) ? lines_give_irqchip(&e->machine)
+                                                           : kvm_machine_give_lapics(&e->machine);
+    lines_reset(&e->lines, e->lapic && has_lines(e) ? e->machine.vm : -1);
+    kvm_doorbells_attach(&e->doorbells, e->machine.vm);
     e->stable_tsc = cpu_host_tsc_is_stable();
     if (e->way->prepare(e, problem) != 0)
         return -1;
@@ -115,6 +123,7 @@ static int make_machine(struct kvm_engine *e, struct problem *problem)
 static void drop_machine(struct kvm_engine *e)
 {
     kvm_coalesced_detach(&e->coalesced);
+    kvm_doorbells_attach(&e->doorbells, -1);
     for (uint32_t i = 0; i < e->n_vcpus; i++)
         kvm_cpu_finish(&e->vcpus[i].cpu);
     kvm_machine_finish(&e->machine);
@@ -135,6 +144,7 @@ static void destroy(void *engine)
     memory_destroy(e->memory);
     lines_finish(&e->lines);
     kvm_coalesced_finish(&e->coalesced);
+    kvm_doorbells_finish(&e->doorbells);
     quiet_finish(&e->quiet);
     pthread_mutex_destroy(&e->pages_lock);
     pthread_mutex_destroy(&e->told_lock);
@@ -163,6 +173,7 @@ static struct kvm_engine *allocate(struct domain *d, const struct domain_config 
     pthread_mutex_init(&e->told_lock, NULL);
     lines_init(&e->lines);
     kvm_coalesced_init(&e->coalesced);
+    kvm_doorbells_init(&e->doorbells);
     quiet_init(&e->quiet);
     return e;
 }
@@ -363,9 +374,25 @@ static bool uart(int type, uint32_t n, struct engine_device *place)
     return true;
 }
 
+static bool virtio(uint32_t n, struct engine_device *place)
+{
+    if (n >= VC_VIRTIO_MAX)
+        return false;
+    *place = (struct engine_device){.space = ENGINE_MEMORY,
+                                    .address = VC_VIRTIO_PC_BASE + n * (uint64_t)VC_VIRTIO_BYTES,
+                                    .bytes = VC_VIRTIO_BYTES,
+                                    .line = VC_VIRTIO_PC_LINE + n % VC_VIRTIO_PC_LINES};
+    return true;
+}
+
 static void irq_line(void *engine, uint32_t line, bool level)
 {
     lines_set(&((struct kvm_engine *)engine)->lines, line, level);
+}
+
+static bool doorbell(void *engine, uint64_t address, uint32_t value, int fd)
+{
+    return kvm_doorbell_set(&((struct kvm_engine *)engine)->doorbells, address, value, fd);
 }
 
 static bool zone(void *engine, const struct engine_device *place, uint32_t bytes, bool on)
@@ -392,8 +419,9 @@ static const struct engine_events *events(void *engine) { return ((struct kvm_en
     .start = start, .kick = kick, .stop = stop, .reset = reset, .destroy = destroy, .translate = translate,            \
     .map_page = map_page, .time_ns = time_ns, .vcpu_initialise = vcpu_initialise, .vcpu_up = vcpu_up,                  \
     .vcpu_down = vcpu_down, .vcpu_is_up = vcpu_is_up, .upcall = upcall, .set_vector = set_vector, .placed = placed,    \
-    .latched = latched, .events = events, .uart = uart, .uarts = "type 16550, at most 4,", .irq_line = irq_line,       \
-    .zone = zone, .recorded = recorded, .quiet = quiet, .pause = kick, .save = kvm_save, .restore = kvm_restore
+    .latched = latched, .events = events, .uart = uart, .uarts = "type 16550, at most 4,", .virtio = virtio,           \
+    .irq_line = irq_line, .doorbell = doorbell, .zone = zone, .recorded = recorded, .quiet = quiet, .pause = kick,     \
+    .save = kvm_save, .restore = kvm_restore
 
 static int check_kvm(const struct domain_config *config, struct problem *problem)
 {

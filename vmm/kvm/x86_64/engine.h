@@ -5,6 +5,7 @@
 #include "../../config.h"
 #include "../../engine.h"
 #include "../coalesced.h"
+#include "../doorbells.h"
 #include "../machine.h"
 #include "../threads.h"
 #include "kernel.h"
@@ -55,6 +56,7 @@ struct kvm_engine {
     struct kvm_machine machine;
     struct kvm_lines lines; /* of devices' interrupts */
     struct kvm_coalesced coalesced;
+    struct kvm_doorbells doorbells;
     struct quiet quiet; /* sends that come to nobody for now */
     bool lapic;         /* in KVM, each vCPU's */
     bool stable_tsc;    /* of the host */

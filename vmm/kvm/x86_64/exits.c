@@ -126,6 +126,21 @@ static enum exit_next serve_port(struct kvm_vcpu *v)
     return EXIT_RUN;
 }
 
+/* Memory that is none: a device's registers, or nothing, which reads all ones. */
+static void serve_memory(struct kvm_vcpu *v)
+{
+    struct kvm_run *run = v->cpu.run;
+    uint32_t width = run->mmio.len <= sizeof run->mmio.data ? run->mmio.len : sizeof run->mmio.data;
+    bool write = run->mmio.is_write;
+    uint64_t value = write ? 0 : UINT64_MAX;
+
+    if (write)
+        memcpy(&value, run->mmio.data, width);
+    domain_access(v->engine->domain, ENGINE_MEMORY, run->mmio.phys_addr, width, &value, write);
+    if (!write)
+        memcpy(run->mmio.data, &value, width);
+}
+
 /* cpuid.h: the value is the page's address; its low 12 bits are the number of the page, of which there is one. */
 static bool set_hypercall_page(struct kvm_vcpu *v, uint64_t value)
 {
@@ -161,10 +176,7 @@ enum exit_next exit_serve(struct kvm_vcpu *v)
     switch (run->exit_reason) {
     case KVM_EXIT_IO: return serve_port(v);
     case KVM_EXIT_XEN: return serve_call_by_kvm(v);
-    case KVM_EXIT_MMIO:
-        if (!run->mmio.is_write)
-            memset(run->mmio.data, 0xff, sizeof run->mmio.data);
-        return EXIT_RUN;
+    case KVM_EXIT_MMIO: serve_memory(v); return EXIT_RUN;
     case KVM_EXIT_X86_RDMSR: run->msr.error = 1; return EXIT_RUN; /* the guest gets #GP */
     case KVM_EXIT_X86_WRMSR:
         run->msr.error = run->msr.index != CPU_HYPERCALL_MSR || !set_hypercall_page(v, run->msr.data);
