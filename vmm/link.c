@@ -84,7 +84,12 @@ void link_down(struct link *l, uint64_t wait_ms)
     for (uint32_t i = 0; i < l->n_consoles; i++) {
         bool had = l->consoles[i].phase == LINK_TAKEN;
 
-        if (l->consoles[i].phase != LINK_AWAY)
+        l->consoles[i].add_serial = l->consoles[i].remove_serial = 0; /* who asked hears of it by the end of the link */
+        if (l->consoles[i].ended) {
+            link_console_over(l, i);
+            continue;
+        }
+        if (l->consoles[i].phase != LINK_AWAY && l->consoles[i].phase != LINK_FREE)
             l->consoles[i].phase = LINK_NEW;
         if (had)
             link_taken(l, i, false);
@@ -214,7 +219,7 @@ static int make_consoles(struct link *l)
         return -1;
     l->n_consoles = 1;
     for (size_t i = 0; i < l->vmm->n_domains; i++)
-        for (uint32_t j = 0; j < domain_n_consoles(l->vmm->domains[i]); j++)
+        for (uint32_t j = 0; j < domain_n_consoles(l->vmm->domains[i]); j++) /* all are there still */
             l->consoles[l->n_consoles++] = (struct link_console){.domain = l->vmm->domains[i], .number = j};
     return 0;
 }
@@ -240,7 +245,8 @@ int link_init(struct link *l, struct vmm *vmm, const char *path, struct problem 
 static bool all_answered(const struct link *l)
 {
     for (uint32_t i = 0; i < l->n_consoles; i++)
-        if (l->consoles[i].phase != LINK_TAKEN && l->consoles[i].phase != LINK_REFUSED)
+        if (link_is_console(&l->consoles[i]) && l->consoles[i].phase != LINK_TAKEN &&
+            l->consoles[i].phase != LINK_REFUSED)
             return false;
     return true;
 }
@@ -277,12 +283,21 @@ void link_finish(struct link *l)
 
 /* ---- What the rest of the VMM says. ---- */
 
+bool link_is_console(const struct link_console *c) { return c->phase != LINK_FREE && !c->ended; }
+
+static bool is_of(const struct link_console *c, const struct domain *d) { return link_is_console(c) && c->domain == d; }
+
+static bool is_first_of(const struct link_console *c, uint32_t domid)
+{
+    return link_is_console(c) && c->number == 0 && domain_id(c->domain) == domid;
+}
+
 void link_domain_state(struct link *l, struct domain *d)
 {
     if (l->consoles == NULL)
         return;
     for (uint32_t i = 1; i < l->n_consoles; i++)
-        l->consoles[i].owe_state |= l->consoles[i].domain == d;
+        l->consoles[i].owe_state |= is_of(&l->consoles[i], d);
     if (l->fd >= 0)
         link_send_owed(l);
 }
@@ -291,7 +306,7 @@ void link_domain_state(struct link *l, struct domain *d)
 void link_domain_gone(struct link *l, struct domain *d)
 {
     for (uint32_t i = 1; i < l->n_consoles; i++)
-        if (l->consoles[i].domain == d) {
+        if (is_of(&l->consoles[i], d)) {
             if (l->consoles[i].phase == LINK_TAKEN)
                 l->consoles[i].owe_gone = true;
             else
@@ -304,7 +319,7 @@ void link_domain_gone(struct link *l, struct domain *d)
 void link_domain_back(struct link *l, struct domain *d)
 {
     for (uint32_t i = 1; i < l->n_consoles; i++)
-        if (l->consoles[i].domain == d && l->consoles[i].phase == LINK_AWAY)
+        if (is_of(&l->consoles[i], d) && l->consoles[i].phase == LINK_AWAY)
             l->consoles[i].phase = LINK_NEW;
     if (l->fd >= 0)
         link_send_owed(l);
@@ -314,7 +329,7 @@ void link_focus(struct link *l, uint32_t domid)
 {
     for (uint32_t i = 1; i < l->n_consoles; i++) {
         struct link_console *c = &l->consoles[i];
-        bool claims = domain_id(c->domain) == domid && c->number == 0;
+        bool claims = is_first_of(c, domid);
 
         c->owe_claim |= c->claims != claims;
         c->claims = claims;
@@ -326,7 +341,7 @@ void link_focus(struct link *l, uint32_t domid)
 const char *link_holder(const struct link *l, uint32_t domid)
 {
     for (uint32_t i = 1; i < l->n_consoles; i++)
-        if (domain_id(l->consoles[i].domain) == domid && l->consoles[i].number == 0)
+        if (is_first_of(&l->consoles[i], domid))
             return l->consoles[i].holder;
     return "";
 }

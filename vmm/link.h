@@ -2,7 +2,8 @@
 /*
  * link.h: the VMM's end of the link to the console service: it dials, offers every line, and dials again.
  *
- * Spec:  wire/link.h; decisions "Line, link". Cookie 0 is the hypervisor's console; the domains' follow, each's in order.
+ * Spec:  wire/link.h; decisions "Line, link". Cookie 0 is the hypervisor's console; the domains' follow, each's in order; of
+ *        those that come later each has the lowest that is free.
  * Owner: struct link is part of struct vmm.
  * Lock:  loop thread only.
  * Trust: the service is another program. Each packet is copied, and its type, size and texts are checked; what breaks the
@@ -26,10 +27,13 @@ struct vmm;
 struct link_console {      /* what the service was told of one cookie, and what it is owed */
     struct domain *domain; /* NULL: the hypervisor's */
     uint32_t number;       /* among its consoles */
-    enum { LINK_NEW, LINK_OFFERED, LINK_TAKEN, LINK_REFUSED, LINK_AWAY } phase; /* AWAY: link_domain_gone */
+    enum { LINK_NEW, LINK_OFFERED, LINK_TAKEN, LINK_REFUSED, LINK_AWAY, LINK_FREE } phase; /* AWAY: link_domain_gone */
     bool owe_state, owe_claim, owe_gone;
-    bool claims;     /* the terminal wants the write token */
-    char holder[64]; /* who else has it, printable */
+    bool
+        ended; /* the console is no more: GONE alone is still to be said, for which the service may have to take it first */
+    bool claims;                        /* the terminal wants the write token */
+    char holder[64];                    /* who else has it, printable */
+    uint32_t add_serial, remove_serial; /* of requests that are answered once this one is offered, or gone; 0: none */
 };
 
 struct link {
@@ -74,6 +78,9 @@ void link_answer(struct link *l, uint32_t epoch, uint32_t serial, const char *wh
 /* A domain is off, and goes on elsewhere: the service lets go of its consoles, until it starts here again. */
 void link_domain_gone(struct link *l, struct domain *d);
 void link_domain_back(struct link *l, struct domain *d);
+/* A console of the domain came, or went: then nothing more is asked of it. */
+void link_console_added(struct link *l, struct domain *d, uint32_t number);
+void link_console_removed(struct link *l, struct domain *d, uint32_t number);
 /* The service broke the protocol, of the link or of a line. */
 void link_violated(struct link *l, const char *what);
 /* These consoles end for good; sent if it can be sent. Then close. */

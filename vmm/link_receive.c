@@ -9,16 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A text of a packet: NUL-terminated within its field, and made printable. */
-static bool text_ok(const char *field, size_t size, char *to, size_t to_size)
-{
-    if (memchr(field, '\0', size) == NULL)
-        return false;
-    snprintf(to, to_size, "%s", field);
-    message_clean(to, strlen(to));
-    return true;
-}
-
 static bool on_hello(struct link *l, const struct vc_link_hello *hello)
 {
     if (l->phase != LINK_GREETED || hello->version != VC_LINK_VERSION)
@@ -47,7 +37,7 @@ static bool on_refused(struct link *l, const struct vc_link_answer *answer)
     char text[VC_LINK_TEXT_BYTES], what[2 * VC_LINK_NAME_BYTES];
     struct link_console *c;
 
-    if (!text_ok(answer->text, sizeof answer->text, text, sizeof text))
+    if (!link_text(answer->text, sizeof answer->text, text, sizeof text))
         return false;
     if (l->phase == LINK_GREETED) {
         note_refusal(l, "this hypervisor", text);
@@ -58,6 +48,10 @@ static bool on_refused(struct link *l, const struct vc_link_answer *answer)
         return false;
     c = &l->consoles[answer->cookie];
     c->phase = LINK_REFUSED;
+    if (c->ended || c->add_serial != 0) {
+        link_console_answered(l, answer->cookie, text);
+        return true;
+    }
     snprintf(what, sizeof what, "%s", c->domain == NULL ? l->vmm->config.name : domain_name(c->domain));
     note_refusal(l, what, text);
     return true;
@@ -73,6 +67,10 @@ static bool on_ok(struct link *l, const struct vc_link_answer *answer)
     if (c->phase != LINK_OFFERED)
         return false;
     c->phase = LINK_TAKEN;
+    if (c->add_serial != 0)
+        link_console_answered(l, answer->cookie, NULL);
+    if (c->ended)
+        return true;
     c->owe_state = true;
     c->owe_claim = c->claims;
     link_taken(l, answer->cookie, true);
@@ -84,27 +82,36 @@ static bool on_token(struct link *l, const struct vc_link_claim *token)
     char holder[VC_LINK_TEXT_BYTES];
     struct link_console *c;
 
-    if (token->cookie >= l->n_consoles || !text_ok(token->holder, sizeof token->holder, holder, sizeof holder))
+    if (token->cookie >= l->n_consoles || !link_text(token->holder, sizeof token->holder, holder, sizeof holder))
         return false;
     c = &l->consoles[token->cookie];
+    if (!link_is_console(c))
+        return true; /* it went meanwhile */
     snprintf(c->holder, sizeof c->holder, "%.63s", token->holds ? "" : holder);
     if (c->domain != NULL && c->number == 0)
         vc_focus_refuse(&l->vmm->focus, domain_focus(c->domain), c->holder[0] != '\0');
     return true;
 }
 
-static void queue_answer(struct link *l, uint32_t serial, uint32_t reason, const char *text)
+/* A service that reads has none of so many answers waiting; one that does not will lose its link. */
+void link_push_answer(struct link *l, uint32_t serial, uint32_t reason, const char *text)
 {
+    if (l->fd < 0 || l->n_answers == LINK_ANSWERS)
+        return;
     l->answers[l->n_answers].serial = serial;
     l->answers[l->n_answers].reason = reason;
     snprintf(l->answers[l->n_answers++].text, sizeof l->answers[0].text, "%s", text);
+}
+
+static void queue_answer(struct link *l, uint32_t serial, uint32_t reason, const char *text)
+{
+    link_push_answer(l, serial, reason, text);
     link_send_owed(l);
 }
 
-/* A service that reads has none of so many answers waiting; one that does not will lose its link. */
 void link_answer(struct link *l, uint32_t epoch, uint32_t serial, const char *why)
 {
-    if (l->fd >= 0 && epoch == l->epoch && l->n_answers < LINK_ANSWERS)
+    if (l->fd >= 0 && epoch == l->epoch)
         queue_answer(l, serial, why == NULL ? 0 : VC_LINK_E_FAILED, why == NULL ? "" : why);
 }
 
@@ -126,7 +133,7 @@ static bool on_request(struct link *l, const struct vc_link_ask *ask, int *file)
     char name[VC_LINK_NAME_BYTES];
     bool all = ask->request == VC_LINK_STOP_ALL;
 
-    if (l->n_answers == LINK_ANSWERS || !text_ok(ask->domain, sizeof ask->domain, name, sizeof name))
+    if (l->n_answers == LINK_ANSWERS || !link_text(ask->domain, sizeof ask->domain, name, sizeof name))
         return false;
     if (ask->request < VC_LINK_STOP || ask->request > VC_LINK_SAVE || (ask->request == VC_LINK_SAVE) != (*file >= 0))
         return false;
@@ -161,6 +168,8 @@ static bool dispatch(struct link *l, const void *packet, size_t n, int *file)
     case VC_LINK_REFUSED: return n == sizeof(struct vc_link_answer) && on_refused(l, packet);
     case VC_LINK_TOKEN: return n == sizeof(struct vc_link_claim) && on_token(l, packet);
     case VC_LINK_REQUEST: return n == sizeof(struct vc_link_ask) && l->phase == LINK_UP && on_request(l, packet, file);
+    case VC_LINK_CONSOLE:
+        return n == sizeof(struct vc_link_console) && l->phase == LINK_UP && link_on_console(l, packet);
     default: return false;
     }
 }

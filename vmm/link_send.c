@@ -34,7 +34,7 @@ static uint32_t kind_of(const struct config_console *console)
     static const uint32_t kinds[] = {[DOOR_XEN] = VC_LINK_XEN,         [DOOR_CONSOLE_IO] = VC_LINK_CONSOLE_IO,
                                      [DOOR_COMMAND] = VC_LINK_COMMAND, [DOOR_PL011] = VC_LINK_PL011,
                                      [DOOR_SBSA] = VC_LINK_SBSA,       [DOOR_16550] = VC_LINK_16550,
-                                     [DOOR_VIRTIO] = VC_LINK_VIRTIO,   [DOOR_VIRTIO_PORT] = VC_LINK_VIRTIO};
+                                     [DOOR_VIRTIO] = VC_LINK_VIRTIO,   [DOOR_VIRTIO_PORT] = VC_LINK_VIRTIO_PORT};
 
     return kinds[console->door];
 }
@@ -137,6 +137,15 @@ static int send_answer(struct link *l, enum vc_link_type type, uint32_t number, 
     return send_packet(l, &answer, sizeof answer, NULL, 0);
 }
 
+/* A console of a domain that goes may have the name of one that comes: first the one, then the other. */
+static bool waits(const struct link *l, const struct link_console *c)
+{
+    for (uint32_t i = 1; i < l->n_consoles; i++)
+        if (l->consoles[i].ended && l->consoles[i].domain == c->domain)
+            return true;
+    return false;
+}
+
 /* One packet that this console owes; *sent: there was one. */
 static int send_for_console(struct link *l, uint32_t cookie, bool *sent)
 {
@@ -145,7 +154,7 @@ static int send_for_console(struct link *l, uint32_t cookie, bool *sent)
     int error;
 
     *sent = false;
-    if (c->phase == LINK_NEW) {
+    if (c->phase == LINK_NEW && !waits(l, c)) {
         error = send_add(l, cookie);
         if (error == 0)
             c->phase = LINK_OFFERED;
@@ -159,7 +168,9 @@ static int send_for_console(struct link *l, uint32_t cookie, bool *sent)
                                     : send_answer(l, VC_LINK_GONE, cookie, 0, "");
     if (error == 0)
         *owed = false;
-    if (error == 0 && owed == &c->owe_gone) {
+    if (error == 0 && owed == &c->owe_gone && c->ended) {
+        link_console_over(l, cookie);
+    } else if (error == 0 && owed == &c->owe_gone) {
         c->phase = LINK_AWAY;
         link_taken(l, cookie, false);
     }
@@ -182,18 +193,29 @@ static int send_answers(struct link *l)
     return 0;
 }
 
+static int send_for_consoles(struct link *l, bool ended)
+{
+    int error = 0;
+
+    for (uint32_t i = 0; error == 0 && i < l->n_consoles; i++) {
+        bool sent = l->consoles[i].ended == ended;
+
+        while (error == 0 && sent)
+            error = send_for_console(l, i, &sent);
+    }
+    return error;
+}
+
 void link_send_owed(struct link *l)
 {
-    bool sent;
-    int error = 0;
+    int error;
 
     if (l->phase != LINK_UP)
         return;
+    error = send_for_consoles(l, true);
+    if (error == 0)
+        error = send_for_consoles(l, false);
     /* Answers last: who hears that a domain is saved finds its name free. */
-    for (uint32_t i = 0; error == 0 && i < l->n_consoles; i++)
-        do
-            error = send_for_console(l, i, &sent);
-        while (error == 0 && sent);
     if (error == 0)
         error = send_answers(l);
     if (error != 0 && error != -EAGAIN && error != -EWOULDBLOCK)

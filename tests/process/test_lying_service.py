@@ -12,7 +12,7 @@ import struct
 from hypervisor import Hypervisor, domain, log_of
 from vcons import Place, wait_for
 
-HELLO, ADD, GONE, OK, REFUSED, CLAIM, TOKEN, STATE, REQUEST = range(1, 10)
+HELLO, ADD, GONE, OK, REFUSED, CLAIM, TOKEN, STATE, REQUEST, CONSOLE = range(1, 11)
 OUT_CONS, OUT_BYTES_WAIT, IN_PROD, OUT_EVENT_CONS, IN_EVENT_PROD = 128, 192, 320, 640, 704  # wire/line.h
 
 
@@ -30,6 +30,10 @@ def token(cookie, holds, holder=b""):
 
 def request(serial, what, name):
     return struct.pack("<IIII36s", REQUEST, 52, serial, what, name)
+
+
+def console(serial, what, kind, name, domain=b"web", device=0):
+    return struct.pack("<IIIIII36s36s", CONSOLE, 96, serial, what, kind, device, domain, name)
 
 
 class Service:
@@ -109,7 +113,21 @@ LINK_LIES = {
     "a holder without an end": token(1, 0, b"x" * 128),
     "a request that is none": request(1, 9, b"web"),
     "a domain's name without an end": request(1, 1, b"x" * 36),
+    "a console request that is none": console(1, 3, 8, b"v0"),
+    "a console of a kind that does not come": console(1, 1, 1, b"v0"),
+    "a console of no kind": console(1, 1, 0xffffffff, b"v0"),
+    "a console's name without an end": console(1, 1, 8, b"x" * 36),
+    "a console's domain without an end": console(1, 2, 0, b"v0", b"x" * 36),
+    "a console request cut short": console(1, 2, 0, b"v0")[:4] + struct.pack("<I", 95) + console(1, 2, 0, b"v0")[8:95],
 }
+
+
+def answered(service, kind, serial):
+    while True:
+        packet = service.link.recv(512)
+        if struct.unpack_from("<I", packet)[0] in (OK, REFUSED):
+            assert struct.unpack_from("<III", packet)[::2] == (kind, serial), (kind, serial, packet)
+            return
 
 
 def lies_on_the_link(place, service, h):
@@ -122,12 +140,11 @@ def lies_on_the_link(place, service, h):
         print("ok link:", what, flush=True)
     service.accept()
     service.take(3)
-    service.link.send(request(7, 1, b"nobody"))  # well formed, and refused
-    while True:
-        packet = service.link.recv(512)
-        if struct.unpack_from("<I", packet)[0] == REFUSED:
-            assert struct.unpack_from("<I", packet, 8)[0] == 7
-            break
+    for packet in (request(7, 1, b"nobody"), console(8, 1, 8, b"v0", b"nobody"), console(9, 1, 8, b"v0", device=0xffffffff),
+                   console(10, 1, 10, b"../v0"), console(11, 2, 0, b"v0"), console(12, 2, 0, b"hvc0"), console(13, 2, 0, b"")):
+        service.link.send(packet)  # well formed, and refused
+    for serial in range(7, 14):
+        answered(service, REFUSED, serial)
     service.link.send(token(1, 0, b"eve\x1b[2J"))  # who holds it may be anything
     h.type("x")
     h.expect("eve?[2J types to web now")
