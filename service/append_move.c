@@ -49,6 +49,14 @@ static void move_bytes(struct append *a, struct console *c, struct vc_span spans
     note_output(a, c, n <= COPIED_BYTES ? &stored[0] : NULL, done, n);
 }
 
+static void note_guest(struct console *c, uint16_t kind)
+{
+    if (kind == VC_INDEX_OPEN)
+        __atomic_store_n(&c->append.guest, APPEND_GUEST_OPEN, __ATOMIC_RELAXED);
+    else if (kind == VC_INDEX_CLOSE || kind == VC_INDEX_BOOT || kind == VC_INDEX_RESET)
+        __atomic_store_n(&c->append.guest, APPEND_GUEST_CLOSED, __ATOMIC_RELAXED);
+}
+
 /* The event that is due, into the index; then, and only then, it is done. */
 static int move_event(struct append *a, struct console *c, bool *due)
 {
@@ -62,6 +70,7 @@ static int move_event(struct append *a, struct console *c, bool *due)
     if (error || !*due)
         return error;
     log_mark(&c->log, event.kind, event.value, event.event, &a->now);
+    note_guest(c, event.kind);
     c->source->ops->event_done(c->source);
     if (viewers_flow(c, APPENDED_MARK, NULL, 0, 0))
         append_tell(a, c, APPEND_OUTPUT);

@@ -166,6 +166,31 @@ static void belong(struct console *c, const struct origin *origin)
     c->state = VC_DOMAIN_RUNNING;
 }
 
+static int post_size(struct console *c)
+{
+    return c->source->ops->post != NULL ? c->source->ops->post(c->source, VC_INDEX_RESIZE, c->size) : VC_OK;
+}
+
+/* A source without room says when it has some. */
+static void tell_size(struct console *c)
+{
+    int error;
+
+    if (c->size == 0 || c->source == NULL || c->removing)
+        return;
+    error = post_size(c);
+    if (error == VC_ENOSPC && !console_wait_room(c))
+        error = post_size(c); /* there was room before it could say so; not for ever: it may be a liar */
+    if (error != VC_ENOSPC)
+        c->size = 0;
+}
+
+void console_resize(struct console *c, uint32_t size)
+{
+    c->size = size;
+    tell_size(c);
+}
+
 /* Its log is open, and it belongs to whoever brought the source. */
 static void attach_now(struct console *c, struct source *source)
 {
@@ -181,6 +206,7 @@ static void attach_now(struct console *c, struct source *source)
     append_add(&c->service->append, c);
     if (viewers_flow(c, APPENDED_MARK, NULL, 0, 0))
         viewers_pump(c);
+    tell_size(c);   /* first, as it was before what is typed now */
     viewer_room(c); /* somebody may have been typing into the void */
 }
 
@@ -267,6 +293,7 @@ static void room_ready(struct watch *w, uint32_t events)
     struct console *c = (struct console *)((char *)w - offsetof(struct console, room));
 
     (void)events;
+    tell_size(c);
     viewer_room(c);
 }
 

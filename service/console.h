@@ -51,6 +51,7 @@ struct console {
     uint32_t state;   /* enum vc_domain_state, as the hypervisor says */
     uint64_t dropped; /* as it says too */
     uint64_t refused; /* bytes typed by those without the token */
+    uint32_t size;    /* of its writer's terminal, rows << 16 | columns, that its source has not been told; 0: none */
     struct token token;
     struct watch room;        /* source->room_fd, while the writer waits for room */
     struct watch raw, raw_ro; /* listening sockets */
@@ -92,6 +93,8 @@ int console_attach(struct console *c, struct source *source, const struct origin
 void console_detach(struct console *c, bool for_good);
 /* What the append thread had to tell. */
 void console_news(struct service *s);
+/* Its size is that, rows << 16 | columns, from now on: told as soon as there is a source with room for it. */
+void console_resize(struct console *c, uint32_t size);
 /* The writer waits: call viewer_room once the source has room. False: it has some now. */
 bool console_wait_room(struct console *c);
 

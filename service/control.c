@@ -198,22 +198,36 @@ static void ready(struct watch *w, uint32_t events)
 
 /* Answers of hypervisors. */
 
+static void asked_failed(struct control *k, const char *code, const char *text)
+{
+    k->asked_failed = true;
+    k->asked_code = code;
+    snprintf(k->asked_text, sizeof k->asked_text, "%s", text);
+}
+
 static void asked_done(struct control *k)
 {
-    json_t *id = k->asked_id;
+    json_t *id = k->asked_id, *value = NULL;
+    struct console *c;
 
     k->asked_id = NULL;
-    answer(k, k->asked_failed ? control_error(id, VC_CONTROL_E_FAILED, "%s", k->asked_text) : control_ok(id, NULL));
+    if (!k->asked_failed && k->asked_console.domain[0] != '\0') {
+        c = console_find(k->service, k->asked_console.domain, k->asked_console.console);
+        if (c != NULL)
+            value = json_pack("{s:o}", "console", control_describe(c));
+        else
+            asked_failed(k, VC_CONTROL_E_FAILED, "its hypervisor says that it is there, and has not brought it");
+    }
+    answer(k, k->asked_failed ? control_error(id, k->asked_code, "%s", k->asked_text) : control_ok(id, value));
     json_decref(id);
 }
 
-static void asked_one(struct control *k, uint32_t i, bool failed, const char *text)
+/* code NULL: it was done. */
+static void asked_one(struct control *k, uint32_t i, const char *code, const char *text)
 {
     k->asked[i] = k->asked[--k->n_asked];
-    if (failed) {
-        k->asked_failed = true;
-        snprintf(k->asked_text, sizeof k->asked_text, "%s", text);
-    }
+    if (code != NULL)
+        asked_failed(k, code, text);
     if (k->n_asked == 0)
         asked_done(k);
 }
@@ -223,7 +237,7 @@ void control_answered(struct service *s, const struct link *l, const struct vc_l
     for (struct control *k = s->controls; k != NULL; k = k->next)
         for (uint32_t i = 0; i < k->n_asked; i++)
             if (k->asked[i].link == l && k->asked[i].serial == a->cookie) {
-                asked_one(k, i, a->head.type == VC_LINK_REFUSED, a->text);
+                asked_one(k, i, a->head.type == VC_LINK_REFUSED ? VC_CONTROL_E_FAILED : NULL, a->text);
                 return;
             }
 }
@@ -236,8 +250,8 @@ void control_link_ended(struct service *s, const struct link *l)
         next = k->next;
         for (uint32_t i = 0; i < k->n_asked; i++)
             if (k->asked[i].link == l) {
-                /* A hypervisor told to stop everything may well leave before it answers; what was saved is known to be. */
-                asked_one(k, i, k->asked_save, "its hypervisor went away before it was saved");
+                /* A hypervisor told to stop everything may well leave before it answers. */
+                asked_one(k, i, k->asked_lost != NULL ? VC_CONTROL_E_FAILED : NULL, k->asked_lost);
                 break;
             }
     }

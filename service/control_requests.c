@@ -45,12 +45,12 @@ json_t *control_error(const json_t *id, const char *code, const char *format, ..
     return json_pack("{s:O?, s:s, s:s}", "id", (json_t *)(uintptr_t)id, "error", code, "message", text);
 }
 
-static json_t *bad(const json_t *request, const char *what)
+json_t *control_bad(const json_t *request, const char *what)
 {
     return control_error(json_object_get(request, "id"), VC_CONTROL_E_BAD, "%s", what);
 }
 
-static const char *text_of(const json_t *request, const char *key)
+const char *control_text(const json_t *request, const char *key)
 {
     return json_string_value(json_object_get(request, key));
 }
@@ -68,16 +68,29 @@ static json_t *hello(struct control *k, const json_t *request)
         id, json_pack("{s:i, s:i, s:s}", "version", VC_CONTROL_VERSION, "pid", (int)getpid(), "program", PROGRAM));
 }
 
-static const char *door_of(const struct console *c)
+const char *control_door(const struct console *c)
 {
     static const char *const names[] = {
-        [VC_LINK_XEN] = "xen",           [VC_LINK_CONSOLE_IO] = "console_io", [VC_LINK_COMMAND] = "command",
-        [VC_LINK_TERMINAL] = "terminal", [VC_LINK_PL011] = "pl011",           [VC_LINK_SBSA] = "sbsa",
-        [VC_LINK_16550] = "16550",       [VC_LINK_VIRTIO] = "virtio",         [VC_LINK_FEEDER] = "feeder",
+        [VC_LINK_XEN] = "xen",         [VC_LINK_CONSOLE_IO] = "console_io",
+        [VC_LINK_COMMAND] = "command", [VC_LINK_TERMINAL] = "terminal",
+        [VC_LINK_PL011] = "pl011",     [VC_LINK_SBSA] = "sbsa",
+        [VC_LINK_16550] = "16550",     [VC_LINK_VIRTIO] = "virtio",
+        [VC_LINK_FEEDER] = "feeder",   [VC_LINK_VIRTIO_PORT] = "virtio-port",
     };
     uint32_t kind = c->origin.kind;
 
     return kind < sizeof names / sizeof names[0] && names[kind] != NULL ? names[kind] : "none";
+}
+
+/* Of virtio ports alone the guest's end is told: other doors have none that it would open. */
+static json_t *guest_of(const struct console *c)
+{
+    bool virtio = c->origin.kind == VC_LINK_VIRTIO || c->origin.kind == VC_LINK_VIRTIO_PORT;
+    uint32_t guest = virtio ? __atomic_load_n(&c->append.guest, __ATOMIC_RELAXED) : APPEND_GUEST_UNKNOWN;
+
+    return guest == APPEND_GUEST_OPEN     ? json_string("open")
+           : guest == APPEND_GUEST_CLOSED ? json_string("closed")
+                                          : json_null();
 }
 
 /* Bytes, boots and the newest output: of an open log, or of one that is only glanced at. */
@@ -94,7 +107,7 @@ static void status_of(struct console *c, struct log_status *status)
     *status = c->glance.status;
 }
 
-static json_t *describe(struct console *c)
+json_t *control_describe(struct console *c)
 {
     struct service *s = c->service;
     uint64_t written = __atomic_load_n(&c->append.written, __ATOMIC_RELAXED);
@@ -111,8 +124,8 @@ static json_t *describe(struct console *c)
     (void)paths_format(socket, "%s/consoles/%s.sock", s->paths.runtime, name);
     o = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:s}", "name", name, "domain", c->log.domain, "console",
                   c->log.console, "domid", (int)c->origin.domid, "hypervisor",
-                  c->link != NULL ? link_name(c->link) : "", "engine", c->origin.engine, "door", door_of(c), "state",
-                  console_state(c));
+                  c->link != NULL ? link_name(c->link) : "", "engine", c->origin.engine, "door", control_door(c),
+                  "state", console_state(c));
     json_object_update_new(o, json_pack("{s:I, s:I, s:i, s:i, s:I, s:b}", "bytes", (json_int_t)status.length, "dropped",
                                         (json_int_t)c->dropped, "boots", (int)status.boot, "viewers", (int)c->n_viewers,
                                         "refused", (json_int_t)c->refused, "broken",
@@ -124,6 +137,7 @@ static json_t *describe(struct console *c)
     json_object_set_new(o, "log", json_string(log));
     json_object_set_new(o, "socket", c->raw.on ? json_string(socket) : json_null());
     json_object_set_new(o, "pty", json_null());
+    json_object_set_new(o, "guest", guest_of(c));
     return o;
 }
 
@@ -133,7 +147,7 @@ static json_t *ls(struct control *k, const json_t *request)
 
     for (struct console *c = k->service->registry.first; c != NULL; c = c->next)
         if (access_of(k->service, &k->peer, c->log.domain, c->log.console).read)
-            json_array_append_new(list, describe(c));
+            json_array_append_new(list, control_describe(c));
     return control_ok(json_object_get(request, "id"), json_pack("{s:o}", "consoles", list));
 }
 
@@ -172,14 +186,34 @@ static json_t *status(struct control *k, const json_t *request)
 
 /* stop, reset, save */
 
+void control_asking(struct control *k, const char *lost)
+{
+    k->n_asked = 0;
+    k->asked_failed = false;
+    k->asked_lost = lost;
+    k->asked_console = (struct name){{0}, {0}};
+}
+
+void control_asked(struct control *k, const json_t *request, const struct link *l, uint32_t serial)
+{
+    const json_t *id = json_object_get(request, "id");
+
+    if (k->n_asked == 0)
+        k->asked_id = id != NULL ? json_deep_copy(id) : json_null();
+    k->asked[k->n_asked].link = l;
+    k->asked[k->n_asked++].serial = serial;
+}
+
 static json_t *ask(struct control *k, const json_t *request, struct link *l, enum vc_link_request what,
                    const char *domain)
 {
+    uint32_t serial;
+
     if (k->n_asked == CONTROL_ASKED ||
-        link_ask(l, what, domain, what == VC_LINK_SAVE ? k->passed_fd : -1, &k->asked[k->n_asked].serial) != 0)
+        link_ask(l, what, domain, what == VC_LINK_SAVE ? k->passed_fd : -1, &serial) != 0)
         return control_error(json_object_get(request, "id"), VC_CONTROL_E_FAILED, "%s does not answer now",
                              link_name(l));
-    k->asked[k->n_asked++].link = l;
+    control_asked(k, request, l, serial);
     return NULL;
 }
 
@@ -190,6 +224,8 @@ static json_t *stop_all(struct control *k, const json_t *request)
     for (struct link *l = k->service->links; l != NULL && failed == NULL; l = link_next(l))
         failed = ask(k, request, l, VC_LINK_STOP_ALL, "");
     if (failed != NULL) {
+        json_decref(k->asked_id);
+        k->asked_id = NULL;
         k->n_asked = 0;
         return failed;
     }
@@ -199,31 +235,24 @@ static json_t *stop_all(struct control *k, const json_t *request)
 static json_t *ask_domain(struct control *k, const json_t *request, enum vc_link_request what)
 {
     const json_t *id = json_object_get(request, "id");
-    const char *domain = text_of(request, "domain");
+    const char *domain = control_text(request, "domain");
     const struct console *c;
-    json_t *answer;
 
     if (k->peer.uid != 0 && k->peer.uid != k->service->own.uid)
         return control_error(id, VC_CONTROL_E_NOT_ALLOWED, "only the service's own user and root stop or save domains");
-    k->asked_failed = false;
-    k->asked_save = what == VC_LINK_SAVE;
-    if (k->asked_save && k->passed_fd < 0)
-        return bad(request, "save comes with the descriptor of a file");
-    if (json_is_true(json_object_get(request, "all")) && what == VC_LINK_STOP) {
-        answer = stop_all(k, request);
-    } else {
-        if (domain == NULL)
-            return bad(request, "which domain? \"domain\" is a name");
-        c = console_resolve(k->service, domain);
-        if (c == NULL)
-            return control_error(id, VC_CONTROL_E_NO_DOMAIN, "no domain %s", domain);
-        if (c->link == NULL)
-            return control_error(id, VC_CONTROL_E_AWAY, "the hypervisor of %s is not connected", c->log.domain);
-        answer = ask(k, request, c->link, what, c->log.domain);
-    }
-    if (answer == NULL)
-        k->asked_id = id != NULL ? json_deep_copy(id) : json_null();
-    return answer;
+    control_asking(k, what == VC_LINK_SAVE ? "its hypervisor went away before it was saved" : NULL);
+    if (what == VC_LINK_SAVE && k->passed_fd < 0)
+        return control_bad(request, "save comes with the descriptor of a file");
+    if (json_is_true(json_object_get(request, "all")) && what == VC_LINK_STOP)
+        return stop_all(k, request);
+    if (domain == NULL)
+        return control_bad(request, "which domain? \"domain\" is a name");
+    c = console_resolve(k->service, domain);
+    if (c == NULL)
+        return control_error(id, VC_CONTROL_E_NO_DOMAIN, "no domain %s", domain);
+    if (c->link == NULL)
+        return control_error(id, VC_CONTROL_E_AWAY, "the hypervisor of %s is not connected", c->log.domain);
+    return ask(k, request, c->link, what, c->log.domain);
 }
 
 /* attach */
@@ -276,7 +305,7 @@ static uint32_t kinds_of(const json_t *marks)
 static json_t *attach_to(struct control *k, const json_t *request, struct console *c, const struct access *may)
 {
     const json_t *id = json_object_get(request, "id");
-    const char *write = text_of(request, "write");
+    const char *write = control_text(request, "write");
     char who[TOKEN_WHO_BYTES], name[NAME_FULL_BYTES];
     struct viewer_wish wish = {.kinds = kinds_of(json_object_get(request, "marks")),
                                .frames = true,
@@ -289,7 +318,7 @@ static json_t *attach_to(struct control *k, const json_t *request, struct consol
     int error;
 
     if (!from_of(json_object_get(request, "from"), &from))
-        return bad(request, "\"from\" is \"start\", \"now\", or one of offset, tail, lines, time_ns, boot");
+        return control_bad(request, "\"from\" is \"start\", \"now\", or one of offset, tail, lines, time_ns, boot");
     error = console_open(c);
     if (error == 0)
         error = log_locate(&c->log, &from, &wish.offset);
@@ -312,7 +341,7 @@ static json_t *attach_to(struct control *k, const json_t *request, struct consol
 json_t *control_attach(struct control *k)
 {
     const json_t *request = k->attaching;
-    struct console *c = console_resolve(k->service, text_of(request, "console"));
+    struct console *c = console_resolve(k->service, control_text(request, "console"));
     struct access may;
 
     if (c == NULL)
@@ -325,12 +354,12 @@ json_t *control_attach(struct control *k)
 static json_t *attach(struct control *k, const json_t *request)
 {
     const json_t *id = json_object_get(request, "id");
-    const char *name = text_of(request, "console"), *write = text_of(request, "write");
+    const char *name = control_text(request, "console"), *write = control_text(request, "write");
     struct console *c;
     struct access may;
 
     if (name == NULL)
-        return bad(request, "which console? \"console\" is DOMAIN/CONSOLE or DOMAIN");
+        return control_bad(request, "which console? \"console\" is DOMAIN/CONSOLE or DOMAIN");
     c = console_resolve(k->service, name);
     if (c != NULL)
         may = access_of(k->service, &k->peer, c->log.domain, c->log.console);
@@ -338,24 +367,25 @@ static json_t *attach(struct control *k, const json_t *request)
         return control_error(id, VC_CONTROL_E_NO_CONSOLE, "no console %s", name);
     if (write != NULL && strcmp(write, "no") != 0 && !may.write)
         return control_error(id, VC_CONTROL_E_NOT_ALLOWED, "you may read %s, not write it", name);
-    if (c->source == NULL || c->removing)
+    if (c->source == NULL)
         return attach_to(k, request, c, &may);
     k->attaching = json_incref((json_t *)(uintptr_t)request);
     k->syncing = c;
-    append_sync(&k->service->append, c);
+    if (!c->removing) /* else its end is near, which will tell as well */
+        append_sync(&k->service->append, c);
     return NULL;
 }
 
 json_t *control_request(struct control *k, const json_t *request)
 {
-    const char *op = text_of(request, "op");
+    const char *op = control_text(request, "op");
 
     if (!json_is_object(request) || op == NULL)
-        return bad(request, "a request is a JSON object with \"op\"");
+        return control_bad(request, "a request is a JSON object with \"op\"");
     if (strcmp(op, "hello") == 0)
         return hello(k, request);
     if (!k->greeted)
-        return bad(request, "the first request is hello");
+        return control_bad(request, "the first request is hello");
     if (strcmp(op, "ls") == 0)
         return ls(k, request);
     if (strcmp(op, "status") == 0)
@@ -366,7 +396,14 @@ json_t *control_request(struct control *k, const json_t *request)
         return ask_domain(k, request, VC_LINK_RESET);
     if (strcmp(op, "save") == 0)
         return ask_domain(k, request, VC_LINK_SAVE);
+    if (strcmp(op, "console_add") == 0)
+        return control_console(k, request, VC_LINK_CONSOLE_ADD);
+    if (strcmp(op, "console_remove") == 0)
+        return control_console(k, request, VC_LINK_CONSOLE_REMOVE);
+    if (strcmp(op, "resize") == 0)
+        return control_resize(k, request);
     if (strcmp(op, "attach") == 0)
         return attach(k, request);
-    return bad(request, "\"op\" is one of hello, ls, status, stop, reset, save, attach");
+    return control_bad(
+        request, "\"op\" is one of hello, ls, status, stop, reset, save, console_add, console_remove, resize, attach");
 }

@@ -11,8 +11,10 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <vcons/wire/link.h>
 
 #include "access.h"
+#include "host/name.h"
 #include "watch.h"
 
 struct console;
@@ -34,7 +36,7 @@ struct control {
     char *answer; /* what the socket has not taken */
     size_t answer_n, answer_done;
     struct viewer *viewer; /* attached: once the answer is out */
-    struct {               /* stop, reset and save wait for their hypervisors */
+    struct {               /* requests to hypervisors that wait for their answers */
         const struct link *link;
         uint32_t serial;
     } asked[CONTROL_ASKED];
@@ -42,7 +44,10 @@ struct control {
     json_t *asked_id;
     json_t *attaching;             /* an attach whose console is being brought up to date ... */
     const struct console *syncing; /* ... this one */
-    bool asked_failed, asked_save;
+    bool asked_failed;
+    const char *asked_lost;    /* what went wrong if a hypervisor goes before it answered; NULL: nothing did */
+    struct name asked_console; /* that comes or goes: it is told of in the answer; empty: none */
+    const char *asked_code;    /* of the error, if asked_failed */
     char asked_text[VC_LINK_TEXT_BYTES];
 };
 
@@ -50,6 +55,18 @@ struct control {
 json_t *control_request(struct control *k, const json_t *request);
 /* The rest of an attach, k->attaching, once its console is up to date. */
 json_t *control_attach(struct control *k);
+/* control_consoles.c: a console more or less; the size of one. */
+json_t *control_console(struct control *k, const json_t *request, enum vc_link_console_request what);
+json_t *control_resize(struct control *k, const json_t *request);
+/* The object CONSOLE of wire/control.h. */
+json_t *control_describe(struct console *c);
+const char *control_door(const struct console *c);
+const char *control_text(const json_t *request, const char *key); /* NULL: it has none of that name, or no text */
+/* A request that goes on to a hypervisor begins: nothing is asked yet. */
+void control_asking(struct control *k, const char *lost);
+/* It was asked: the answer comes later, with the request's id. */
+void control_asked(struct control *k, const json_t *request, const struct link *l, uint32_t serial);
+json_t *control_bad(const json_t *request, const char *what);
 json_t *control_ok(const json_t *id, json_t *value); /* takes value */
 json_t *control_error(const json_t *id, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

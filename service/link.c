@@ -107,6 +107,13 @@ int link_ask(struct link *l, enum vc_link_request request, const char *domain, i
     return 0;
 }
 
+int link_ask_console(struct link *l, struct vc_link_console *ask)
+{
+    ask->head = (struct vc_link_head){VC_LINK_CONSOLE, sizeof *ask};
+    ask->serial = ++l->service->next_serial;
+    return send_packet(l, ask, sizeof *ask) ? 0 : -EAGAIN;
+}
+
 /* The socket takes packets again: what was not sent goes first. */
 static void send_owed(struct link *l)
 {

@@ -25,6 +25,8 @@ const char *link_name(const struct link *l);
 uint32_t link_pid(const struct link *l);
 struct link *link_next(const struct link *l);
 void link_tell_token(struct console *c); /* its hypervisor, who holds the token now */
+/* Ask for a console more or less; the same way. ask: but for head and serial. */
+int link_ask_console(struct link *l, struct vc_link_console *ask);
 /* Ask for stop, reset or save, that one with a file; the answer comes to control_answered with this serial. 0, or a negative errno: not asked. */
 int link_ask(struct link *l, enum vc_link_request request, const char *domain, int file, uint32_t *serial);
 

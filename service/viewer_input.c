@@ -139,12 +139,20 @@ static enum input token_frame(struct viewer *v)
     }
 }
 
-static enum input post_frame(struct viewer *v, enum vc_index_kind kind, uint64_t value)
+static enum input break_frame(struct viewer *v)
 {
     struct console *c = v->console;
 
-    if (c->token.holder == v && c->source != NULL && !c->removing && c->source->ops->post != NULL)
-        c->source->ops->post(c->source, kind, value);
+    if (v->may_break && c->token.holder == v && c->source != NULL && !c->removing && c->source->ops->post != NULL)
+        c->source->ops->post(c->source, VC_INDEX_BREAK, 0);
+    return INPUT_MORE;
+}
+
+/* A terminal that does not know its size says 0. */
+static enum input resize_frame(struct viewer *v, uint32_t rows, uint32_t columns)
+{
+    if (v->console->token.holder == v && rows > 0 && columns > 0)
+        console_resize(v->console, rows << 16 | columns);
     return INPUT_MORE;
 }
 
@@ -156,8 +164,8 @@ static enum input act(struct viewer *v)
 
     switch (head_of(v).type) {
     case VC_CONTROL_TOKEN: return token_frame(v);
-    case VC_CONTROL_RESIZE: return post_frame(v, VC_INDEX_RESIZE, rows << 16 | columns);
-    case VC_CONTROL_BREAK: return v->may_break ? post_frame(v, VC_INDEX_BREAK, 0) : INPUT_MORE;
+    case VC_CONTROL_RESIZE: return resize_frame(v, rows, columns);
+    case VC_CONTROL_BREAK: return break_frame(v);
     case VC_CONTROL_SYNC:
         v->sync_n = v->payload_have;
         memcpy(v->sync, v->payload, v->sync_n);

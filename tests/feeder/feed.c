@@ -28,7 +28,8 @@ void feed_open(struct feed *f, uint32_t number, uint32_t width, uint32_t out_siz
     uint8_t id[VC_LINE_ID_BYTES];
     size_t bytes = vc_line_bytes(out_size, in_size);
 
-    *f = (struct feed){.number = number, .width = width, .bytes = bytes};
+    *f = (struct feed){.number = number, .width = width, .bytes = bytes, .runnable = f->runnable, .next = f->next};
+    f->there = true;
     if (bytes == 0 || getrandom(id, sizeof id, 0) != sizeof id)
         errx(2, "a line's sizes are powers of two from %u on", VC_LINE_SIZE_MIN);
     f->fds[VC_LINK_FD_MEMORY] = open_memory(bytes);
@@ -44,6 +45,8 @@ void feed_open(struct feed *f, uint32_t number, uint32_t width, uint32_t out_siz
 
 void feed_close(struct feed *f)
 {
+    f->there = f->served = false;
+    f->position = f->target = 0;
     munmap(f->memory, f->bytes);
     for (int i = 0; i < VC_LINK_FDS; i++)
         close(f->fds[i]);
@@ -138,6 +141,8 @@ static void take_input(struct feed *f)
     if (vc_source_get(&f->source, bytes, n, &got, &kick_room) ||
         vc_source_event(&f->source, &event, &event_taken, &kick_room))
         errx(1, "console %u: the service broke the line's input", f->number);
+    if (event_taken && event.kind == VC_LINE_RESIZE)
+        f->size = (uint32_t)event.value;
     remember(f, bytes, got);
     if (f->echo && got > 0)
         vc_source_put(&f->source, bytes, got, &put, &kick_bytes);
@@ -149,6 +154,8 @@ static void take_input(struct feed *f)
 
 bool feed_run(struct feed *f)
 {
+    if (!f->there)
+        return false;
     take_input(f);
     if (write_piece(f))
         return true;

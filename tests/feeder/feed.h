@@ -27,14 +27,18 @@ struct feed {
     uint32_t number, width;
     uint64_t position, target; /* bytes of the stream written, and to write */
     uint64_t got;              /* bytes of input taken */
+    uint32_t size;             /* as last told, rows << 16 | columns */
     bool echo, served, runnable;
+    bool there; /* false: a spare one, that has no line now */
+    uint32_t kind;
+    char domain[VC_LINK_NAME_BYTES], console[VC_LINK_NAME_BYTES];
     struct feed *next;         /* in the run queue */
     uint8_t input[FEED_INPUT]; /* the newest input, at got % FEED_INPUT */
 };
 
 /* Fresh memory of these sizes, sealed, with its four event descriptors; exits with a message when it cannot. */
 void feed_open(struct feed *f, uint32_t number, uint32_t width, uint32_t out_size, uint32_t in_size);
-void feed_close(struct feed *f);
+void feed_close(struct feed *f); /* it stays in the run queue if it is there; nothing else of it may be used */
 /* Write a bounded piece of the stream and take input. False: nothing more to do until a descriptor says so. */
 bool feed_run(struct feed *f);
 /* Post an event; false: its ring is full. */

@@ -16,18 +16,20 @@
 
 static const char usage[] =
     "feeder --link PATH [-n CONSOLES] [--name HYPERVISOR] [--prefix p] [--lines N] [--width W] [--go]\n"
-    "       [--echo] [--out BYTES] [--in BYTES]\n"
+    "       [--echo] [--out BYTES] [--in BYTES] [--spare CONSOLES]\n"
     "feeder --check LOGDIR [-n CONSOLES] [--prefix p] [--width W] BYTES...\n"
     "\n"
     "Stands for that many guests, domains p0, p1, ... with one console hvc0 each, on the service's real link.\n"
     "Writes N numbered lines on each (0: for ever) once told to go, waits when a line is full, dials again when the\n"
-    "service returns.\n"
+    "service returns. Spare consoles come and go as the service asks for them: the first free number, of device 0.\n"
     "Says: linked | served N | unlinked | refused I REASON TEXT | token I HOLDS WHO | request KIND DOMAIN | finished\n"
+    "      console REQUEST DOMAIN NAME KIND DEVICE\n"
     "Takes: go           write\n"
     "       stop         end each console's current line; sent I BYTES for each, then done\n"
     "       lines I N    N more lines on console I; done (at once)\n"
     "       sent         sent I BYTES for each, then done\n"
     "       input I      got I COUNT HEX (the newest 4 KiB), then done\n"
+    "       size I       size I ROWS COLUMNS, as last told, then done\n"
     "       event I KIND VALUE | state I STATE DROPPED | claim I 0|1 | gone I; each: done\n"
     "       drop         close the link and stay away; dial: come back\n"
     "       quit (or end of file)\n";
@@ -35,7 +37,9 @@ static const char usage[] =
 struct feeder {
     struct feeder_link link;
     struct feed *feeds;
-    uint32_t n, width;
+    uint32_t n, width; /* n: with the spare ones */
+    uint32_t out_size, in_size;
+    bool echo;
     uint64_t target;
     struct feed *first, **last; /* the run queue */
     bool going, stopping, finished;
@@ -91,6 +95,8 @@ static void go(struct feeder *r)
 {
     r->going = true;
     for (uint32_t i = 0; i < r->n; i++) {
+        if (!r->feeds[i].there)
+            continue;
         r->feeds[i].target = r->target;
         enqueue(r, &r->feeds[i]);
     }
@@ -153,6 +159,8 @@ static void command_on(struct feeder *r, const char *word, struct feed *f, uint6
         say_claim(r, f, (uint32_t)a);
     } else if (strcmp(word, "gone") == 0) {
         say_gone(r, f);
+    } else if (strcmp(word, "size") == 0) {
+        printf("size %u %u %u\n", f->number, f->size >> 16, f->size & 0xffff);
     } else {
         errx(2, "no command %s", word);
     }
@@ -177,7 +185,7 @@ static void command(struct feeder *r, const char *line)
         r->link.paused ? link_drop(&r->link) : link_dial(&r->link);
     } else if (strcmp(word, "quit") == 0) {
         exit(0);
-    } else if (words < 2 || i >= r->n) {
+    } else if (words < 2 || i >= r->n || !r->feeds[i].there) {
         errx(2, "which console? %s", line);
     } else if (strcmp(word, "input") == 0) {
         say_input(&r->feeds[i]);
@@ -256,7 +264,33 @@ static void loop(struct feeder *r)
     }
 }
 
-static void open_feeds(struct feeder *r, uint32_t out_size, uint32_t in_size, bool echo)
+static void begin(void *ctx, struct feed *f)
+{
+    struct feeder *r = ctx;
+    uint32_t i = (uint32_t)(f - r->feeds);
+
+    feed_open(f, i, r->width, r->out_size, r->in_size);
+    f->echo = r->echo;
+    f->kind = VC_LINK_FEEDER;
+    snprintf(f->domain, sizeof f->domain, "%s%u", r->link.prefix, i);
+    strcpy(f->console, "hvc0");
+    feed_post(f, VC_LINE_BOOT, 1);
+    watch(r, f->fds[VC_LINK_FD_OUT_ROOM], EPOLLIN | EPOLLET, TAG_FEED + i);
+    watch(r, f->fds[VC_LINK_FD_IN_BYTES], EPOLLIN | EPOLLET, TAG_FEED + i);
+    enqueue(r, f);
+}
+
+static void end(void *ctx, struct feed *f)
+{
+    struct feeder *r = ctx;
+
+    /* The service has the same descriptions: closing ours alone would go on telling of them. */
+    epoll_ctl(r->link.epoll, EPOLL_CTL_DEL, f->fds[VC_LINK_FD_OUT_ROOM], NULL);
+    epoll_ctl(r->link.epoll, EPOLL_CTL_DEL, f->fds[VC_LINK_FD_IN_BYTES], NULL);
+    feed_close(f);
+}
+
+static void open_feeds(struct feeder *r, uint32_t spare)
 {
     struct rlimit limit;
 
@@ -264,19 +298,12 @@ static void open_feeds(struct feeder *r, uint32_t out_size, uint32_t in_size, bo
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
-    r->feeds = calloc(r->n, sizeof *r->feeds);
+    r->feeds = calloc(r->n + spare, sizeof *r->feeds);
     if (r->feeds == NULL)
         err(1, "consoles");
-    for (uint32_t i = 0; i < r->n; i++) {
-        struct feed *f = &r->feeds[i];
-
-        feed_open(f, i, r->width, out_size, in_size);
-        f->echo = echo;
-        feed_post(f, VC_LINE_BOOT, 1);
-        watch(r, f->fds[VC_LINK_FD_OUT_ROOM], EPOLLIN | EPOLLET, TAG_FEED + i);
-        watch(r, f->fds[VC_LINK_FD_IN_BYTES], EPOLLIN | EPOLLET, TAG_FEED + i);
-        enqueue(r, f);
-    }
+    for (uint32_t i = 0; i < r->n; i++)
+        begin(r, &r->feeds[i]);
+    r->n += spare;
 }
 
 static uint64_t number(const char *text, uint64_t min, uint64_t max)
@@ -308,11 +335,16 @@ int main(int argc, char **argv)
     static const struct option options[] = {{"link", 1, NULL, 'l'},  {"name", 1, NULL, 'N'},  {"prefix", 1, NULL, 'p'},
                                             {"lines", 1, NULL, 'L'}, {"width", 1, NULL, 'w'}, {"go", 0, NULL, 'g'},
                                             {"echo", 0, NULL, 'e'},  {"out", 1, NULL, 'o'},   {"in", 1, NULL, 'i'},
-                                            {"check", 1, NULL, 'c'}, {"help", 0, NULL, 'h'},  {NULL, 0, NULL, 0}};
-    struct feeder r = {.n = 1, .width = 80, .link = {.name = "feeder", .prefix = "f"}};
-    uint32_t out_size = VC_LINE_OUT_DEFAULT, in_size = VC_LINE_IN_DEFAULT;
+                                            {"check", 1, NULL, 'c'}, {"help", 0, NULL, 'h'},  {"spare", 1, NULL, 's'},
+                                            {NULL, 0, NULL, 0}};
+    struct feeder r = {.n = 1,
+                       .width = 80,
+                       .out_size = VC_LINE_OUT_DEFAULT,
+                       .in_size = VC_LINE_IN_DEFAULT,
+                       .link = {.name = "feeder", .prefix = "f", .begin = begin, .end = end, .ctx = &r}};
+    uint32_t spare = 0;
     uint64_t lines = 0;
-    bool echo = false, start = false;
+    bool start = false;
     const char *logs = NULL;
     int c;
 
@@ -325,9 +357,10 @@ int main(int argc, char **argv)
         case 'L': lines = number(optarg, 0, UINT32_MAX); break;
         case 'w': r.width = (uint32_t)number(optarg, FEED_WIDTH_MIN, FEED_WIDTH_MAX); break;
         case 'g': start = true; break;
-        case 'e': echo = true; break;
-        case 'o': out_size = (uint32_t)number(optarg, VC_LINE_SIZE_MIN, VC_LINE_SIZE_MAX); break;
-        case 'i': in_size = (uint32_t)number(optarg, VC_LINE_SIZE_MIN, VC_LINE_SIZE_MAX); break;
+        case 'e': r.echo = true; break;
+        case 's': spare = (uint32_t)number(optarg, 0, 1000); break;
+        case 'o': r.out_size = (uint32_t)number(optarg, VC_LINE_SIZE_MIN, VC_LINE_SIZE_MAX); break;
+        case 'i': r.in_size = (uint32_t)number(optarg, VC_LINE_SIZE_MIN, VC_LINE_SIZE_MAX); break;
         case 'c': logs = optarg; break;
         case 'h': fputs(usage, stdout); return 0;
         default: fputs(usage, stderr); return 2;
@@ -345,7 +378,7 @@ int main(int argc, char **argv)
     r.link.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (r.link.epoll < 0)
         err(1, "epoll");
-    open_feeds(&r, out_size, in_size, echo);
+    open_feeds(&r, spare);
     r.link.feeds = r.feeds;
     r.link.n_feeds = r.n;
     watch(&r, STDIN_FILENO, EPOLLIN, STDIN_FILENO);

@@ -79,21 +79,21 @@ static bool offer(struct feeder_link *l, struct feed *f)
 {
     struct vc_link_add add = {.head = {VC_LINK_ADD, sizeof add},
                               .cookie = f->number,
-                              .kind = VC_LINK_FEEDER,
+                              .kind = f->kind,
                               .geometry = VC_LINK_GEOMETRY_LINE,
                               .domid = f->number + 1,
                               .boot = 1,
-                              .first = 1};
+                              .first = strcmp(f->console, "hvc0") == 0};
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof f->fds)] = {0};
     struct iovec iov = {&add, sizeof add};
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
     memcpy(add.line_id, f->source.page->id, sizeof add.line_id);
-    memcpy(add.uuid, &f->number, sizeof f->number);
+    memcpy(add.uuid, f->domain, sizeof add.uuid - 1);
     add.uuid[15] = 1; /* never all zero */
-    snprintf(add.domain, sizeof add.domain, "%s%u", l->prefix, f->number);
-    strcpy(add.console, "hvc0");
+    memcpy(add.domain, f->domain, sizeof add.domain);
+    memcpy(add.console, f->console, sizeof add.console);
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
     c->cmsg_len = CMSG_LEN(sizeof f->fds);
@@ -103,9 +103,18 @@ static bool offer(struct feeder_link *l, struct feed *f)
 
 static void offer_all(struct feeder_link *l)
 {
-    while (l->n_asked < l->n_feeds && offer(l, &l->feeds[l->n_asked]))
+    while (l->n_asked < l->n_feeds && (!l->feeds[l->n_asked].there || offer(l, &l->feeds[l->n_asked])))
         l->n_asked++;
     poll_for(l, EPOLL_CTL_MOD, l->n_asked < l->n_feeds ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+static uint32_t n_there(const struct feeder_link *l)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < l->n_feeds; i++)
+        n += l->feeds[i].there;
+    return n;
 }
 
 static void answered(struct feeder_link *l, const struct vc_link_answer *a)
@@ -119,7 +128,7 @@ static void answered(struct feeder_link *l, const struct vc_link_answer *a)
         return;
     }
     l->feeds[a->cookie].served = true;
-    if (++l->n_served == l->n_feeds)
+    if (++l->n_served == n_there(l))
         printf("served %u\n", l->n_served);
 }
 
@@ -128,6 +137,65 @@ static void asked(struct feeder_link *l, const struct vc_link_ask *a)
     struct vc_link_answer answer = {.head = {VC_LINK_OK, sizeof answer}, .cookie = a->serial};
 
     printf("request %u %.36s\n", a->request, a->domain);
+    link_send(l, &answer, sizeof answer);
+}
+
+static struct feed *find(struct feeder_link *l, const char *domain, const char *console)
+{
+    for (uint32_t i = 0; i < l->n_feeds; i++)
+        if (l->feeds[i].there && strcmp(l->feeds[i].domain, domain) == 0 && strcmp(l->feeds[i].console, console) == 0)
+            return &l->feeds[i];
+    return NULL;
+}
+
+static const char *add(struct feeder_link *l, const struct vc_link_console *a)
+{
+    struct feed *f = l->feeds;
+
+    if (a->device > 0)
+        return "no such device";
+    if (find(l, a->domain, a->console) != NULL)
+        return "that name is taken";
+    while (f < l->feeds + l->n_feeds && f->there)
+        f++;
+    if (f == l->feeds + l->n_feeds)
+        return "no spare console";
+    l->begin(l->ctx, f);
+    f->kind = a->kind;
+    memcpy(f->domain, a->domain, sizeof f->domain);
+    memcpy(f->console, a->console, sizeof f->console);
+    if (!offer(l, f))
+        errx(1, "link: no room for an ADD");
+    return NULL;
+}
+
+static const char *take_away(struct feeder_link *l, const struct vc_link_console *a)
+{
+    struct vc_link_answer gone = {.head = {VC_LINK_GONE, sizeof gone}};
+    struct feed *f = find(l, a->domain, a->console);
+
+    if (f == NULL)
+        return "no such console";
+    if (strcmp(f->console, "hvc0") == 0)
+        return "the first console stays";
+    gone.cookie = f->number;
+    link_send(l, &gone, sizeof gone);
+    l->n_served -= f->served;
+    l->end(l->ctx, f);
+    return NULL;
+}
+
+static void asked_console(struct feeder_link *l, const struct vc_link_console *a)
+{
+    struct vc_link_answer answer = {.head = {VC_LINK_OK, sizeof answer}, .cookie = a->serial};
+    const char *wrong = a->request == VC_LINK_CONSOLE_ADD ? add(l, a) : take_away(l, a);
+
+    if (wrong != NULL) {
+        answer.head.type = VC_LINK_REFUSED;
+        answer.reason = VC_LINK_E_FAILED;
+        snprintf(answer.text, sizeof answer.text, "%s", wrong);
+    }
+    printf("console %u %.36s %.36s %u %u\n", a->request, a->domain, a->console, a->kind, a->device);
     link_send(l, &answer, sizeof answer);
 }
 
@@ -146,6 +214,7 @@ static void receive(struct feeder_link *l, const void *packet)
     case VC_LINK_REFUSED: answered(l, packet); break;
     case VC_LINK_TOKEN: printf("token %u %u %.128s\n", token->cookie, token->holds, token->holder); break;
     case VC_LINK_REQUEST: asked(l, packet); break;
+    case VC_LINK_CONSOLE: asked_console(l, packet); break;
     default: errx(1, "link: a packet of type %u", head->type);
     }
 }

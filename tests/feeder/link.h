@@ -13,9 +13,12 @@
 struct feeder_link {
     const char *path, *name, *prefix;
     struct feed *feeds;
-    uint32_t n_feeds, n_asked, n_served; /* of this connection: ADDs sent, OKs come */
-    int epoll, socket, inotify;          /* socket -1: not connected */
-    bool greeted, paused;                /* paused: not to dial until link_resume */
+    uint32_t n_feeds, n_asked, n_served;      /* of this connection: ADDs sent, OKs come, of those that are there */
+    void (*begin)(void *ctx, struct feed *f); /* a spare feed is wanted: open it, watch it */
+    void (*end)(void *ctx, struct feed *f);   /* that one is to go */
+    void *ctx;
+    int epoll, socket, inotify; /* socket -1: not connected */
+    bool greeted, paused;       /* paused: not to dial until link_resume */
 };
 
 /* Watch the socket's directory and make the first attempt. What happens is printed: see feeder.c's usage. */

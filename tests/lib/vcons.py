@@ -456,6 +456,17 @@ class Guest:
         self.kick()
         return len(data)
 
+    def post(self, sequence, kind, value):
+        """An honest event: the one of that sequence."""
+        at = 1024 + sequence % 64 * 32
+        self.memory[at:at + 32] = struct.pack("<IIIIQQ", sequence, self.get(self.OUT_PROD), kind, 0, value, 0)
+        self.set(self.OUT_EVENT_PROD, sequence + 1)
+        self.kick()
+
+    def in_event_at(self, sequence):
+        """Where an event to the guest lies: sequence, index, kind, reserved u32 each, value u64."""
+        return 3072 + sequence % 32 * 32
+
     def in_used(self):
         return (self.get(self.IN_PROD) - self.get(self.IN_CONS)) & 0xFFFFFFFF
 

@@ -93,6 +93,8 @@ def groups(place):
             assert c.refusal("attach", console="f0", write="no") == "no-such-console"
             assert c.refusal("stop", domain="f0") == "not-allowed"
             assert c.refusal("stop", all=True) == "not-allowed"
+            assert c.refusal("console_add", domain="f0", name="v1") == "not-allowed"
+            assert c.refusal("resize", console="f0", rows=25, columns=80) == "no-such-console"
         raw = socket.socket(socket.AF_UNIX)
         raw.connect(os.path.join(place.run, "consoles/f0/hvc0.ro.sock"))
         assert raw.recv(1) == b""  # shown the door
@@ -103,6 +105,7 @@ def groups(place):
             assert [l["name"] for l in c.ask("status")["links"]] == ["feeder"]
             assert c.refusal("attach", console="f1") == "no-such-console"
             assert c.refusal("attach", console="f0", write="free") == "not-allowed"
+            assert c.refusal("resize", console="f0", rows=25, columns=80) == "not-allowed"
             c.attach("f0", "now")
             c.send(vcons.IN, b"typed")
             c.send(vcons.TOKEN, bytes([vcons.STEAL]))
@@ -111,6 +114,8 @@ def groups(place):
 
     def writer():
         with vcons.Control(place.control) as c:
+            assert c.ask("resize", console="f0", rows=25, columns=80)["console"] == "f0/hvc0"
+            assert c.refusal("console_remove", domain="f0", name="hvc0") == "not-allowed"
             c.attach("f0", "now", write="free")
             assert c.token()[0] == vcons.YOURS
             c.send(vcons.IN, b"by group")

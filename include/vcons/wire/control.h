@@ -11,13 +11,20 @@
  *     {"id":4,"op":"stop","domain":"web"}     {"id":4,"ok":{}}        also "reset"; "stop" with "all":true
  *     {"id":4,"op":"save","domain":"web"}     {"id":4,"ok":{}}        with the file's descriptor as SCM_RIGHTS; the answer comes
  *                                             when the domain is in the file and on the disk, or goes on
+ *     {"id":5,"op":"console_add","domain":"web","name":"v1","device":0,"type":"virtio"|"virtio-port"}
+ *                                             {"id":5,"ok":{"console":CONSOLE}}       device and type may be left out: these
+ *     {"id":5,"op":"console_remove","domain":"web","name":"v1"}
+ *                                             {"id":5,"ok":{"console":CONSOLE}}       its log stays
+ *     {"id":5,"op":"resize","console":"web/v1","rows":25,"columns":80}
+ *                                             {"id":5,"ok":{"console":"web/v1","rows":25,"columns":80}}  1 to 65535 each
  *     {"id":5,"op":"attach","console":"web/hvc0","from":FROM,"follow":true,"write":"no"|"free"|"steal","marks":MARKS}
  *                                             {"id":5,"ok":{"console":"web/hvc0","state":…,"start":0,"offset":…,"end":…}},
  *                                             then frames
  *     anything refused                        {"id":N,"error":CODE,"message":"…"}
  *
  * CONSOLE: name domain console domid hypervisor engine door state(running off crashed paused away) bytes dropped boots viewers
- * writer(null or who) writer_since last_output(seconds since the epoch, or null) source log socket pty(null).
+ * writer(null or who) writer_since last_output(seconds since the epoch, or null) source log socket pty(null) guest("open" or
+ * "closed": what the guest last did to its end of a virtio port; else null).
  * FROM: "start" | "now" | {"offset":N} | {"tail":BYTES} | {"lines":N} | {"time_ns":N (realtime)} | {"boot":N, -1 the newest}.
  * MARKS: false; true for records that have a place in the stream; "time" for time marks as well.
  * An offset that retention already took begins at the oldest byte kept; "start" in the answer is that byte,
@@ -47,14 +54,15 @@
 #define VC_CONTROL_E_FAILED      "failed"
 
 enum vc_control_frame_type {
-    VC_CONTROL_OUT = 1,    /* service: u64 offset, then bytes of the log that begin there */
-    VC_CONTROL_IN = 2,     /* client: bytes to type; refused with a token frame without the token */
-    VC_CONTROL_MARK = 3,   /* service: a struct vc_index_record, in its place among the out frames */
-    VC_CONTROL_TOKEN = 4,  /* client: u8 enum vc_control_token_op. service: struct vc_control_token */
-    VC_CONTROL_RESIZE = 5, /* client: u16 rows, u16 columns */
-    VC_CONTROL_BREAK = 6,  /* client: empty */
-    VC_CONTROL_END = 7,    /* service: u8 enum vc_control_end, then text; the connection closes */
-    VC_CONTROL_SYNC = 8,   /* client: any payload up to 16 bytes; the service returns it once all earlier in bytes are
+    VC_CONTROL_OUT = 1,   /* service: u64 offset, then bytes of the log that begin there */
+    VC_CONTROL_IN = 2,    /* client: bytes to type; refused with a token frame without the token */
+    VC_CONTROL_MARK = 3,  /* service: a struct vc_index_record, in its place among the out frames */
+    VC_CONTROL_TOKEN = 4, /* client: u8 enum vc_control_token_op. service: struct vc_control_token */
+    VC_CONTROL_RESIZE =
+        5, /* client: u16 rows, u16 columns, of its terminal; heard from who has the token, unless one is 0 */
+    VC_CONTROL_BREAK = 6, /* client: empty */
+    VC_CONTROL_END = 7,   /* service: u8 enum vc_control_end, then text; the connection closes */
+    VC_CONTROL_SYNC = 8,  /* client: any payload up to 16 bytes; the service returns it once all earlier in bytes are
                               in the line, or were refused */
 };
 

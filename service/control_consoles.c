@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* What users ask about single consoles: one more of a domain, one less, another size. */
+#include <vcons/wire/control.h>
+
+#include "console.h"
+#include "control_requests.h"
+#include "host/name.h"
+#include "link.h"
+#include "service.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DEVICES 32 /* of a domain; which it has its hypervisor knows */
+
+static bool integer_of(const json_t *request, const char *key, json_int_t min, json_int_t max, json_int_t *value)
+{
+    const json_t *given = json_object_get(request, key);
+
+    *value = json_integer_value(given);
+    return json_is_integer(given) && *value >= min && *value <= max;
+}
+
+/* What "type" says; 0: nothing known. */
+static uint32_t kind_of(const json_t *request)
+{
+    const json_t *type = json_object_get(request, "type");
+    const char *word = json_string_value(type);
+
+    if (type == NULL || (word != NULL && strcmp(word, "virtio") == 0))
+        return VC_LINK_VIRTIO;
+    return word != NULL && strcmp(word, "virtio-port") == 0 ? VC_LINK_VIRTIO_PORT : 0;
+}
+
+/* NULL, and *ask is what is to be added; else what is wrong with the request. */
+static const char *what_to_add(const json_t *request, struct vc_link_console *ask)
+{
+    json_int_t device = 0;
+
+    ask->kind = kind_of(request);
+    if (ask->kind == 0)
+        return "\"type\" is virtio or virtio-port";
+    if (json_object_get(request, "device") != NULL && !integer_of(request, "device", 0, DEVICES - 1, &device))
+        return "\"device\" is the number of a virtio device, from 0 to 31";
+    ask->device = (uint32_t)device;
+    return NULL;
+}
+
+static json_t *ask_hypervisor(struct control *k, const json_t *request, struct link *l, struct vc_link_console *ask)
+{
+    control_asking(k, "its hypervisor went away before it answered");
+    if (link_ask_console(l, ask) != 0)
+        return control_error(json_object_get(request, "id"), VC_CONTROL_E_FAILED, "%s does not answer now",
+                             link_name(l));
+    memcpy(k->asked_console.domain, ask->domain, sizeof k->asked_console.domain);
+    memcpy(k->asked_console.console, ask->console, sizeof k->asked_console.console);
+    control_asked(k, request, l, ask->serial);
+    return NULL;
+}
+
+json_t *control_console(struct control *k, const json_t *request, enum vc_link_console_request what)
+{
+    const json_t *id = json_object_get(request, "id");
+    const char *domain = control_text(request, "domain"), *name = control_text(request, "name"), *wrong;
+    struct vc_link_console ask = {.request = what};
+    const struct console *c, *target;
+
+    if (k->peer.uid != 0 && k->peer.uid != k->service->own.uid)
+        return control_error(id, VC_CONTROL_E_NOT_ALLOWED,
+                             "only the service's own user and root add and remove consoles");
+    if (domain == NULL)
+        return control_bad(request, "which domain? \"domain\" is a name");
+    if (name == NULL || !name_ok(name))
+        return control_bad(request, "which console? \"name\" is [A-Za-z0-9][A-Za-z0-9._-]{0,31}");
+    wrong = what == VC_LINK_CONSOLE_ADD ? what_to_add(request, &ask) : NULL;
+    if (wrong != NULL)
+        return control_bad(request, wrong);
+    c = console_resolve(k->service, domain);
+    if (c == NULL)
+        return control_error(id, VC_CONTROL_E_NO_DOMAIN, "no domain %s", domain);
+    if (c->link == NULL)
+        return control_error(id, VC_CONTROL_E_AWAY, "the hypervisor of %s is not connected", c->log.domain);
+    target = console_find(k->service, c->log.domain, name);
+    if (what == VC_LINK_CONSOLE_REMOVE && (target == NULL || target->link != c->link))
+        return control_error(id, VC_CONTROL_E_NO_CONSOLE, "%s has no console %s%s", c->log.domain, name,
+                             target != NULL ? " now, only its log" : "");
+    snprintf(ask.domain, sizeof ask.domain, "%s", c->log.domain);
+    snprintf(ask.console, sizeof ask.console, "%s", name);
+    return ask_hypervisor(k, request, c->link, &ask);
+}
+
+/* Whether anything behind that console could hear of a size. */
+static bool has_size(const struct console *c)
+{
+    return c->origin.kind == VC_LINK_VIRTIO || c->origin.kind == VC_LINK_COMMAND || c->origin.kind == VC_LINK_FEEDER;
+}
+
+json_t *control_resize(struct control *k, const json_t *request)
+{
+    const json_t *id = json_object_get(request, "id");
+    const char *text = control_text(request, "console");
+    char name[NAME_FULL_BYTES];
+    json_int_t rows, columns;
+    struct access may;
+    struct console *c;
+
+    if (text == NULL)
+        return control_bad(request, "which console? \"console\" is DOMAIN/CONSOLE or DOMAIN");
+    if (!integer_of(request, "rows", 1, UINT16_MAX, &rows) || !integer_of(request, "columns", 1, UINT16_MAX, &columns))
+        return control_bad(request, "a size has \"rows\" and \"columns\", from 1 to 65535 each");
+    c = console_resolve(k->service, text);
+    if (c != NULL)
+        may = access_of(k->service, &k->peer, c->log.domain, c->log.console);
+    if (c == NULL || !may.read)
+        return control_error(id, VC_CONTROL_E_NO_CONSOLE, "no console %s", text);
+    snprintf(name, sizeof name, "%s/%s", c->log.domain, c->log.console);
+    if (!may.write)
+        return control_error(id, VC_CONTROL_E_NOT_ALLOWED, "you may read %s, not resize it", name);
+    if (c->source == NULL || c->removing)
+        return control_error(id, VC_CONTROL_E_AWAY, "%s is not connected", name);
+    if (!has_size(c))
+        return control_error(id, VC_CONTROL_E_FAILED, "%s has no size: its door is %s, not virtio or command", name,
+                             control_door(c));
+    console_resize(c, (uint32_t)rows << 16 | (uint32_t)columns);
+    return control_ok(id, json_pack("{s:s, s:I, s:I}", "console", name, "rows", rows, "columns", columns));
+}
