@@ -63,11 +63,21 @@ static const char *text(const json_t *console, const char *key)
     return json_string_value(json_object_get(console, key));
 }
 
+/* A port that the guest has not opened hears nothing that is typed. */
+static void door_cell(char out[CELL_BYTES], const char *door, const char *guest)
+{
+    char both[CELL_BYTES];
+
+    snprintf(both, sizeof both, "%s%s", door != NULL ? door : "",
+             guest != NULL && strcmp(guest, "closed") == 0 ? " (closed)" : "");
+    cell(out, both);
+}
+
 static void fill(struct row *row, const json_t *console)
 {
     cell(row->cell[0], text(console, "name"));
     cell(row->cell[1], text(console, "state"));
-    cell(row->cell[2], text(console, "door"));
+    door_cell(row->cell[2], text(console, "door"), text(console, "guest"));
     cell(row->cell[3], text(console, "engine"));
     size_cell(row->cell[4], (uint64_t)json_integer_value(json_object_get(console, "bytes")));
     snprintf(row->cell[5], CELL_BYTES, "%" JSON_INTEGER_FORMAT,

@@ -42,12 +42,15 @@ def usage(place):
             ("expected ^X", ["attach", "-e", "Ctrl", "p0"]), ("expected seconds", ["send", "--timeout", "0", "p0", "x"]),
             ("expected seconds", ["send", "--timeout", "1e99", "p0", "x"]), ("not with -d", ["run", "--private", "-d", "x"]),
             ("is a console: expected its domain, p0", ["stop", "p0/hvc0"]),
+            ("too few arguments", ["console"]), ("too few arguments", ["console", "add", "p0"]), ("too many arguments", ["console", "add", "p0", "a", "b"]),
+            ("expected add or remove", ["console", "list", "p0", "a"]), ("needs a value", ["console", "add", "p0", "a", "--device"]),
+            ("too few arguments", ["resize", "p0"]), ("is no size: expected COLUMNSxROWS", ["resize", "p0", "80"]),
     ] + [("is not a console: expected DOMAIN", [c, n]) for c in ("attach", "log", "send", "stop", "reset")
          for n in ("../p0", "p0/", "a/b/c", ".", "p0\n", "p\x1b[31m0", "\xff\xfe", "x" * 33, "", "p0 ")]:
         check(place, 2, says, *argv)
     r = run(place)
     assert r.returncode == 2 and b"usage: vcons COMMAND" in r.stderr and not r.stdout, r
-    for argv in ([], ["run"], ["ls"], ["attach"], ["log"], ["send"], ["stop"], ["reset"], ["status"], ["config"]):
+    for argv in ([], ["run"], ["ls"], ["attach"], ["log"], ["send"], ["stop"], ["reset"], ["console"], ["resize"], ["status"], ["config"]):
         out = check(place, 0, None, *argv, "--help")
         assert out.startswith(b"usage: vcons") and max(map(len, out.splitlines())) <= 110, out
     assert check(place, 0, None, "--version").startswith(b"vcons ")
