@@ -13,7 +13,7 @@
 /* Where layout.h says. After all vCPUs, for its size depends on them. *fd -1: none. */
 int gic_make(int *fd, const struct kvm_machine *m, uint32_t n_irqs, struct problem *problem);
 void gic_finish(int *fd);
-/* A device's line, as its device tree node names it: SPI 0 and more. Any thread; never waits. */
+/* A device's line, as its device tree node names it: SPI 0 and more. Any thread; never waits. Why it is no irqfd: x86_64/lines.h. */
 void gic_line(const struct kvm_machine *m, uint32_t spi, bool level);
 
 /* All that it is (gic_state.h). No vCPU is in KVM. */

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lines.h: a PC's four serial ports, and their interrupt lines through KVM's own I/O APIC and its pair of 8259s.
+ * lines.h: a PC's four serial ports, and interrupt lines of devices through KVM's own I/O APIC and its pair of 8259s.
  *
  * Spec:  device-abi 1.9 for places, which firmware, boot loaders and kernels know by heart; Linux Documentation/virt/kvm/api.rst
  *        (KVM_CREATE_IRQCHIP, KVM_SET_IRQCHIP, KVM_IRQ_LINE). Two ports share a line, as on a PC; here it is a level
- *        (acpi.h says so), high while any of them wants it.
+ *        (acpi.h says so), high while any of them wants it. So do virtio devices, but none a port's (wire/virtio_places.h).
+ *        A line is driven by KVM_IRQ_LINE, in the thread in which it changed, and not by an irqfd: KVM injects at once only what
+ *        is an MSI, and hands a pin to a worker of the kernel's; and a level's irqfd needs a second one, for which the loop
+ *        would wake at each end of an interrupt. Measured on two processors with other work: 1.1 us for each change by
+ *        KVM_IRQ_LINE, 0.7 us to write an irqfd but 380 us until the pin was high. The guest's look at the device, and its
+ *        acknowledgement, which lowers the line, are exits to us either way.
  * Owner: struct kvm_lines is part of the engine.
  * Lock:  its own, taken inside, a leaf. Any thread.
  */
