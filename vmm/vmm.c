@@ -115,11 +115,11 @@ static void say(struct vmm *vmm, char what)
         (void)!write(vmm->run_fd, &what, 1); /* who started us may be gone: then nobody waits for it */
 }
 
-void vmm_notify(struct vmm *vmm) { uv_async_send(&vmm->wake); }
+void vmm_notify(struct vmm *vmm) { waker_ask(&vmm->wake); }
 
-static void woken(uv_async_t *async)
+static void woken(void *ctx)
 {
-    struct vmm *vmm = async->data;
+    struct vmm *vmm = ctx;
 
     for (size_t i = 0; i < vmm->n_domains; i++)
         domain_look(vmm->domains[i]);
@@ -263,12 +263,12 @@ int vmm_init(struct vmm *vmm, const char *link_path, struct problem *problem)
     if (vmm->run_fd >= 0 && fcntl(vmm->run_fd, F_SETFD, FD_CLOEXEC) != 0)
         vmm->run_fd = -1;
     uv_loop_init(&vmm->loop);
-    uv_async_init(&vmm->loop, &vmm->wake, woken);
-    vmm->wake.data = vmm;
     show_init(&vmm->show, vmm);
     uv_timer_init(&vmm->loop, &vmm->leave);
     vmm->leave.data = vmm;
     init_signals(vmm);
+    if (waker_init(&vmm->wake, &vmm->loop, woken, vmm) != 0)
+        return problem_set(problem, -1, "the loop cannot be woken");
     if (lock_name(vmm, problem) != 0 || init_launcher(vmm, problem) != 0 ||
         console_kicks_init(&vmm->kicks, problem) != 0)
         return -1;
@@ -345,7 +345,7 @@ void vmm_finish(struct vmm *vmm)
     unwatch_run(vmm);
     show_finish(&vmm->show);
     uv_close((uv_handle_t *)&vmm->leave, NULL);
-    uv_close((uv_handle_t *)&vmm->wake, NULL);
+    waker_finish(&vmm->wake);
     while (uv_run(&vmm->loop, UV_RUN_NOWAIT) != 0)
         ;
     for (size_t i = 0; i < vmm->n_domains; i++)

@@ -15,6 +15,7 @@
 #include "pump.h"
 #include "show.h"
 #include "terminal.h"
+#include "waker.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -23,7 +24,7 @@
 
 struct vmm {
     uv_loop_t loop;
-    uv_async_t wake; /* some thread has work for the loop: vmm_notify */
+    struct waker wake; /* some thread has work for the loop: vmm_notify */
     struct vmm_config config;
     struct domain **domains; /* domid - 1 is the index */
     size_t n_domains;

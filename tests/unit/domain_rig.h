@@ -13,6 +13,9 @@
 
 #define RAM (UINT64_C(8) << 20) /* the domain's, from VC_CALL_RAM_BASE */
 
+/* Tests look by themselves. */
+static inline void domain_rig_woken(void *ctx) { (void)ctx; }
+
 /* d and vmm are zeroed. The doors are there, and not open. */
 static inline void domain_rig_start(struct domain *d, struct vmm *vmm, struct domain_config *config,
                                     const struct engine_ops *ops, void *engine)
@@ -20,7 +23,7 @@ static inline void domain_rig_start(struct domain *d, struct vmm *vmm, struct do
     struct problem problem;
 
     uv_loop_init(&vmm->loop);
-    uv_async_init(&vmm->loop, &vmm->wake, NULL);
+    assert_int_equal(waker_init(&vmm->wake, &vmm->loop, domain_rig_woken, vmm), 0);
     show_init(&vmm->show, vmm);
     vmm->trace_fd = -1;
     assert_int_equal(console_kicks_init(&vmm->kicks, &problem), 0);
@@ -47,7 +50,7 @@ static inline void domain_rig_end(struct domain *d)
     doors_finish(d);
     guest_finish(d);
     show_finish(&vmm->show);
-    uv_close((uv_handle_t *)&vmm->wake, NULL);
+    waker_finish(&vmm->wake);
     while (uv_run(&vmm->loop, UV_RUN_NOWAIT) != 0)
         continue;
     guest_reset(d);

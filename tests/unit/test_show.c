@@ -8,9 +8,9 @@
 
 static unsigned n_woken;
 
-static void woken(uv_async_t *async)
+static void woken(void *ctx)
 {
-    (void)async;
+    (void)ctx;
     n_woken++;
 }
 
@@ -46,7 +46,7 @@ static void test_what_wakes_the_loop(void **state)
     (void)state;
     env = (struct vc_focus_env){.lock = domain_locks, .now_ms = no_time, .ready = ready};
     uv_loop_init(&vmm.loop);
-    uv_async_init(&vmm.loop, &vmm.wake, woken);
+    assert_int_equal(waker_init(&vmm.wake, &vmm.loop, woken, &vmm), 0);
     pthread_mutex_init(&vmm.focus_lock, NULL);
     assert_int_equal(console_kicks_init(&vmm.kicks, &problem), 0);
     assert_int_equal(console_init(&vmm.console, &console_env, &vmm, &vmm.kicks, 0, &problem), 0);
@@ -77,7 +77,7 @@ static void test_what_wakes_the_loop(void **state)
     assert_int_equal(vmm.focus.output_cons, vmm.focus.output_prod);
 
     show_finish(&vmm.show);
-    uv_close((uv_handle_t *)&vmm.wake, NULL);
+    waker_finish(&vmm.wake);
     while (uv_run(&vmm.loop, UV_RUN_NOWAIT) != 0)
         ;
     uv_loop_close(&vmm.loop);
