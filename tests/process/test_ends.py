@@ -64,7 +64,7 @@ def the_service_takes_what_was_held(place):
     h = held(place, domain("web", hold="forever"))
     h.process.send_signal(signal.SIGTERM)
     h.expect("waiting for the console service to take what is left")
-    place.daemon("--private")
+    place.daemon("--private", "--linger", "1000")  # not gone again before anybody looks
     assert h.wait() == 0
     log = log_of(place, "web/hvc0")
     assert b"dropped" not in log and len(log) > 256 << 10, len(log)
