@@ -363,13 +363,14 @@ bool cpu_in_long_mode(struct kvm_cpu *c)
     return get_registers(c, &r, &s) == 0 && is_long(&s);
 }
 
-bool cpu_translate(struct kvm_cpu *c, uint64_t gva, uint64_t *gpa)
+bool cpu_walk_mode(struct kvm_cpu *c, struct walk_mode *mode)
 {
-    struct kvm_translation t = {.linear_address = gva};
+    struct kvm_sregs s;
+    struct kvm_regs r;
 
-    if (ioctl(c->fd, KVM_TRANSLATE, &t) < 0 || !t.valid)
+    if (get_registers(c, &r, &s) != 0)
         return false;
-    *gpa = t.physical_address;
+    *mode = (struct walk_mode){.cr0 = s.cr0, .cr3 = s.cr3, .cr4 = s.cr4, .efer = s.efer};
     return true;
 }
 

@@ -11,6 +11,7 @@
 #ifndef VMM_KVM_X86_64_CPU_H
 #define VMM_KVM_X86_64_CPU_H
 #include "../machine.h"
+#include "walk.h"
 #include <vcons/wire/xen.h>
 
 /*
@@ -62,8 +63,8 @@ int cpu_set_result(struct kvm_cpu *c, int64_t result);
 int cpu_set_call(struct kvm_cpu *c, const struct cpu_call *call);
 int cpu_call_again(struct kvm_cpu *c, bool by_port);
 bool cpu_in_long_mode(struct kvm_cpu *c);
-/* Where a virtual address is; in the vCPU's own thread. */
-bool cpu_translate(struct kvm_cpu *c, uint64_t gva, uint64_t *gpa);
+/* What its virtual addresses depend on; in the vCPU's own thread. False: KVM does not tell. */
+bool cpu_walk_mode(struct kvm_cpu *c, struct walk_mode *mode);
 /* After KVM_EXIT_HLT: whether an interrupt could end it. */
 bool cpu_interrupts_on(const struct kvm_cpu *c);
 /* Where it stopped, for messages. */

@@ -262,9 +262,9 @@ bool kvm_engine_interrupt(struct kvm_engine *e, uint32_t vcpu, uint32_t vector)
 static bool translate(void *engine, uint32_t vcpu, uint64_t gva, bool write, uint64_t *gpa)
 {
     struct kvm_engine *e = engine;
+    struct walk_mode mode;
 
-    (void)write; /* KVM does not tell; Linux has nothing read-only that it passes for output */
-    return cpu_translate(&e->vcpus[vcpu].cpu, gva, gpa);
+    return cpu_walk_mode(&e->vcpus[vcpu].cpu, &mode) && walk(e->memory, &mode, gva, write, gpa);
 }
 
 /* The entry for a page at gpa, or a free one. NULL: there are too many. */
