@@ -172,7 +172,7 @@ static void take_line_events(struct door *door)
     struct vc_line_event event;
 
     while (console_event(&door->console, &event))
-        if (event.kind == VC_LINE_RESIZE && d->ops->resize != NULL && d->state == DOMAIN_RUNNING)
+        if (event.kind == VC_LINE_RESIZE && d->ops->resize != NULL && d->engine != NULL)
             d->ops->resize(d->engine, (unsigned)(event.value >> 16 & 0xffff), (unsigned)(event.value & 0xffff));
         else if (event.kind == VC_LINE_BREAK && door_is_uart(door->config->door))
             uart_break(door);

@@ -233,3 +233,11 @@ size_t domain_stream_get(struct domain *d, void *bytes, size_t n)
 {
     return door_read(d->doors[0], bytes, n > UINT32_MAX ? UINT32_MAX : (uint32_t)n);
 }
+
+/* ---- A program's terminal. ---- */
+
+void domain_console_resize(struct domain *d, uint32_t number, unsigned rows, unsigned columns)
+{
+    if (number == 0 && d->ops->resize != NULL && d->engine != NULL)
+        d->ops->resize(d->engine, rows, columns);
+}

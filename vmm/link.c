@@ -36,6 +36,8 @@ void link_taken(struct link *l, uint32_t cookie, bool taken)
         domain_linked(c->domain, c->number, taken);
         if (c->number == 0)
             vc_focus_refuse(&l->vmm->focus, domain_focus(c->domain), false);
+        if (c->number == 0 && !taken)
+            terminal_resized(&l->vmm->terminal);
     } else if (taken) {
         console_lock(&l->vmm->console);
         console_attached(&l->vmm->console);

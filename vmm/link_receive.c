@@ -90,6 +90,8 @@ static bool on_token(struct link *l, const struct vc_link_claim *token)
     snprintf(c->holder, sizeof c->holder, "%.63s", token->holds ? "" : holder);
     if (c->domain != NULL && c->number == 0)
         vc_focus_refuse(&l->vmm->focus, domain_focus(c->domain), c->holder[0] != '\0');
+    if (c->domain != NULL && c->number == 0 && token->holds)
+        terminal_resized(&l->vmm->terminal);
     return true;
 }
 

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -124,6 +125,29 @@ void terminal_again(struct terminal *t)
 {
     if (t->raw)
         set_raw(t);
+}
+
+/* rows << 16 | columns; 0: nobody knows. */
+static uint32_t size_of(const struct terminal *t)
+{
+    struct winsize size;
+
+    if (!t->raw)
+        return t->viewers_size >> 16 != 0 && (t->viewers_size & 0xffff) != 0 ? t->viewers_size : 0;
+    if (!t->has_keys || t->out_fd < 0 || ioctl(t->out_fd, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 ||
+        size.ws_col == 0)
+        return 0;
+    return (uint32_t)size.ws_row << 16 | size.ws_col;
+}
+
+void terminal_resized(struct terminal *t)
+{
+    struct vmm *vmm = t->vmm;
+    uint32_t size = size_of(t), id = vc_focus_id(&vmm->focus);
+    struct domain *d = id != 0 ? vmm_domain_of_id(vmm, id) : NULL;
+
+    if (size != 0 && d != NULL && link_holder(&vmm->link, id)[0] == '\0')
+        domain_console_resize(d, 0, size >> 16, size & 0xffff);
 }
 
 void terminal_drain(struct terminal *t, unsigned wait_ms)

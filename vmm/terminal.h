@@ -27,7 +27,8 @@ struct terminal {
     bool raw;                 /* saved holds what to restore */
     bool has_keys;            /* somebody may type: input is there and has not ended */
     struct termios saved;
-    uint8_t chunk[4096]; /* taken from focus, not yet written */
+    uint32_t viewers_size; /* rows << 16 | columns of who types to our console as a viewer; 0: not told */
+    uint8_t chunk[4096];   /* taken from focus, not yet written */
     size_t at, n;
 };
 
@@ -40,5 +41,10 @@ void terminal_again(struct terminal *t);
 /* All has been written that can be without waiting, for at most wait_ms. */
 void terminal_drain(struct terminal *t, unsigned wait_ms);
 void terminal_close(struct terminal *t);
+/*
+ * The size of the console that is typed to from here is looked at again: the focus moved, the window changed, or nobody else
+ * types there any more. Without a terminal it is that of a viewer of our own console.
+ */
+void terminal_resized(struct terminal *t);
 
 #endif

@@ -32,6 +32,7 @@ static void moved(void *ctx, struct vc_focus_domain *to)
 
     vmm->menu.asks = MENU_KEYS;
     link_focus(&vmm->link, to != NULL && vmm->terminal.has_keys ? to->id : 0);
+    terminal_resized(&vmm->terminal);
 }
 
 static void refused(void *ctx, struct vc_focus_domain *d)
@@ -57,27 +58,29 @@ static const struct vc_focus_env focus_env = {.lock = {.lock = NULL},
 
 static const struct console_env console_env = {.now_ms = console_now};
 
-/* What viewers of the hypervisor's console type is typed at the terminal. */
+/* What viewers of the hypervisor's console type is typed at the terminal, and the size of theirs is its, where it has none. */
 static void console_work(void *ctx)
 {
     struct vmm *vmm = ctx;
+    struct vc_line_event event;
     uint8_t keys[512];
     uint32_t n;
+    bool any;
 
     do {
-        struct vc_line_event ignored;
-
+        event.kind = 0;
         console_lock(&vmm->console);
         console_move(&vmm->console);
+        vc_source_arm_bytes(&vmm->console.source); /* then look: what comes behind that kicks */
         n = console_get(&vmm->console, keys, sizeof keys);
-        if (n == 0 && console_event(&vmm->console, &ignored))
-            n = console_get(&vmm->console, keys, sizeof keys);
-        vc_source_arm_bytes(&vmm->console.source);
-        if (n == 0)
-            n = console_get(&vmm->console, keys, sizeof keys);
+        any = n > 0 || console_event(&vmm->console, &event);
         console_unlock(&vmm->console);
         vc_focus_type(&vmm->focus, keys, n);
-    } while (n > 0);
+        if (event.kind == VC_LINE_RESIZE) {
+            vmm->terminal.viewers_size = (uint32_t)event.value;
+            terminal_resized(&vmm->terminal);
+        }
+    } while (any);
 }
 
 static int init_console(struct vmm *vmm, struct problem *problem)
@@ -192,6 +195,8 @@ static void on_signal(uv_signal_t *handle, int number)
 
     if (number == SIGCONT)
         terminal_again(&vmm->terminal);
+    else if (number == SIGWINCH)
+        terminal_resized(&vmm->terminal);
     else if (number == SIGHUP)
         vmm_detach(vmm);
     else
@@ -221,7 +226,7 @@ static int init_domains(struct vmm *vmm, struct problem *problem)
 
 static void init_signals(struct vmm *vmm)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGCONT};
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGCONT, SIGWINCH};
 
     signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {

@@ -60,7 +60,7 @@ struct vmm {
     int trace_fd;        /* --trace hypercalls; -1: nobody asked */
     int lock_fd;         /* held while the name is ours */
     char directory[256]; /* for guests' programs; empty: not made yet */
-    uv_signal_t signals[4];
+    uv_signal_t signals[5];
 };
 
 /* vmm->config is there, the rest is zero. Also after a failure the caller calls vmm_finish. */
