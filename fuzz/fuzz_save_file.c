@@ -74,7 +74,13 @@ static void try_config(const struct save_in *in)
         const struct domain_config *d = &config.domains[0];
 
         require(config.n_domains == 1 && d->vcpus >= 1 && d->vcpus <= CONFIG_VCPUS_MAX && d->n_consoles >= 1);
-        require(d->n_consoles <= CONFIG_CONSOLES_MAX && d->memory_bytes <= CONFIG_MEMORY_MAX && d->kernel != NULL);
+        for (uint32_t i = 0; i < d->n_consoles; i++) {
+            const struct config_console *c = &d->consoles[i];
+
+            require(!door_is_virtio(c->door) ||
+                    (c->device < config_virtio_devices(d) && c->port < d->virtio_ports[c->device]));
+        }
+        require(d->memory_bytes <= CONFIG_MEMORY_MAX && d->kernel != NULL);
         require(strlen(d->name) > 0 && strlen(d->name) < CONFIG_NAME_BYTES && d->cmdline != NULL);
     } else {
         one_line(&p);

@@ -54,6 +54,11 @@ static int check_hypervisor_key(cfg_t *cfg, cfg_opt_t *opt)
     return 0;
 }
 
+static int console_value(struct config_console *c, const char *key, const char *value, struct problem *problem)
+{
+    return strcmp(key, "type") == 0 ? config_console_type(c, value, problem) : config_console_device(c, value, problem);
+}
+
 static int check_console_key(cfg_t *cfg, cfg_opt_t *opt)
 {
     struct config_console scratch;
@@ -61,7 +66,7 @@ static int check_console_key(cfg_t *cfg, cfg_opt_t *opt)
 
     if (once(cfg, opt) != 0)
         return -1;
-    if (config_console_type(&scratch, config_string(opt), &problem) != 0)
+    if (console_value(&scratch, opt->name, config_string(opt), &problem) != 0)
         return config_error(cfg, "%s", problem.text);
     return 0;
 }
@@ -104,15 +109,18 @@ static int take_console(cfg_t *cfg, cfg_t *console, struct config_console *c)
     snprintf(c->name, sizeof c->name, "%s", cfg_title(console));
     if (cfg_getstr(console, "type") != NULL)
         config_console_type(c, cfg_getstr(console, "type"), &problem);
-    return 0;
+    if (cfg_getstr(console, "device") == NULL)
+        return 0;
+    if (!door_is_virtio(c->door))
+        return config_error(cfg, "console \"%s\": device is for type virtio or virtio-port, this is type %s", c->name,
+                            config_door_word(c->door));
+    return config_console_device(c, cfg_getstr(console, "device"), &problem);
 }
 
 static int take_consoles(cfg_t *cfg, cfg_t *domain, struct domain_config *d)
 {
     unsigned n = cfg_size(domain, "console");
 
-    if (n > CONFIG_CONSOLES_MAX)
-        return config_error(cfg, "domain \"%s\" has %u consoles: expected at most %u", d->name, n, CONFIG_CONSOLES_MAX);
     d->consoles_named = n > 0;
     if (n > 0) /* else the default one */
         d->n_consoles = 0;
@@ -185,7 +193,7 @@ static void set_callbacks(cfg_t *cfg, const cfg_opt_t *keys, const char *block, 
 
 static int parse(const char *file, struct problem *problem)
 {
-    cfg_opt_t console[] = {CFG_STR("type", NULL, CFGF_NODEFAULT), CFG_END()};
+    cfg_opt_t console[] = {CFG_STR("type", NULL, CFGF_NODEFAULT), CFG_STR("device", NULL, CFGF_NODEFAULT), CFG_END()};
     cfg_opt_t hypervisor[] = {CFG_STR("name", NULL, CFGF_NODEFAULT), CFG_STR("console", NULL, CFGF_NODEFAULT),
                               CFG_STR("conswitch", NULL, CFGF_NODEFAULT), CFG_END()};
     cfg_opt_t domain[] = {CFG_STR("engine", NULL, CFGF_NODEFAULT),
@@ -197,6 +205,8 @@ static int parse(const char *file, struct problem *problem)
                           CFG_STR("xen_version", NULL, CFGF_NODEFAULT),
                           CFG_STR("hold", NULL, CFGF_NODEFAULT),
                           CFG_STR("connected", NULL, CFGF_NODEFAULT),
+                          CFG_STR("virtio_announce", NULL, CFGF_NODEFAULT),
+                          CFG_STR("virtio_size", NULL, CFGF_NODEFAULT),
                           CFG_STR("on_poweroff", NULL, CFGF_NODEFAULT),
                           CFG_STR("on_reboot", NULL, CFGF_NODEFAULT),
                           CFG_STR("on_crash", NULL, CFGF_NODEFAULT),
@@ -240,12 +250,13 @@ static int from_file(struct vmm_config *config, const struct vmm_config_options 
 /* "hvc1" for the second of type xen. */
 static void name_console(struct config_console *c, const struct config_console *before, uint32_t n_before)
 {
-    static const char *const names[] = {[DOOR_XEN] = "hvc",      [DOOR_CONSOLE_IO] = "io", [DOOR_COMMAND] = "",
-                                        [DOOR_PL011] = "ttyAMA", [DOOR_SBSA] = "ttyAMA",   [DOOR_16550] = "ttyS"};
+    static const char *const names[] = {
+        [DOOR_XEN] = "hvc",     [DOOR_CONSOLE_IO] = "io", [DOOR_COMMAND] = "",   [DOOR_PL011] = "ttyAMA",
+        [DOOR_SBSA] = "ttyAMA", [DOOR_16550] = "ttyS",    [DOOR_VIRTIO] = "hvc", [DOOR_VIRTIO_PORT] = "port"};
     unsigned number = 0;
 
     for (uint32_t i = 0; i < n_before; i++)
-        number += names[before[i].door] == names[c->door];
+        number += strcmp(names[before[i].door], names[c->door]) == 0;
     snprintf(c->name, sizeof c->name, "%s%u", names[c->door], number);
 }
 
@@ -259,8 +270,6 @@ static int take_types(struct domain_config *d, const char *types, struct problem
 
         end = types + strcspn(types, ",");
         snprintf(type, sizeof type, "%.*s", (int)(end - types), types);
-        if (d->n_consoles == CONFIG_CONSOLES_MAX)
-            return problem_set(problem, -1, "--console: expected at most %u types", CONFIG_CONSOLES_MAX);
         c = config_console_add(d);
         if (c == NULL)
             return problem_set(problem, -1, "no memory");

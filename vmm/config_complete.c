@@ -142,9 +142,15 @@ static unsigned n_consoles_of(const struct domain_config *d, enum config_door do
 static int fits_consoles(struct domain_config *d, struct problem *problem)
 {
     unsigned n_console_io = n_consoles_of(d, DOOR_CONSOLE_IO), n_xen = n_consoles_of(d, DOOR_XEN);
+    unsigned n_others = d->n_consoles - n_consoles_of(d, DOOR_VIRTIO) - n_consoles_of(d, DOOR_VIRTIO_PORT);
 
+    if (d->command != NULL && n_others < d->n_consoles)
+        return problem_set(problem, -1, "a command has no virtio device: expected a console without type");
     if (d->command != NULL && n_console_io + n_xen < d->n_consoles)
         return problem_set(problem, -1, "a command has no UART: expected a console without type");
+    if (n_others > CONFIG_CONSOLES_MAX)
+        return problem_set(problem, -1, "%u consoles that are no ports of virtio: expected at most %u", n_others,
+                           CONFIG_CONSOLES_MAX);
     if (d->command != NULL && n_console_io > 0)
         return problem_set(problem, -1, "a command makes no hypercalls: expected a console without type");
     if (d->command != NULL && d->n_consoles > 1)
@@ -197,7 +203,7 @@ static void derive_uuid(uint8_t uuid[16], const char *hypervisor, const char *do
 }
 
 /* The engine is known now: what it has to have, and what a domain has that names no console. */
-static int fits_uarts(struct domain_config *d, struct problem *problem)
+static int fits_devices(struct domain_config *d, struct problem *problem)
 {
     const struct engine_ops *engine = engine_find(d->engine);
     struct engine_device place;
@@ -212,7 +218,7 @@ static int fits_uarts(struct domain_config *d, struct problem *problem)
             return problem_set(problem, -1, "console \"%s\": of UARTs engine %s has %s here", d->consoles[i].name,
                                d->engine, engine->uart == NULL ? "none" : engine->uarts);
     }
-    return 0;
+    return config_virtio_complete(d, engine, problem);
 }
 
 int config_domain_complete(struct vmm_config *config, struct domain_config *d, const struct vmm_config_options *options,
@@ -229,7 +235,7 @@ int config_domain_complete(struct vmm_config *config, struct domain_config *d, c
         return problem_set(problem, -1, "no memory");
     if (d->ramdisk != NULL && strchr(d->ramdisk, '/') == NULL)
         return problem_set(problem, -1, "ramdisk \"%s\": expected a path, which has a '/'", d->ramdisk);
-    if (choose_engine(config, d, options->engine, problem) != 0 || fits_uarts(d, problem) != 0)
+    if (choose_engine(config, d, options->engine, problem) != 0 || fits_devices(d, problem) != 0)
         return -1;
     if (strcmp(d->engine, "command") == 0)
         d->consoles[0].door = DOOR_COMMAND;

@@ -35,8 +35,14 @@ static void list_text(FILE *to, const char *key, const char *text)
 
 static void list_consoles(FILE *to, const struct domain_config *d)
 {
-    for (uint32_t i = 0; i < d->n_consoles; i++)
-        fprintf(to, "    %-8s %s (%s)\n", "console", d->consoles[i].name, config_door_word(d->consoles[i].door));
+    for (uint32_t i = 0; i < d->n_consoles; i++) {
+        const struct config_console *c = &d->consoles[i];
+
+        fprintf(to, "    %-8s %s (%s", "console", c->name, config_door_word(c->door));
+        if (door_is_virtio(c->door))
+            fprintf(to, ", device %" PRIu32 ", port %" PRIu32, c->device, c->port);
+        fprintf(to, ")\n");
+    }
 }
 
 static void list_domain(FILE *to, const struct domain_config *d, size_t id)

@@ -166,6 +166,28 @@ static int take_connected(enum config_connected *to, const char *value, struct p
     return 0;
 }
 
+static int take_announce(bool *together, const char *value, struct problem *problem)
+{
+    static const struct word words[] = {{"ordered", 0}, {"together", 1}};
+    int is = 0;
+
+    if (one_of("virtio_announce", value, words, 2, &is, problem) != 0)
+        return -1;
+    *together = is == 1;
+    return 0;
+}
+
+static int take_size(bool *rows_first, const char *value, struct problem *problem)
+{
+    static const struct word words[] = {{"columns-first", 0}, {"rows-first", 1}};
+    int is = 0;
+
+    if (one_of("virtio_size", value, words, 2, &is, problem) != 0)
+        return -1;
+    *rows_first = is == 1;
+    return 0;
+}
+
 int config_domain_value(struct domain_config *d, const char *key, const char *value, struct problem *problem)
 {
     if (strcmp(key, "kernel") == 0)
@@ -190,6 +212,10 @@ int config_domain_value(struct domain_config *d, const char *key, const char *va
         return take_engine(d->engine, value, problem);
     if (strcmp(key, "connected") == 0)
         return take_connected(&d->connected, value, problem);
+    if (strcmp(key, "virtio_announce") == 0)
+        return take_announce(&d->virtio_together, value, problem);
+    if (strcmp(key, "virtio_size") == 0)
+        return take_size(&d->virtio_rows_first, value, problem);
     if (strcmp(key, "on_poweroff") == 0)
         return take_action(key, &d->on_poweroff, value, problem);
     if (strcmp(key, "on_reboot") == 0)
@@ -205,12 +231,26 @@ int config_console_type(struct config_console *console, const char *value, struc
                                         {"console_io", DOOR_CONSOLE_IO},
                                         {"pl011", DOOR_PL011},
                                         {"sbsa", DOOR_SBSA},
-                                        {"16550", DOOR_16550}};
+                                        {"16550", DOOR_16550},
+                                        {"virtio", DOOR_VIRTIO},
+                                        {"virtio-port", DOOR_VIRTIO_PORT}};
     int door = DOOR_XEN;
 
-    if (one_of("type", value, words, 5, &door, problem) != 0)
+    if (one_of("type", value, words, 7, &door, problem) != 0)
         return -1;
     console->door = (enum config_door)door;
+    return 0;
+}
+
+int config_console_device(struct config_console *console, const char *value, struct problem *problem)
+{
+    char *end;
+    unsigned long number = strtoul(value, &end, 10);
+
+    if (!isdigit((unsigned char)value[0]) || *end != '\0' || number >= CONFIG_VIRTIO_MAX)
+        return problem_set(problem, -1, "device = \"%s\": expected a number from 0 to %u", value,
+                           CONFIG_VIRTIO_MAX - 1);
+    console->device = (uint32_t)number;
     return 0;
 }
 

@@ -258,6 +258,25 @@ uint32_t console_put(struct console *c, const void *bytes, uint32_t n)
     return taken;
 }
 
+bool console_put_now(struct console *c, const void *bytes, uint32_t n)
+{
+    const uint8_t *from = bytes;
+    bool was_held = c->flow == CONSOLE_HELD;
+    uint32_t done = c->flow == CONSOLE_TAILS ? 0 : forward(c, from, n);
+
+    if (done < n && c->flow != CONSOLE_TAILS) { /* as in offer */
+        vc_source_arm_room(&c->source);
+        done += forward(c, from + done, n - done);
+    }
+    if (done < n) {
+        progress(c);
+        to_tail(c, from + done, n - done);
+    }
+    if (c->env->taken != NULL)
+        c->env->taken(c->ctx, bytes, n);
+    return was_held && c->flow != CONSOLE_HELD;
+}
+
 void console_post(struct console *c, enum vc_line_event_kind kind, uint64_t value)
 {
     tail_event(&c->tail, kind, value);

@@ -107,6 +107,9 @@ void console_share_lock(struct console *c, pthread_mutex_t *lock);
 
 /* [locked] Offer n bytes; how many were taken, 0..n. Never waits. Less than n: held; offer the rest after `room`. */
 uint32_t console_put(struct console *c, const void *bytes, uint32_t n);
+/* [locked] The same, but takes all and holds nobody: what the line has no room for waits in the tail. True: it was held, and is no
+ * longer, so that all who wait may offer again. */
+bool console_put_now(struct console *c, const void *bytes, uint32_t n);
 /*
  * [locked] Somebody will look at this console soon, and call this again: until then the service need not be told of each
  * put. Not: it is told now of what it was not told of; every later put tells it.

@@ -4,6 +4,8 @@
 #include "boot.h"
 #include "vmm.h"
 
+#define LEAVE_LOOK_MS 5u /* between two looks at what the service of a console that leaves has not yet */
+
 static bool is_first(const struct door *door) { return door->number == 0; }
 
 /* ---- What the console asks of the domain, under its lock. ---- */
@@ -130,6 +132,8 @@ bool door_serve(struct door *door)
         return true; /* what is left is saved where it is */
     if (door_is_uart(door->config->door))
         return uart_serve(door);
+    if (door_is_virtio(door->config->door))
+        return virtio_serve(door);
 
     enum vc_pvcons_served served = door->config->door == DOOR_XEN ? vc_pvcons_serve(&door->pvcons) : VC_PVCONS_DONE;
 
@@ -174,6 +178,8 @@ static void take_line_events(struct door *door)
     while (console_event(&door->console, &event))
         if (event.kind == VC_LINE_RESIZE && d->ops->resize != NULL && d->engine != NULL)
             d->ops->resize(d->engine, (unsigned)(event.value >> 16 & 0xffff), (unsigned)(event.value & 0xffff));
+        else if (event.kind == VC_LINE_RESIZE && door_is_virtio(door->config->door))
+            virtio_resize(door, (unsigned)(event.value >> 16 & 0xffff), (unsigned)(event.value & 0xffff));
         else if (event.kind == VC_LINE_BREAK && door_is_uart(door->config->door))
             uart_break(door);
 }
@@ -218,6 +224,8 @@ void door_work(void *ctx)
     uint64_t deadline;
     bool input;
 
+    if (!door->pump.ready)
+        return; /* it has left */
     console_lock(&door->console);
     console_move(&door->console);
     door->retry = false;
@@ -236,6 +244,8 @@ void door_work(void *ctx)
 
         deadline = due < deadline ? due : deadline;
     }
+    if (door->leaving && vmm_now_ms() + LEAVE_LOOK_MS < deadline)
+        deadline = vmm_now_ms() + LEAVE_LOOK_MS;
     if (atomic_load(&door->quiet.on) && door->quiet.due_ms < deadline)
         deadline = door->quiet.due_ms;
     settle(door, &deadline);
@@ -244,6 +254,8 @@ void door_work(void *ctx)
         door_input(door);
     pump_until(&door->pump, deadline);
     tell_service(door);
+    if (door->leaving)
+        domain_console_left(door);
     if (d->state == DOMAIN_ENDING)
         domain_reap(d);
 }
@@ -251,11 +263,15 @@ void door_work(void *ctx)
 int door_init(struct door *door, struct problem *problem)
 {
     struct domain *d = door->domain;
+    bool is_virtio = door_is_virtio(door->config->door);
 
     door->to.sent = kicked;
-    if (console_init_as(&door->console, &door_console_env, door, &d->vmm->kicks, d->config->hold_ms,
+    if (console_init_as(&door->console, &door_console_env, door, &d->vmm->kicks,
+                        is_virtio ? virtio_hold_ms(d->config->hold_ms) : d->config->hold_ms,
                         door->uart.has_ring ? VC_LINK_GEOMETRY_XEN : VC_LINK_GEOMETRY_LINE, problem) != 0)
         return -1;
+    if (is_virtio)
+        virtio_place(door);
     if (pump_init(&door->pump, &d->vmm->loop, &door->console, door_work, door) != 0)
         return problem_set(problem, -1, "cannot watch the line of domain \"%s\"", d->config->name);
     return 0;
@@ -304,6 +320,8 @@ int door_open(struct door *door, struct problem *problem)
         result = open_ring(door, problem);
     if (door_is_uart(door->config->door))
         result = uart_open(door, problem);
+    if (door_is_virtio(door->config->door))
+        virtio_plug(door);
     console_unlock(&door->console);
     return result;
 }

@@ -26,7 +26,7 @@ int doors_init(struct domain *d, struct problem *problem)
     uint32_t n_uarts = 0;
 
     d->io_door = NULL;
-    if (make_doors(d, problem) != 0)
+    if (make_doors(d, problem) != 0 || virtio_init(d, problem) != 0)
         return -1;
     for (uint32_t i = 0; i < d->n_doors; i++) {
         struct door *door = d->doors[i];
@@ -64,6 +64,7 @@ void doors_finish(struct domain *d)
     struct door *door;
 
     FOR_DOORS(door, d) pump_finish(&door->pump);
+    virtio_finish(d);
 }
 
 void doors_free(struct domain *d)
@@ -74,15 +75,17 @@ void doors_free(struct domain *d)
         free(d->doors[i]);
     }
     free(d->doors);
+    virtio_free(d);
 }
 
 int doors_open(struct domain *d, struct problem *problem)
 {
     struct door *door;
 
+    virtio_open(d);
     FOR_DOORS(door, d)
     {
-        if (door_open(door, problem) != 0)
+        if (!door->leaving && door_open(door, problem) != 0)
             return -1;
     }
     return 0;
@@ -107,6 +110,7 @@ void doors_close(struct domain *d, bool for_good)
     struct door *door;
 
     FOR_DOORS(door, d) door_close(door, for_good);
+    virtio_close(d);
 }
 
 void doors_again(struct domain *d)
@@ -123,9 +127,19 @@ void doors_post(struct domain *d, enum vc_line_event_kind kind, uint64_t value)
     FOR_DOORS(door, d)
     {
         console_lock(&door->console);
-        console_post(&door->console, kind, value);
+        if (!door->leaving)
+            console_post(&door->console, kind, value);
         console_unlock(&door->console);
     }
+}
+
+uint32_t doors_in_use(struct domain *d)
+{
+    struct door *door;
+    uint32_t n = 0;
+
+    FOR_DOORS(door, d) n += !door->leaving;
+    return n;
 }
 
 /* ---- In vCPUs' threads, which know the doors of the configuration alone. ---- */
@@ -158,6 +172,7 @@ void doors_look(struct domain *d)
 {
     struct door *door;
 
+    virtio_look(d);
     FOR_DOORS(door, d)
     {
         if (atomic_exchange(&door->look, false))
@@ -232,12 +247,4 @@ size_t domain_stream_put(struct domain *d, const void *bytes, size_t n)
 size_t domain_stream_get(struct domain *d, void *bytes, size_t n)
 {
     return door_read(d->doors[0], bytes, n > UINT32_MAX ? UINT32_MAX : (uint32_t)n);
-}
-
-/* ---- A program's terminal. ---- */
-
-void domain_console_resize(struct domain *d, uint32_t number, unsigned rows, unsigned columns)
-{
-    if (number == 0 && d->ops->resize != NULL && d->engine != NULL)
-        d->ops->resize(d->engine, rows, columns);
 }

@@ -6,6 +6,7 @@
 #include "domain_store.h"
 #include "door_quiet.h"
 #include "door_uart.h"
+#include "door_virtio.h"
 #include "grant_pages.h"
 #include "pump.h"
 #include "xenstore/console_backend.h"
@@ -49,7 +50,11 @@ struct door { /* one console of a domain: its line, and what the guest writes to
     struct domain *domain;
     const struct config_console *config;
     uint32_t number;
-    bool absent;     /* there is no console here: it was removed, or could not be made. The loop's */
+    /* The loop's. */
+    bool absent;               /* there is no console here: it was removed, or could not be made */
+    bool leaving;              /* it was removed, and its service may not have all that it said */
+    uint64_t leave_ms;         /* when that is not waited for any longer */
+    struct config_console own; /* the configuration of one that came while it ran */
     bool is_primary; /* the first of type xen: its ring is the builder's; others' are the guest's, granted to us */
     struct pump pump;
     uint64_t dropped_told; /* the loop's: as the service last heard it */
@@ -63,6 +68,7 @@ struct door { /* one console of a domain: its line, and what the guest writes to
     bool retry;                     /* the PV ring is broken: serve it again in a second */
     bool owes;                      /* a notify is owed to the guest, and the loop knows: */
     uint64_t settle_ms;             /* when */
+    struct door_virtio virtio;      /* DOOR_VIRTIO, DOOR_VIRTIO_PORT */
     struct door_quiet quiet;        /* DOOR_XEN */
     struct console_backend backend; /* of one beyond the first of type xen: domain_store.c's, under its lock */
     bool linked;                    /* a service has the line now */
@@ -129,6 +135,7 @@ struct domain {
     pthread_mutex_t vcpus_lock; /* vCPUs that come and go; held while the engine starts or stops one */
     struct grant_pages grants;
     struct domain_store store;
+    struct domain_virtio virtio;
     struct vc_params params;
     pthread_mutex_t params_lock;
     struct vc_focus_domain focus;
@@ -192,9 +199,14 @@ void doors_again(struct domain *d);
 /* save_door.c [locked]: input kept from before; and more of it, -1: no memory. */
 uint32_t door_kept(struct door *door, uint8_t *bytes, uint32_t n);
 int door_keep(struct door *door, const void *bytes, uint32_t n);
+int door_keep_first(struct door *door, const void *bytes, uint32_t n); /* before all that it keeps */
 void door_drop_kept(struct door *door);
 /* Look where sends do not come; a vCPU yields, or sleeps now. True: something was found. In its thread. */
 bool doors_quiet_look(struct domain *d, bool yields);
+/* How many consoles it has now, but for those that leave. */
+uint32_t doors_in_use(struct domain *d);
+/* domain_ports.c: the loop's look at a console that leaves. */
+void domain_console_left(struct door *door);
 /* Whoever waits for room is to look again. */
 void doors_wake(struct domain *d);
 /* The loop's look at those that asked for it. */

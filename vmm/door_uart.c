@@ -370,8 +370,9 @@ static bool access_ports(struct domain *d, uint64_t port, uint32_t width, uint64
 bool domain_access(struct domain *d, enum engine_space space, uint64_t address, uint32_t width, uint64_t *value,
                    bool write)
 {
-    return space == ENGINE_PORTS ? access_ports(d, address, width, value, write)
-                                 : access_uart(d, space, address, width, value, write);
+    if (space == ENGINE_PORTS)
+        return access_ports(d, address, width, value, write);
+    return virtio_access(d, address, width, value, write) || access_uart(d, space, address, width, value, write);
 }
 
 /* ---- Save and restore. ---- */
@@ -380,16 +381,8 @@ bool domain_access(struct domain *d, enum engine_space space, uint64_t address, 
 static int put_back(struct door *door)
 {
     struct door_uart *u = &door->uart;
-    uint32_t n = door->n_kept - door->at_kept;
-    uint8_t *later = door->kept, *from = later != NULL ? later + door->at_kept : NULL;
-    int result;
+    int result = door_keep_first(door, u->input + u->at_input, u->n_input - u->at_input);
 
-    door->kept = NULL;
-    door->n_kept = door->at_kept = 0;
-    result = door_keep(door, u->input + u->at_input, u->n_input - u->at_input);
-    if (result == 0)
-        result = door_keep(door, from, n);
-    free(later);
     u->n_input = u->at_input = 0;
     return result;
 }

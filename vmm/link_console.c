@@ -93,11 +93,57 @@ void link_console_answered(struct link *l, uint32_t cookie, const char *refusal)
         link_console_over(l, cookie);
 }
 
+static struct link_console *cookie_named(struct link *l, const struct domain *d, const char *name)
+{
+    for (uint32_t i = 0; i < domain_n_consoles(d); i++)
+        if (domain_has_console(d, i) && strcmp(domain_console_config(d, i)->name, name) == 0)
+            return cookie_of(l, d, i);
+    return NULL;
+}
+
+/* Answered once the service has it, which is offered right away. */
+static int add(struct link *l, const struct vc_link_console *ask, struct domain *d, const char *name, struct problem *p)
+{
+    struct config_console c = {.door = ask->kind == VC_LINK_VIRTIO ? DOOR_VIRTIO : DOOR_VIRTIO_PORT,
+                               .device = ask->device};
+    struct link_console *cookie;
+
+    _Static_assert(sizeof c.name <= sizeof ask->console, "it was checked to end there");
+    if (strlen(name) >= sizeof c.name)
+        return problem_set(p, -1, "expected a name of at most %zu characters", sizeof c.name - 1);
+    memcpy(c.name, name, strlen(name));
+    if (domain_console_add(d, &c, p) != 0)
+        return -1;
+    cookie = cookie_named(l, d, name);
+    if (cookie != NULL) {
+        cookie->add_serial = ask->serial;
+        return 0;
+    }
+    if (domain_console_remove(d, name, p) == 0)
+        problem_set(p, -1, "no memory");
+    return -1;
+}
+
+/* Answered once the service was told that it is gone. */
+static int remove_it(struct link *l, const struct vc_link_console *ask, struct domain *d, const char *name,
+                     struct problem *p)
+{
+    struct link_console *cookie = cookie_named(l, d, name);
+
+    if (cookie != NULL && cookie->remove_serial == 0)
+        cookie->remove_serial = ask->serial;
+    if (domain_console_remove(d, name, p) == 0)
+        return 0;
+    if (cookie != NULL && cookie->remove_serial == ask->serial)
+        cookie->remove_serial = 0;
+    return -1;
+}
+
 bool link_on_console(struct link *l, const struct vc_link_console *ask)
 {
     bool adds = ask->request == VC_LINK_CONSOLE_ADD;
     char domain[VC_LINK_NAME_BYTES], name[VC_LINK_NAME_BYTES];
-    char why[VC_LINK_TEXT_BYTES] = "no such domain";
+    struct problem p;
     struct domain *d;
 
     if (l->n_answers == LINK_ANSWERS || !link_text(ask->domain, sizeof ask->domain, domain, sizeof domain) ||
@@ -106,9 +152,10 @@ bool link_on_console(struct link *l, const struct vc_link_console *ask)
     if (adds ? ask->kind != VC_LINK_VIRTIO && ask->kind != VC_LINK_VIRTIO_PORT : ask->request != VC_LINK_CONSOLE_REMOVE)
         return false;
     d = vmm_domain(l->vmm, domain);
-    if (d != NULL)
-        snprintf(why, sizeof why, "it has no virtio device %u", ask->device);
-    link_push_answer(l, ask->serial, d == NULL ? VC_LINK_E_UNKNOWN : VC_LINK_E_FAILED, why);
+    if (d == NULL)
+        link_push_answer(l, ask->serial, VC_LINK_E_UNKNOWN, "no such domain");
+    else if ((adds ? add(l, ask, d, name, &p) : remove_it(l, ask, d, name, &p)) != 0)
+        link_push_answer(l, ask->serial, VC_LINK_E_FAILED, p.text);
     link_send_owed(l);
     return true;
 }

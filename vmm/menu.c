@@ -67,7 +67,8 @@ static void consoles(struct vmm *vmm)
 {
     for (size_t i = 0; i < vmm->n_domains; i++)
         for (uint32_t number = 0; number < domain_n_consoles(vmm->domains[i]); number++)
-            one_console(vmm, vmm->domains[i], number);
+            if (domain_has_console(vmm->domains[i], number))
+                one_console(vmm, vmm->domains[i], number);
 }
 
 static uint32_t last_id(const struct vmm *vmm) { return domain_id(vmm->domains[vmm->n_domains - 1]); }

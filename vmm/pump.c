@@ -63,12 +63,24 @@ void pump_until(struct pump *p, uint64_t deadline_ms)
         uv_timer_start(&p->timer, due, deadline_ms > now ? deadline_ms - now : 0, 0);
 }
 
-void pump_finish(struct pump *p)
+static void closed(uv_handle_t *handle)
+{
+    struct pump *p = handle->data;
+
+    if (--p->closing == 0 && p->done != NULL)
+        p->done(p->ctx);
+}
+
+void pump_finish_then(struct pump *p, void (*done)(void *ctx))
 {
     if (!p->ready)
         return;
-    uv_close((uv_handle_t *)&p->room, NULL);
-    uv_close((uv_handle_t *)&p->input, NULL);
-    uv_close((uv_handle_t *)&p->timer, NULL);
     p->ready = false;
+    p->closing = 3;
+    p->done = done;
+    uv_close((uv_handle_t *)&p->room, closed);
+    uv_close((uv_handle_t *)&p->input, closed);
+    uv_close((uv_handle_t *)&p->timer, closed);
 }
+
+void pump_finish(struct pump *p) { pump_finish_then(p, NULL); }

@@ -18,6 +18,8 @@ struct pump {
     uv_poll_t room, input;
     uv_timer_t timer;
     bool ready;
+    unsigned closing; /* handles whose end is awaited, for: */
+    void (*done)(void *ctx);
 };
 
 /* 0, or libuv's error. */
@@ -29,5 +31,7 @@ void pump_stop(struct pump *p);
 void pump_until(struct pump *p, uint64_t deadline_ms);
 /* Close its handles; the loop must run once more. */
 void pump_finish(struct pump *p);
+/* The same while the loop goes on: done(ctx) when it has let go of them. Until then p and its console stay. */
+void pump_finish_then(struct pump *p, void (*done)(void *ctx));
 
 #endif

@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STORE_NUMBER 0xffffu /* XenStore's door, behind all consoles */
-#define LOOK_MS      2u      /* between two looks while we wait for vCPUs, the disk or the service */
-#define CONFIG_BYTES (3 * PATH_MAX + 4096u)
+#define STORE_NUMBER    0xffffu /* XenStore's door, behind all consoles */
+#define LOOK_MS         2u      /* between two looks while we wait for vCPUs, the disk or the service */
+#define CONFIG_BYTES(n) (3 * PATH_MAX + 4096u + (n)*64u)
 
 struct save {
     struct domain *domain;
@@ -56,15 +56,22 @@ static void *write_file(void *save)
     return NULL;
 }
 
+/* Numbers in a file follow each other, and so do those of the domain that goes on from it. */
+static bool save_has(const struct domain *d, uint32_t number)
+{
+    return !d->doors[number]->absent && !d->doors[number]->leaving;
+}
+
 /* ---- What is saved, at the moment at which all stands still. ---- */
 
 static uint32_t door_number(void *ctx, const void *door)
 {
     struct domain *d = ctx;
+    uint32_t number = 0;
 
-    for (uint32_t i = 0; i < d->n_doors; i++)
+    for (uint32_t i = 0; i < d->n_doors; number += save_has(d, i++))
         if (door == &d->doors[i]->to)
-            return i;
+            return number;
     return STORE_NUMBER;
 }
 
@@ -81,11 +88,11 @@ struct vc_save_doors save_doors(struct domain *d)
 }
 
 /* Which console it is, and how far the guest has opened it. Without its lock, for XenStore's is taken before that. */
-static void write_door_head(struct door *door, struct vc_writer *w)
+static void write_door_head(struct door *door, uint32_t number, struct vc_writer *w)
 {
     size_t begun = vc_write_begin(w, SAVE_DOOR, 1);
 
-    vc_write_u32(w, door->number);
+    vc_write_u32(w, number);
     if (door->config->door == DOOR_XEN && !door->is_primary)
         domain_store_save_backend(door, w);
     vc_write_end(w, begun);
@@ -100,7 +107,7 @@ static int write_door(struct door *door, struct vc_writer *w, struct problem *pr
         vc_pvcons_save(&door->pvcons, w);
     if (door_is_uart(door->config->door) && uart_save(door, w, problem) != 0)
         return -1;
-    if (save_take_input(door) != 0)
+    if ((door_is_virtio(door->config->door) && virtio_put_back(door) != 0) || save_take_input(door) != 0)
         return problem_set(problem, -1, "no memory");
     begun = vc_write_begin(w, SAVE_INPUT, 1);
     vc_write_bytes(w, door->kept != NULL ? door->kept + door->at_kept : NULL, door->n_kept - door->at_kept);
@@ -126,7 +133,7 @@ static size_t state_bytes(struct domain *d)
 {
     size_t bytes = 4096 + GRANT_PAGES_SAVE_BYTES + domain_store_save_bytes(d) + 16 * (size_t)d->config->vcpus +
                    VC_SAVE_PARAMS_BYTES + VC_SAVE_FOCUS_BYTES + VC_SAVE_SHARED_INFO_BYTES(d->config->vcpus) +
-                   VC_SAVE_EVENTS_BYTES(VC_EVENTS_PORTS_MAX, d->config->vcpus);
+                   VC_SAVE_EVENTS_BYTES(VC_EVENTS_PORTS_MAX, d->config->vcpus) + virtio_save_bytes(d);
 
     for (uint32_t i = 0; i < d->n_doors; i++)
         bytes += 256 + VC_SAVE_PL011_BYTES + d->doors[i]->n_kept + VC_LINE_IN_DEFAULT + VC_FOCUS_TYPED_BYTES + 4096;
@@ -138,6 +145,8 @@ static void freeze(struct domain *d, bool frozen)
 {
     domain_store_freeze(d, frozen);
     for (uint32_t i = 0; i < d->n_doors; i++) {
+        if (!save_has(d, i))
+            continue;
         console_lock(&d->doors[i]->console);
         door_quiet_end(d->doors[i]); /* no bit is in what is saved */
         if (frozen)
@@ -145,6 +154,24 @@ static void freeze(struct domain *d, bool frozen)
         d->doors[i]->frozen = frozen;
         console_unlock(&d->doors[i]->console);
     }
+    virtio_freeze(d, frozen);
+}
+
+static int write_doors(struct save *s, struct vc_writer *w)
+{
+    struct domain *d = s->domain;
+    uint32_t number = 0;
+    int error = 0;
+
+    for (uint32_t i = 0; error == 0 && i < d->n_doors; i++) {
+        if (!save_has(d, i))
+            continue;
+        write_door_head(d->doors[i], number++, w);
+        console_lock(&d->doors[i]->console);
+        error = write_door(d->doors[i], w, &s->problem);
+        console_unlock(&d->doors[i]->console);
+    }
+    return error;
 }
 
 static int write_state(struct save *s)
@@ -153,7 +180,7 @@ static int write_state(struct save *s)
     struct vc_save_doors doors = save_doors(d);
     struct vc_writer w;
     size_t begun;
-    int error = 0;
+    int error;
 
     s->state_bytes = state_bytes(d);
     s->state = malloc(s->state_bytes);
@@ -162,7 +189,7 @@ static int write_state(struct save *s)
     vc_writer_init(&w, s->state, s->state_bytes);
     begun = vc_write_begin(&w, SAVE_DOMAIN, 1);
     vc_write_u32(&w, d->boot);
-    vc_write_u32(&w, d->n_doors);
+    vc_write_u32(&w, doors_in_use(d));
     vc_write_u64(&w, domain_guest_time(d));
     vc_write_end(&w, begun);
     write_vcpus(d, &w);
@@ -172,12 +199,8 @@ static int write_state(struct save *s)
     vc_shared_info_save(&d->shared, &w);
     vc_events_save(&d->events, &doors, &w);
     domain_store_save(d, SAVE_STORE, &w);
-    for (uint32_t i = 0; error == 0 && i < d->n_doors; i++) {
-        write_door_head(d->doors[i], &w);
-        console_lock(&d->doors[i]->console);
-        error = write_door(d->doors[i], &w, &s->problem);
-        console_unlock(&d->doors[i]->console);
-    }
+    error = write_doors(s, &w);
+    virtio_save(d, &w);
     s->state_bytes = w.n;
     if (error == 0 && !vc_writer_ok(&w))
         error = problem_set(&s->problem, -1, "its state is larger than was reckoned");
@@ -186,13 +209,24 @@ static int write_state(struct save *s)
 
 static int write_config(struct save *s)
 {
+    struct domain *d = s->domain;
+    struct domain_config now = *d->config; /* with the consoles that it has by now */
+    size_t bytes = CONFIG_BYTES((size_t)d->n_doors);
     struct vc_writer w;
 
-    s->config = malloc(CONFIG_BYTES);
-    if (s->config == NULL)
+    now.consoles = calloc(d->n_doors, sizeof *now.consoles);
+    now.n_consoles = 0;
+    s->config = malloc(bytes);
+    if (s->config == NULL || now.consoles == NULL) {
+        free(now.consoles);
         return problem_set(&s->problem, -1, "no memory");
-    vc_writer_init(&w, s->config, CONFIG_BYTES);
-    save_config_write(s->domain->config, s->domain->id, &w);
+    }
+    for (uint32_t i = 0; i < d->n_doors; i++)
+        if (save_has(d, i))
+            now.consoles[now.n_consoles++] = *d->doors[i]->config;
+    vc_writer_init(&w, s->config, bytes);
+    save_config_write(&now, d->id, &w);
+    free(now.consoles);
     s->config_bytes = w.n;
     return vc_writer_ok(&w) ? 0 : problem_set(&s->problem, -1, "its configuration is larger than a file takes");
 }

@@ -9,7 +9,8 @@
 #include <string.h>
 #include <vcons/wire/xen.h>
 
-#define VERSION 2u
+#define VERSION 3u
+#define OLDER   2u /* without virtio */
 
 static void write_text(struct vc_writer *w, const char *text)
 {
@@ -37,10 +38,16 @@ void save_config_write(const struct domain_config *d, uint32_t domid, struct vc_
     vc_write_u32(w, d->on_crash);
     vc_write_u32(w, domid);
     vc_write_bytes(w, d->uuid, sizeof d->uuid);
+    vc_write_u32(w, (d->virtio_together ? 1 : 0) | (d->virtio_rows_first ? 2 : 0));
+    vc_write_u32(w, config_virtio_devices(d));
+    for (uint32_t i = 0; i < config_virtio_devices(d); i++)
+        vc_write_u32(w, d->virtio_ports[i]);
     vc_write_u32(w, d->n_consoles);
     for (uint32_t i = 0; i < d->n_consoles; i++) {
         write_text(w, d->consoles[i].name);
         vc_write_u32(w, d->consoles[i].door);
+        vc_write_u32(w, d->consoles[i].device);
+        vc_write_u32(w, d->consoles[i].port);
     }
 }
 
@@ -70,28 +77,74 @@ static bool read_string(struct vc_reader *r, char **string, size_t max)
     return *string != NULL;
 }
 
-static bool read_consoles(struct vc_reader *r, struct domain_config *d)
+static bool read_virtio(struct vc_reader *r, struct domain_config *d)
+{
+    uint32_t flags = vc_read_u32(r), n = vc_read_u32(r);
+
+    d->virtio_together = (flags & 1) != 0;
+    d->virtio_rows_first = (flags & 2) != 0;
+    if (flags > 3 || n > CONFIG_VIRTIO_MAX)
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t ports = vc_read_u32(r);
+
+        if (ports > CONFIG_VIRTIO_PORTS || (ports == 0 && i == n - 1))
+            return false;
+        d->virtio_ports[i] = (uint16_t)ports;
+    }
+    return true;
+}
+
+/* The place of a port is one that there is; others have none. */
+static bool place_ok(const struct domain_config *d, const struct config_console *c)
+{
+    if (!door_is_virtio(c->door))
+        return c->device == 0 && c->port == 0;
+    return c->device < CONFIG_VIRTIO_MAX && c->port < d->virtio_ports[c->device];
+}
+
+static bool same_console(const struct config_console *a, const struct config_console *b)
+{
+    return strcmp(a->name, b->name) == 0 ||
+           (door_is_virtio(a->door) && door_is_virtio(b->door) && a->device == b->device && a->port == b->port);
+}
+
+static bool read_console(struct vc_reader *r, uint32_t version, struct config_console *c)
+{
+    uint32_t door;
+
+    if (!read_text(r, c->name, sizeof c->name - 1) || !name_ok(c->name))
+        return false;
+    door = vc_read_u32(r);
+    if (door > DOOR_VIRTIO_PORT || door == DOOR_COMMAND)
+        return false;
+    c->door = (enum config_door)door;
+    if (version == VERSION) {
+        c->device = vc_read_u32(r);
+        c->port = vc_read_u32(r);
+    }
+    return true;
+}
+
+static bool read_consoles(struct vc_reader *r, uint32_t version, struct domain_config *d)
 {
     uint32_t n = vc_read_u32(r), calls = 0, n_xen = 0;
 
-    if (n < 1 || n > CONFIG_CONSOLES_MAX)
+    if (n < 1 || n > CONFIG_CONSOLES_MAX + CONFIG_VIRTIO_MAX * CONFIG_VIRTIO_PORTS)
         return false;
     d->n_consoles = 0;
     while (d->n_consoles < n) {
         struct config_console *c = config_console_add(d);
-        uint32_t door;
 
-        if (c == NULL || !read_text(r, c->name, sizeof c->name - 1) || !name_ok(c->name))
+        if (c == NULL || !read_console(r, version, c) || !place_ok(d, c))
             return false;
-        door = vc_read_u32(r);
-        calls += door == DOOR_CONSOLE_IO;
-        n_xen += door == DOOR_XEN;
-        if (door > DOOR_16550 || door == DOOR_COMMAND || calls > 1 || n_xen > CONFIG_XEN_MAX)
+        calls += c->door == DOOR_CONSOLE_IO;
+        n_xen += c->door == DOOR_XEN;
+        if (calls > 1 || n_xen > CONFIG_XEN_MAX)
             return false;
         for (uint32_t i = 0; i < d->n_consoles - 1; i++)
-            if (strcmp(d->consoles[i].name, c->name) == 0)
+            if (same_console(&d->consoles[i], c))
                 return false;
-        c->door = (enum config_door)door;
     }
     d->consoles_named = true;
     return true;
@@ -123,11 +176,12 @@ static bool read_numbers(struct vc_reader *r, struct domain_config *d)
            d->hold_ms >= CONFIG_HOLD_FOREVER && d->domid >= 1 && d->domid < XEN_DOMID_FIRST_RESERVED;
 }
 
-static bool read_domain(struct vc_reader *r, struct domain_config *d)
+static bool read_domain(struct vc_reader *r, uint32_t version, struct domain_config *d)
 {
     bool ok = read_text(r, d->engine, sizeof d->engine - 1) && read_string(r, &d->kernel, PATH_MAX) &&
               read_string(r, &d->ramdisk, PATH_MAX) && read_string(r, &d->cmdline, BOOT_CMDLINE_MAX) &&
-              read_numbers(r, d) && read_consoles(r, d) && vc_reader_done(r);
+              read_numbers(r, d) && (version == OLDER || read_virtio(r, d)) && read_consoles(r, version, d) &&
+              vc_reader_done(r);
 
     if (d->ramdisk != NULL && d->ramdisk[0] == '\0') {
         free(d->ramdisk);
@@ -144,14 +198,16 @@ int save_config_read(struct vmm_config *config, const void *bytes, size_t n, con
     char name[CONFIG_NAME_BYTES];
     struct domain_config *d;
     struct vc_reader r;
+    uint32_t version;
 
     vc_reader_init(&r, bytes, n);
-    if (vc_read_u32(&r) != VERSION || !read_text(&r, name, sizeof name - 1) || !name_ok(name))
+    version = vc_read_u32(&r);
+    if ((version != VERSION && version != OLDER) || !read_text(&r, name, sizeof name - 1) || !name_ok(name))
         return problem_set(p, -1, "damaged: it names no domain that this program knows");
     d = config_domain_add(config, as != NULL ? as : name, p);
     if (d == NULL)
         return -1;
-    if (!read_domain(&r, d))
+    if (!read_domain(&r, version, d))
         return problem_set(p, -1, "damaged: what it says of domain \"%s\" is no configuration", name);
     if (as != NULL && strcmp(as, name) != 0)
         memset(d->uuid, 0,

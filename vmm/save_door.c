@@ -48,6 +48,21 @@ int door_keep(struct door *door, const void *bytes, uint32_t n)
     return 0;
 }
 
+int door_keep_first(struct door *door, const void *bytes, uint32_t n)
+{
+    uint32_t left = door->n_kept - door->at_kept;
+    uint8_t *later = door->kept, *from = later != NULL ? later + door->at_kept : NULL;
+    int result;
+
+    door->kept = NULL;
+    door->n_kept = door->at_kept = 0;
+    result = door_keep(door, bytes, n);
+    if (result == 0)
+        result = door_keep(door, from, left);
+    free(later);
+    return result;
+}
+
 /* From the line, past events that mean nothing to a PV console; then what was typed at the terminal. */
 static uint32_t next_input(struct door *door, uint8_t *bytes, uint32_t n)
 {

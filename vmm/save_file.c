@@ -85,7 +85,7 @@ int save_out_end(struct save_out *out)
 static uint64_t limit_of(uint32_t kind)
 {
     switch (kind) {
-    case SAVE_CONFIG: return 64u << 10;
+    case SAVE_CONFIG: return 1u << 20; /* 32 devices of 511 ports */
     case SAVE_STATE: return 16u << 20;
     case SAVE_ENGINE: return 64u << 20;
     case SAVE_RAM: return 8 + SAVE_RAM_BYTES;

@@ -177,13 +177,17 @@ static bool load_door(struct door *door, struct vc_reader *r, struct xencons_int
         (door_is_uart(door->config->door) && !uart_restore(door, r)) || !next_section(r, SAVE_INPUT, &s))
         return false;
     console_post(&door->console, VC_LINE_RESTORE, 0);
+    if (door_is_virtio(door->config->door))
+        virtio_plug(door);
     return door_keep(door, s.body.bytes, (uint32_t)s.body.size) == 0;
 }
 
+/* Ports are plugged before their devices are as they were. */
 static bool load_doors(struct domain *d, struct vc_reader *r)
 {
     bool right = true;
 
+    virtio_open(d);
     for (uint32_t i = 0; right && i < d->n_doors; i++) {
         struct xencons_interface *page = NULL;
 
@@ -192,7 +196,7 @@ static bool load_doors(struct domain *d, struct vc_reader *r)
         right = right && load_door(d->doors[i], r, page);
         console_unlock(&d->doors[i]->console);
     }
-    return right;
+    return right && virtio_restore(d, r);
 }
 
 static bool load_grants(struct domain *d, struct vc_reader *r)

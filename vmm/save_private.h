@@ -9,6 +9,7 @@
 /* DOMN: u32 boot, u32 consoles, u64 guest time in ns. DOOR: u32 number; of the console that what follows belongs to; of
  * one beyond the first of type xen, also console_backend.h's. GRNT: grant_pages.h. XENS: xenstore/store.h and ring.h.
  * VCPU: of each, u32 1 if it is initialised, u32 0, u64 when its timer is due, guest time.
+ * Behind all doors: vcons/save.h's VIRC of each virtio-console, in the order of their numbers.
  * INPT: what was typed and not yet read, oldest first. */
 #define SAVE_DOMAIN VC_SAVE_TAG('D', 'O', 'M', 'N')
 #define SAVE_VCPUS  VC_SAVE_TAG('V', 'C', 'P', 'U')

@@ -39,7 +39,7 @@ WRONG = [
     ('domain "web" {\n kernel = "tiny"\n on_crash = panic\n}\n', 3, "destroy, restart or preserve"),
     ('domain "web" {\n kernel = "tiny"\n uuid = "1234"\n}\n', 3, "32 hexadecimal digits"),
     ('domain "web" {\n kernel = "tiny"\n kernel = "tiny"\n}\n', 3, "twice"),
-    ('domain "web" {\n kernel = "tiny"\n console "c" { type = serial }\n}\n', 3, "xen, console_io, pl011, sbsa or 16550"),
+    ('domain "web" {\n kernel = "tiny"\n console "c" { type = serial }\n}\n', 3, "xen, console_io, pl011, sbsa, 16550, virtio or virtio-port"),
     ('domain "web" {\n kernel = "tiny"\n engine = process\n console "c" { type = pl011 }\n}\n', 5, 'console "c": of UARTs engine process has none here'),
     ('domain "web" {\n kernel = "tiny"\n engine = process\n console "c" { type = sbsa }\n}\n', 5, "of UARTs engine process has none here"),
     ('domain "web" {\n command = "sh"\n console "c" { type = pl011 }\n}\n', 4, "a command has no UART"),
@@ -53,6 +53,17 @@ WRONG = [
      "expected at most 15"),
     ('domain "web" {\n kernel = "tiny"\n engine = process\n console "u" { type = 16550 }\n}\n', 5,
      'console "u": of UARTs engine process has none here'),
+    ('domain "web" {\n kernel = "tiny"\n console "c" { device = 1 }\n}\n', 4, "device is for type virtio or virtio-port, this is type xen"),
+    ('domain "web" {\n kernel = "tiny"\n console "c" { type = virtio device = 32 }\n}\n', 3, "expected a number from 0 to 31"),
+    ('domain "web" {\n kernel = "tiny"\n console "c" { type = virtio device = first }\n}\n', 3, "from 0 to 31"),
+    ('domain "web" {\n kernel = "tiny"\n console "c" { type = virtio device = -1 }\n}\n', 3, "from 0 to 31"),
+    ('domain "web" {\n kernel = "tiny"\n console "c" { type = virtio device = 1 device = 1 }\n}\n', 3, "twice"),
+    ('domain "web" {\n kernel = "tiny"\n virtio_announce = never\n}\n', 3, "ordered or together"),
+    ('domain "web" {\n kernel = "tiny"\n virtio_size = 80x25\n}\n', 3, "columns-first or rows-first"),
+    ('domain "web" {\n kernel = "tiny"\n engine = process\n' +
+     "".join(' console "c%d" { type = virtio-port }\n' % i for i in range(512)) + '}\n', 516,
+     'console "c511": expected at most 511 ports of virtio device 0'),
+    ('domain "web" {\n command = "sh"\n console "v" { type = virtio }\n}\n', 4, "a command has no virtio device"),
     ('domain "web" {\n command = "sh"\n console "u" { type = 16550 }\n}\n', 4, "no UART"),
     ('domain "web" {\n command = "sh"\n console "a" { }\n console "b" { }\n}\n', 5, "one terminal"),
     ('domain "web" {\n command = "sh"\n kernel = "tiny"\n}\n', 4, "command"),
@@ -92,6 +103,10 @@ RIGHT = [
     'hypervisor { name = "lab1" console = stdio conswitch = "bx" }\n' + GOOD,
     'hypervisor { conswitch = "" console = none }\n' + GOOD,
     "/* a comment } */\n" + GOOD,
+    'domain "web" { kernel = "tiny" engine = process virtio_announce = together virtio_size = rows-first\n'
+    '    console "hvc0" { }\n console "v0" { type = virtio device = 31 }\n console "log" { type = virtio-port } }\n',
+    'domain "web" { kernel = "tiny" engine = process\n' +
+    "".join(' console "c%d" { type = virtio }\n' % i for i in range(511)) + "}\n",
 ]
 
 

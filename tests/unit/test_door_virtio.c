@@ -1,0 +1,792 @@
+/* SPDX-License-Identifier: MIT */
+/* Ports of virtio-consoles in front of their lines: guest, domain and services in one process. */
+#include "random.h"
+#include "virtio_domain.h"
+
+#include <dirent.h>
+#include <unistd.h>
+#include <vcons/pvcons.h>
+
+/* hvc0 is the domain's first, and the devices' consoles are announced in the order of the configuration, not of the devices. */
+static struct world *make_world(int hold_ms, uint32_t spare)
+{
+    struct world *w = calloc(1, sizeof *w);
+
+    assert_non_null(w);
+    w->config.hold_ms = hold_ms;
+    world_config(w, "io", DOOR_CONSOLE_IO, 0);
+    world_config(w, "a", DOOR_VIRTIO, 1);
+    world_config(w, "b", DOOR_VIRTIO, 0);
+    world_config(w, "log", DOOR_VIRTIO_PORT, 0);
+    world_config(w, "c", DOOR_VIRTIO, 0);
+    world_config(w, "d", DOOR_VIRTIO, 2);
+    world_config(w, "e", DOOR_VIRTIO, 1);
+    world_start(w, spare);
+    return w;
+}
+enum { IO, A, B, LOG, C, D, E };
+static const struct {
+    uint32_t device, id;
+} places[] = {[A] = {1, 0}, [B] = {0, 0}, [LOG] = {0, 1}, [C] = {0, 2}, [D] = {2, 0}, [E] = {1, 1}};
+
+static void boot_all(struct world *w)
+{
+    for (uint32_t i = 0; i < DEVICES; i++)
+        assert_int_equal(world_boot(w, i), VC_OK);
+    world_settle(w);
+}
+
+static int make(void **state)
+{
+    *state = make_world(CONFIG_HOLD_FOREVER, 4);
+    boot_all(*state);
+    return 0;
+}
+
+static int unmake(void **state)
+{
+    world_finish(*state);
+    return 0;
+}
+
+static struct virtio_port *port_of(struct world *w, uint32_t number)
+{
+    return world_port(w, places[number].device, places[number].id);
+}
+
+static void print(struct world *w, uint32_t number, const char *text)
+{
+    world_print(w, places[number].device, places[number].id, text);
+}
+
+static void reads(struct world *w, uint32_t number, const char *text)
+{
+    world_reads(w, places[number].device, places[number].id, text);
+}
+
+/* ---- What the guest finds. ---- */
+
+static void numbers_in_the_configurations_order(void **state)
+{
+    static const uint32_t in_order[] = {A, B, C, D, E};
+    struct world *w = *state;
+
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_int_equal(port_of(w, in_order[i])->number, i + 1);
+        assert_true(port_of(w, in_order[i])->console);
+        assert_string_equal(port_of(w, in_order[i])->name, w->consoles[in_order[i]].name);
+    }
+    assert_false(port_of(w, LOG)->console);
+    assert_true(port_of(w, LOG)->host_open);
+    assert_string_equal(port_of(w, LOG)->name, "log");
+    assert_int_equal(w->guest->drivers[0].max_ports, 3 + 4);
+}
+
+/* Whoever comes last is waited for: the guest drives the device of the first console last. */
+static void a_device_that_is_late(void **state)
+{
+    struct world *w = make_world(1000, 4);
+
+    (void)state;
+    assert_int_equal(world_boot(w, 2), VC_OK);
+    assert_int_equal(world_boot(w, 0), VC_OK);
+    world_settle(w);
+    assert_int_equal(port_of(w, B)->number, 0);
+    assert_int_equal(port_of(w, D)->number, 0);
+    assert_int_equal(world_boot(w, 1), VC_OK);
+    world_settle(w);
+    assert_int_equal(port_of(w, A)->number, 1);
+    assert_int_equal(port_of(w, B)->number, 2);
+    assert_int_equal(port_of(w, D)->number, 4);
+    world_finish(w);
+}
+
+static void a_device_that_never_comes(void **state)
+{
+    struct world *w = make_world(1000, 4);
+
+    (void)state;
+    assert_int_equal(world_boot(w, 0), VC_OK);
+    world_settle(w);
+    assert_int_equal(port_of(w, B)->number, 0);
+    assert_true(uv_is_active((uv_handle_t *)&w->domain.virtio.timer));
+    uv_timer_start(&w->domain.virtio.timer, w->domain.virtio.timer.timer_cb, 0, 0); /* the time has passed */
+    world_settle(w);
+    assert_int_equal(port_of(w, B)->number, 1);
+    assert_int_equal(port_of(w, C)->number, 2);
+    world_finish(w);
+}
+
+static void together(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+
+    (void)state;
+    w->config.virtio_together = true;
+    world_config(w, "a", DOOR_VIRTIO, 1);
+    world_config(w, "b", DOOR_VIRTIO, 0);
+    world_start(w, 0);
+    assert_int_equal(world_boot(w, 0), VC_OK);
+    world_settle(w);
+    assert_int_equal(world_port(w, 0, 0)->number, 1);
+    world_finish(w);
+}
+
+/* Of a number between there is no device: a magic number of 0. */
+static void devices_that_are_none(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    uint64_t value = 77;
+
+    (void)state;
+    world_config(w, "a", DOOR_VIRTIO, 0);
+    world_config(w, "b", DOOR_VIRTIO, 2);
+    world_start(w, 0);
+    assert_int_equal(world_devices(w), 3);
+    assert_false(domain_access(&w->domain, ENGINE_MEMORY, MMIO_BASE + MMIO_STEP, 4, &value, false));
+    assert_false(domain_access(&w->domain, ENGINE_MEMORY, MMIO_BASE - 1, 1, &value, false));
+    assert_false(domain_access(&w->domain, ENGINE_MEMORY, MMIO_BASE + 3 * MMIO_STEP, 4, &value, true));
+    assert_false(domain_access(&w->domain, ENGINE_PORTS, MMIO_BASE, 4, &value, true));
+    assert_int_equal(value, 77);
+    assert_true(domain_access(&w->domain, ENGINE_MEMORY, MMIO_BASE + 2 * MMIO_STEP, 8, &value, false));
+    assert_int_equal(value, 0); /* no register is that wide */
+    world_finish(w);
+}
+
+/* ---- Bytes. ---- */
+
+static void each_has_a_line_of_its_own(void **state)
+{
+    struct world *w = *state;
+
+    virtio_port_open(port_of(w, LOG), true);
+    for (uint32_t i = A; i <= E; i++) {
+        char text[16];
+
+        snprintf(text, sizeof text, "I am %s.", w->consoles[i].name);
+        print(w, i, text);
+        world_said(w, i, text);
+        snprintf(text, sizeof text, "you are %s!", w->consoles[i].name);
+        world_type(w, i, text);
+        reads(w, i, text);
+    }
+    world_said(w, IO, "");
+}
+
+static void input_waits_until_the_guest_opens(void **state)
+{
+    struct world *w = *state;
+
+    world_type(w, LOG, "early");
+    world_settle(w);
+    virtio_port_open(port_of(w, LOG), true);
+    reads(w, LOG, "early");
+}
+
+static void open_and_close_stand_in_the_line(void **state)
+{
+    struct world *w = *state;
+    uint64_t values[16] = {0};
+    char text[16];
+
+    world_take(w, LOG, text, sizeof text, values);
+    assert_int_equal(values[VC_LINE_BOOT], 1 + w->domain.boot);
+    assert_int_equal(values[VC_LINE_OPEN], 0);
+    virtio_port_open(port_of(w, LOG), true);
+    world_settle(w);
+    world_take(w, LOG, text, sizeof text, values);
+    assert_int_equal(values[VC_LINE_OPEN], 1);
+    assert_int_equal(values[VC_LINE_CLOSE], 0);
+    virtio_port_open(port_of(w, LOG), false);
+    world_settle(w);
+    world_take(w, LOG, text, sizeof text, values);
+    assert_int_equal(values[VC_LINE_CLOSE], 1 + VC_DOMAIN_RUNNING);
+}
+
+static void the_size_follows_who_types(void **state)
+{
+    struct world *w = *state;
+    bool kick;
+
+    assert_int_equal(vc_sink_post(&w->sinks[E], VC_LINE_RESIZE, 40u << 16 | 132, &kick), VC_OK);
+    door_work(w->domain.doors[E]);
+    world_settle(w);
+    assert_int_equal(port_of(w, E)->cols, 132);
+    assert_int_equal(port_of(w, E)->rows, 40);
+    domain_console_resize(&w->domain, E, 25, 80);
+    world_settle(w);
+    assert_int_equal(port_of(w, E)->cols, 80);
+    assert_int_equal(port_of(w, E)->rows, 25);
+    assert_int_equal(port_of(w, A)->n_resizes, 0);
+    domain_console_resize(&w->domain, IO, 25, 80); /* has none */
+    domain_console_resize(&w->domain, LOG, 25, 80);
+    domain_console_resize(&w->domain, 1000, 25, 80);
+    domain_console_resize(&w->domain, E, 1u << 20, 1u << 20);
+    world_settle(w);
+    assert_int_equal(port_of(w, E)->cols, UINT16_MAX);
+}
+
+/* ---- A full line. ---- */
+
+/* As much as the guest can write of a pattern; how much that was. */
+static uint32_t fill(struct world *w, uint32_t number, uint32_t from)
+{
+    struct virtio_port *p = port_of(w, number);
+    uint32_t n = from;
+
+    for (;;) {
+        char part[256];
+        size_t taken;
+
+        for (uint32_t i = 0; i < sizeof part; i++)
+            part[i] = (char)((n + i) * 7 >> 3);
+        taken = p->hvc.driver->put(&p->hvc, part, sizeof part);
+        n += (uint32_t)taken;
+        if (taken == 0)
+            return n - from;
+    }
+}
+
+static uint32_t take_pattern(struct world *w, uint32_t number, uint32_t from)
+{
+    static char text[1u << 20];
+    uint32_t n = world_take(w, number, text, sizeof text, NULL);
+
+    for (uint32_t i = 0; i < n; i++)
+        if (text[i] != (char)((from + i) * 7 >> 3))
+            fail_msg("byte %u of console %u is another", from + i, number);
+    return n;
+}
+
+static void a_full_line_is_a_buffer_that_is_kept(void **state)
+{
+    struct world *w = *state;
+    uint32_t wrote = fill(w, C, 0), took = 0;
+
+    assert_true(wrote > VC_LINE_OUT_DEFAULT);
+    assert_true(domain_held(&w->domain));
+    print(w, B, "not me"); /* of the same device */
+    world_said(w, B, "not me");
+    for (unsigned i = 0; i < 50; i++) {
+        took += take_pattern(w, C, took);
+        door_work(w->domain.doors[C]); /* the loop, which the kick wakes: without any exit of the guest's */
+        world_settle(w);
+        wrote += i < 20 ? fill(w, C, wrote) : 0;
+    }
+    assert_int_equal(took, wrote);
+    assert_false(domain_held(&w->domain));
+    assert_int_equal(w->domain.doors[C]->console.dropped, 0);
+}
+
+static void a_guest_is_held_for_a_second_at_most(void **state)
+{
+    static const struct {
+        int hold, is;
+    } rows[] = {{CONFIG_HOLD_FOREVER, 1000}, {3600000, 1000}, {1001, 1000}, {1000, 1000}, {500, 500}, {0, 0}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(virtio_hold_ms(rows[i].hold), rows[i].is);
+}
+
+/* When hold is over all goes into the tail, and head and newest are there in the end, with one gap of the right size. */
+static void without_room_the_middle_goes(void **state)
+{
+    static char text[1u << 20];
+    struct world *w = make_world(0, 0);
+    uint64_t values[16] = {0};
+    uint32_t wrote = 0, n = 0;
+
+    (void)state;
+    boot_all(w);
+    while (wrote < 3 * VC_LINE_OUT_DEFAULT) {
+        char part[256];
+
+        for (uint32_t i = 0; i < sizeof part; i++)
+            part[i] = (char)((wrote + i) * 7 >> 3);
+        hvc_write(&port_of(w, C)->hvc, part, sizeof part);
+        wrote += (uint32_t)sizeof part;
+    }
+    for (unsigned i = 0; i < 10; i++) {
+        n += world_take(w, C, text + n, sizeof text - n, values);
+        door_work(w->domain.doors[C]);
+        world_settle(w);
+    }
+    assert_int_equal(n + values[VC_LINE_GAP] - 1, wrote);
+    for (uint32_t i = 0; i < CONSOLE_TAIL_BYTES; i++)
+        assert_int_equal(text[n - 1 - i], (char)((wrote - 1 - i) * 7 >> 3));
+    world_finish(w);
+}
+
+static void emergency_is_never_held(void **state)
+{
+    struct world *w = *state;
+    struct virtio_io io = world_io(0);
+    static char text[1u << 20];
+    uint32_t wrote = fill(w, B, 0), n = 0;
+
+    assert_true(domain_held(&w->domain));
+    assert_true(virtio_console_emergency(&io, '!'));
+    assert_int_equal(w->domain.doors[B]->console.flow, CONSOLE_TAILS);
+    for (unsigned i = 0; i < 10; i++) {
+        world_settle(w);
+        n += world_take(w, B, text + n, sizeof text - n, NULL);
+        door_work(w->domain.doors[B]);
+    }
+    assert_int_equal(n, wrote + 1);
+    assert_non_null(memchr(text, '!', n));
+}
+
+/* Also before any driver: R30, device ABI 3.1. */
+static void emergency_needs_no_driver(void **state)
+{
+    struct world *w = make_world(1000, 0);
+    struct virtio_io io = world_io(0);
+
+    (void)state;
+    assert_true(virtio_console_emergency(&io, 'x'));
+    world_said(w, B, "x");
+    world_finish(w);
+}
+
+/* What is shown on the terminal is what is logged, whatever the guest does to its buffer meanwhile: the first console's is copied. */
+static uint64_t no_time(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
+static void nobody(void *ctx) { (void)ctx; }
+
+static void the_first_console_may_be_a_port(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    static struct vc_focus_env env = {.now_ms = no_time, .ready = nobody};
+    static uint8_t typed[VC_FOCUS_TYPED_BYTES], output[4096];
+    struct vc_focus_config focus = {.env = &env,
+                                    .ctx = &w->vmm,
+                                    .lock = &w->vmm.focus_lock,
+                                    .notice = "",
+                                    .typed = typed,
+                                    .output = output,
+                                    .typed_bytes = sizeof typed,
+                                    .output_bytes = sizeof output};
+    struct problem problem;
+    char big[10000];
+
+    (void)state;
+    world_config(w, "first", DOOR_VIRTIO, 0);
+    world_start(w, 2);
+    env.lock = domain_locks;
+    vc_focus_init(&w->vmm.focus, &focus);
+    domain_join(&w->domain);
+    assert_int_equal(world_boot(w, 0), VC_OK);
+    world_settle(w);
+    for (uint32_t i = 0; i < sizeof big; i++)
+        big[i] = (char)('a' + i % 26);
+    for (uint32_t at = 0; at < sizeof big; at += 500)
+        hvc_write(&world_port(w, 0, 0)->hvc, big + at, 500);
+    {
+        static char got[20000];
+
+        assert_int_equal(world_take(w, 0, got, sizeof got, NULL), sizeof big);
+        assert_memory_equal(got, big, sizeof big);
+    }
+    assert_ptr_equal(w->domain.io_door, w->domain.doors[0]); /* hypercalls go there, too */
+    domain_debug_port(&w->domain, 'E');
+    world_said(w, 0, "E");
+    assert_int_equal(domain_console_remove(&w->domain, "first", &problem), -1);
+    world_finish(w);
+}
+
+/* ---- Guests that break off, or the rules. ---- */
+
+static void a_reset_in_the_middle(void **state)
+{
+    struct world *w = *state;
+    struct virtio_io io = world_io(1);
+    uint64_t values[16] = {0};
+    char text[64];
+
+    print(w, A, "before");
+    print(w, B, "be");
+    virtio_console_end(&w->guest->drivers[1]);
+    io.write(&io, VIRTIO_MMIO_STATUS, 4, 0);
+    world_settle(w);
+    world_type(w, A, "typed");
+    print(w, B, "fore");
+    assert_int_equal(world_boot(w, 1), VC_OK);
+    world_settle(w);
+    print(w, A, " and after");
+    reads(w, A, "typed");
+    assert_int_equal(world_take(w, A, text, sizeof text, values), 16);
+    assert_memory_equal(text, "before and after", 16);
+    assert_int_equal(values[VC_LINE_CLOSE], 1 + VC_DOMAIN_RUNNING);
+    world_said(w, B, "before");
+}
+
+static void break_queue(struct world *w, uint32_t device, uint32_t queue)
+{
+    struct virtio_console *c = &w->guest->drivers[device];
+    struct virtio_port *p = &w->guest->ports[device][0];
+    struct virtqueue *q = queue == VIRTIO_CONSOLE_CONTROL_TX ? &c->out : queue == VIRTIO_CONSOLE_RX0 ? &p->in : &p->out;
+    uint16_t *index = &q->avail_ring[1]; /* 2.7.6 */
+    struct virtio_io io = world_io(device);
+
+    *index = (uint16_t)(*index + 1000); /* more than there can be */
+    io.write(&io, VIRTIO_MMIO_QUEUE_NOTIFY, 4, queue);
+}
+
+static void broken_queues_are_told_of(void **state)
+{
+    static const struct {
+        uint32_t queue, reason;
+    } rows[] = {{VIRTIO_CONSOLE_TX0, VC_VIRTIO_BROKEN_OUT},
+                {VIRTIO_CONSOLE_RX0, VC_VIRTIO_BROKEN_IN},
+                {VIRTIO_CONSOLE_CONTROL_TX, VC_VIRTIO_BROKEN_CONTROL}};
+    struct world *w = *state;
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint64_t values[16] = {0};
+        struct virtio_io io = world_io(1);
+        char text[16];
+
+        break_queue(w, 1, rows[i].queue);
+        world_type(w, A, "x");
+        world_take(w, A, text, sizeof text, values);
+        if (values[VC_LINE_BROKEN] != 1 + rows[i].reason)
+            fail_msg("row %zu: broken says %llu", i, (unsigned long long)values[VC_LINE_BROKEN] - 1);
+        assert_true((io.read(&io, VIRTIO_MMIO_STATUS, 4) & VIRTIO_STATUS_NEEDS_RESET) != 0);
+        print(w, B, "another device");
+        world_said(w, B, "another device");
+        if (rows[i].queue != VIRTIO_CONSOLE_RX0)
+            reads(w, A, "x");
+        virtio_console_end(&w->guest->drivers[1]);
+        assert_int_equal(world_boot(w, 1), VC_OK);
+        world_settle(w);
+        if (rows[i].queue == VIRTIO_CONSOLE_RX0)
+            reads(w, A, "x"); /* it was not lost */
+        print(w, A, "again");
+        world_said(w, A, "again");
+    }
+}
+
+/* Any access to any register of one device, while the others print. */
+static void hostile_accesses(void **state)
+{
+    struct world *w = *state;
+    uint64_t seed = 20261122;
+
+    for (unsigned i = 0; i < 100000; i++) {
+        uint64_t value = random_next(&seed), r = random_next(&seed);
+        uint64_t address = MMIO_BASE + MMIO_STEP + (i % 3 == 0 ? r % MMIO_STEP : r % 64 * 4);
+
+        if (r >> 60 < 4)
+            value %= 16;
+        else if (r >> 60 < 12)
+            value = value % RAM;
+        domain_access(&w->domain, ENGINE_MEMORY, address, 1u << (r >> 32) % 4, &value, (r >> 40 & 3) != 0);
+        if (i % 1000 == 0) {
+            w->guest->drivers[1].running = false; /* nobody drives it */
+            print(w, B, "steady");
+            world_said(w, B, "steady");
+            world_type(w, D, "as ever");
+            reads(w, D, "as ever");
+        }
+    }
+}
+
+/* ---- Consoles that come and go. ---- */
+
+static uint32_t n_descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    uint32_t n = 0;
+
+    assert_non_null(dir);
+    while (readdir(dir) != NULL)
+        n++;
+    closedir(dir);
+    return n;
+}
+
+static struct config_console more(const char *name, uint32_t device)
+{
+    struct config_console c = {.door = DOOR_VIRTIO, .device = device};
+
+    snprintf(c.name, sizeof c.name, "%s", name);
+    return c;
+}
+
+static uint32_t number_of(struct world *w, const char *name)
+{
+    for (uint32_t i = 0; i < domain_n_consoles(&w->domain); i++)
+        if (domain_has_console(&w->domain, i) && strcmp(domain_console_config(&w->domain, i)->name, name) == 0)
+            return i;
+    fail_msg("no console %s", name);
+    return 0;
+}
+
+static void what_may_not_come_or_go(void **state)
+{
+    struct world *w = *state;
+    struct config_console xen = more("x", 0), nameless = more("", 0), path = more("../x", 0), taken = more("c", 0),
+                          nowhere = more("x", 3), far = more("x", UINT32_MAX), endless = more("x", 0);
+    const struct {
+        const struct config_console *c;
+        const char *says;
+    } rows[] = {{&xen, "type xen"},
+                {&nameless, "a name"},
+                {&path, "a name"},
+                {&taken, "already"},
+                {&nowhere, "no virtio device 3"},
+                {&far, "no virtio device"},
+                {&endless, "a name"}};
+    static const struct {
+        const char *name, *says;
+    } gone[] = {{"x", "no such console"}, {"io", "console_io"}, {"", "no such console"}};
+    struct problem p;
+
+    xen.door = DOOR_XEN;
+    memset(endless.name, 'x', sizeof endless.name);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (domain_console_add(&w->domain, rows[i].c, &p) == 0 || strstr(p.text, rows[i].says) == NULL)
+            fail_msg("row %zu: %s", i, p.text);
+    for (size_t i = 0; i < sizeof gone / sizeof gone[0]; i++)
+        if (domain_console_remove(&w->domain, gone[i].name, &p) == 0 || strstr(p.text, gone[i].says) == NULL)
+            fail_msg("%s: %s", gone[i].name, p.text);
+    assert_int_equal(domain_n_consoles(&w->domain), 7);
+}
+
+static void as_many_as_a_device_has_ports(void **state)
+{
+    struct world *w = *state;
+    struct problem p;
+    char name[16];
+
+    for (unsigned i = 0; i < 4; i++) {
+        struct config_console c;
+
+        snprintf(name, sizeof name, "more%u", i);
+        c = more(name, 0);
+        assert_int_equal(domain_console_add(&w->domain, &c, &p), 0);
+    }
+    struct config_console one = more("one", 0), other = more("other", 2);
+
+    assert_int_equal(domain_console_add(&w->domain, &one, &p), -1);
+    assert_non_null(strstr(p.text, "7 ports"));
+    assert_int_equal(domain_console_add(&w->domain, &other, &p), 0);
+    world_settle(w);
+    assert_int_equal(world_port(w, 0, 6)->number, 9);
+}
+
+static void one_goes_while_it_is_written_to(void **state)
+{
+    struct world *w = *state;
+    struct problem p;
+    uint32_t wrote = fill(w, C, 0), took = 0, slot = C;
+
+    assert_true(wrote > VC_LINE_OUT_DEFAULT);
+    w->domain.doors[C]->linked = true;
+    assert_int_equal(domain_console_remove(&w->domain, "c", &p), 0);
+    world_settle(w);
+    assert_null(virtio_console_port(&w->guest->drivers[0], places[C].id));
+    assert_true(domain_has_console(&w->domain, slot)); /* its service has not all of it yet */
+    assert_int_equal(domain_console_remove(&w->domain, "c", &p), -1);
+    took = take_pattern(w, C, 0);
+    assert_true(took >= VC_LINE_OUT_DEFAULT / 2);
+    door_work(w->domain.doors[C]);
+    took += take_pattern(w, C, took);
+    door_work(w->domain.doors[C]);
+    world_settle(w);
+    assert_false(domain_has_console(&w->domain, slot));
+    print(w, B, "still here");
+    world_said(w, B, "still here");
+}
+
+/* One hundred times: no leak, no mix. */
+static void a_hundred_come_and_go(void **state)
+{
+    static const char *const names[] = {"p", "q", "r"};
+    struct world *w = *state;
+    uint64_t seed = 7;
+    uint32_t before;
+    bool there[3] = {false};
+    struct problem p;
+
+    world_settle(w);
+    before = n_descriptors();
+    for (unsigned i = 0; i < 100; i++) {
+        uint32_t which = (uint32_t)(random_next(&seed) % 3);
+        struct config_console c = more(names[which], which);
+        char text[32];
+
+        if (there[which]) {
+            assert_int_equal(domain_console_remove(&w->domain, names[which], &p), 0);
+            world_settle(w);
+        } else {
+            uint32_t number, id;
+
+            assert_int_equal(domain_console_add(&w->domain, &c, &p), 0);
+            number = number_of(w, names[which]);
+            id = domain_console_config(&w->domain, number)->port;
+            world_attach(w, number);
+            world_settle(w);
+            assert_string_equal(world_port(w, which, id)->name, names[which]);
+            assert_in_range(world_port(w, which, id)->number, 6, 8); /* the lowest free */
+            snprintf(text, sizeof text, "%s in turn %u", names[which], i);
+            world_print(w, which, id, text);
+            world_said(w, number, text);
+            world_type(w, number, text);
+            world_reads(w, which, id, text);
+        }
+        there[which] = !there[which];
+        print(w, A, "a");
+        world_said(w, A, "a");
+    }
+    for (unsigned i = 0; i < 3; i++)
+        if (there[i])
+            assert_int_equal(domain_console_remove(&w->domain, names[i], &p), 0);
+    world_settle(w);
+    assert_int_equal(n_descriptors(), before);
+    assert_in_range(domain_n_consoles(&w->domain), 8, 10);
+}
+
+static void they_stay_over_a_reset(void **state)
+{
+    struct world *w = *state;
+    struct config_console c = more("more", 2);
+    struct problem p;
+
+    assert_int_equal(domain_console_add(&w->domain, &c, &p), 0);
+    assert_int_equal(domain_console_remove(&w->domain, "a", &p), 0);
+    world_settle(w);
+    world_attach(w, number_of(w, "more"));
+    for (uint32_t i = 0; i < DEVICES; i++)
+        w->guest->drivers[i].running = false;
+    doors_close(&w->domain, false);
+    memset(w->level, 0, sizeof w->level); /* the engine's reset */
+    guest_reset(&w->domain);
+    assert_int_equal(guest_open(&w->domain, &p), 0);
+    assert_int_equal(doors_open(&w->domain, &p), 0);
+    memset(w->guest->drivers, 0, sizeof w->guest->drivers);
+    memset(w->guest->ports, 0, sizeof w->guest->ports);
+    assert_int_equal(vterms_init(&w->guest->terms, &world_terms_env, w, TERMS, w->guest->terms_memory, false), VC_OK);
+    boot_all(w);
+    assert_null(virtio_console_port(&w->guest->drivers[1], 0));
+    assert_int_equal(port_of(w, B)->number, 1);
+    assert_int_equal(world_port(w, 2, 1)->number, 5);
+    world_print(w, 2, 1, "back");
+    world_said(w, number_of(w, "more"), "back");
+}
+
+/* ---- Save and restore. ---- */
+
+/* As a domain is that was just created: everything is plugged, and nobody has driven it. */
+static void open_anew(struct world *w)
+{
+    virtio_close(&w->domain);
+    memset(w->level, 0, sizeof w->level);
+    virtio_open(&w->domain);
+    for (uint32_t i = A; i <= E; i++) {
+        console_lock(&w->domain.doors[i]->console);
+        virtio_plug(w->domain.doors[i]);
+        console_unlock(&w->domain.doors[i]->console);
+    }
+}
+
+/* The guest's memory is as it was; its engine and devices are made anew. */
+static void saved_and_restored(void **state)
+{
+    struct world *w = *state;
+    size_t bytes = virtio_save_bytes(&w->domain);
+    uint8_t *saved = malloc(bytes);
+    uint64_t values[16] = {0};
+    struct vc_writer writer;
+    struct vc_reader r;
+    char text[64];
+
+    print(w, A, "one ");
+    world_type(w, LOG, "not read yet");
+    virtio_freeze(&w->domain, true);
+    vc_writer_init(&writer, saved, bytes);
+    virtio_save(&w->domain, &writer);
+    assert_true(vc_writer_ok(&writer));
+    world_take(w, C, text, sizeof text, NULL);
+    for (size_t n = 0; n < writer.n; n += 97) { /* cut off anywhere: refused */
+        open_anew(w);
+        vc_reader_init(&r, saved, n);
+        assert_false(virtio_restore(&w->domain, &r));
+    }
+    open_anew(w);
+    vc_reader_init(&r, saved, writer.n);
+    assert_true(virtio_restore(&w->domain, &r));
+    assert_true(vc_reader_done(&r));
+    world_settle(w);
+    print(w, A, "two");
+    world_said(w, A, "one two");
+    world_type(w, E, "typed");
+    reads(w, E, "typed");
+    virtio_port_open(port_of(w, LOG), true);
+    reads(w, LOG, "not read yet");
+    assert_int_equal(port_of(w, E)->number, 5);
+    world_take(w, C, text, sizeof text, values);
+    assert_int_equal(values[VC_LINE_OPEN], 0); /* that is nothing new */
+    free(saved);
+}
+
+/* Nobody may touch the guest's memory while it is written to the file. */
+static void frozen_nothing_moves(void **state)
+{
+    struct world *w = *state;
+    uint8_t *before = malloc(RAM);
+
+    memcpy(before, w->domain.memory.base, RAM);
+    virtio_freeze(&w->domain, true);
+    world_type(w, A, "typed");
+    domain_console_resize(&w->domain, E, 50, 100);
+    for (uint32_t i = 0; i < DEVICES; i++)
+        atomic_store(&w->domain.virtio.devices[i].look, true);
+    doors_look(&w->domain);
+    assert_memory_equal(before, w->domain.memory.base, RAM);
+    virtio_freeze(&w->domain, false);
+    for (uint32_t i = A; i <= E; i++)
+        door_work(w->domain.doors[i]);
+    reads(w, A, "typed");
+    assert_int_equal(port_of(w, E)->cols, 100);
+    free(before);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, make, unmake)
+    const struct CMUnitTest tests[] = {
+        TEST(numbers_in_the_configurations_order),
+        cmocka_unit_test(a_device_that_is_late),
+        cmocka_unit_test(a_device_that_never_comes),
+        cmocka_unit_test(together),
+        cmocka_unit_test(devices_that_are_none),
+        TEST(each_has_a_line_of_its_own),
+        TEST(input_waits_until_the_guest_opens),
+        TEST(open_and_close_stand_in_the_line),
+        TEST(the_size_follows_who_types),
+        TEST(a_full_line_is_a_buffer_that_is_kept),
+        cmocka_unit_test(a_guest_is_held_for_a_second_at_most),
+        cmocka_unit_test(without_room_the_middle_goes),
+        TEST(emergency_is_never_held),
+        cmocka_unit_test(emergency_needs_no_driver),
+        cmocka_unit_test(the_first_console_may_be_a_port),
+        TEST(a_reset_in_the_middle),
+        TEST(broken_queues_are_told_of),
+        TEST(hostile_accesses),
+        TEST(what_may_not_come_or_go),
+        TEST(as_many_as_a_device_has_ports),
+        TEST(one_goes_while_it_is_written_to),
+        TEST(a_hundred_come_and_go),
+        TEST(they_stay_over_a_reset),
+        TEST(saved_and_restored),
+        TEST(frozen_nothing_moves),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
