@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define HVC_NAME_BYTES   16u
-#define HVC_CONSOLES     8u         /* that one hvc_idle can wait for */
+#define HVC_CONSOLES     64u        /* that one hvc_idle can wait for */
 #define HVC_FULL_WAIT_NS 10000000u  /* a full console is looked at again at least so often */
 #define HVC_IDLE_WAIT_NS 100000000u /* and so often one whose input has no event of its own */
 

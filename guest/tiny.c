@@ -4,19 +4,40 @@
 
 enum { CTRL_C = 'C' - 0x40, CTRL_U = 'U' - 0x40, DELETE = 0x7f };
 
-static void add_console(struct tiny *t, struct hvc *hvc)
+/* NULL: it is none. */
+static struct tiny_console *find_console(struct tiny *t, const struct hvc *hvc)
 {
-    struct tiny_console *c = &t->consoles[t->n_consoles];
-
     for (uint32_t i = 0; i < t->n_consoles; i++)
         if (t->consoles[i].hvc == hvc)
-            return;
-    if (t->n_consoles == TINY_CONSOLES)
-        return;
+            return &t->consoles[i];
+    return NULL;
+}
+
+/* Of one that went, or a new one. NULL: there are too many. */
+static struct tiny_console *place_for_console(struct tiny *t)
+{
+    struct tiny_console *c = find_console(t, NULL);
+
+    if (c == NULL && t->n_consoles < TINY_CONSOLES)
+        c = &t->consoles[t->n_consoles++];
+    return c;
+}
+
+static struct tiny_console *add_console(struct tiny *t, struct hvc *hvc)
+{
+    struct tiny_console *c = find_console(t, hvc);
+
+    if (c != NULL)
+        return c;
+    c = place_for_console(t);
+    if (c == NULL)
+        return NULL;
     c->hvc = hvc;
     c->tiny = t;
+    c->prompted = c->hung = false;
+    c->n_line = c->n_input = c->at_input = 0;
     print_init(&c->out, hvc);
-    t->n_consoles++;
+    return c;
 }
 
 /* A name that is not there, or unknown, adds nothing. */
@@ -30,6 +51,8 @@ static void add_named(struct tiny *t, const char *name)
         add_console(t, &t->console_io.hvc);
     if (tiny_equal(name, "e9") && t->machine->debug != NULL)
         add_console(t, t->machine->debug);
+    if (tiny_equal(name, "virtio"))
+        t->wants_virtio = true;
     uart = tiny_uart_named(t, name);
     if (uart != NULL)
         add_console(t, &uart->hvc);
@@ -60,6 +83,10 @@ static bool take_option(struct tiny *t, char *statement)
         return t->polled = true;
     if (tiny_equal(word, "disconnected=drop"))
         return t->xen.drops = true;
+    if (tiny_equal(word, "virtio-old"))
+        return t->virtio.old = true;
+    if (tiny_equal(word, "virtio-nomultiport"))
+        return t->virtio.single = true;
     for (size_t i = 0; i < sizeof console - 1; i++)
         if (word[i] != console[i])
             return false;
@@ -96,6 +123,16 @@ static void find_consoles(struct tiny *t)
     }
     while (next_statement(&args, statement))
         take_option(t, statement);
+    if (t->n_consoles == 0 && !t->wants_virtio && t->has_xen)
+        add_named(t, "hvc0");
+    t->wants_virtio = t->wants_virtio || t->machine->hypervisor || t->machine->first_uart >= t->machine->n_uarts;
+}
+
+/* Where none was named, or none of those is there. */
+static void find_any_console(struct tiny *t)
+{
+    if (t->n_consoles == 0 && t->wants_virtio)
+        tiny_virtio_await(t);
     if (t->n_consoles == 0)
         add_named(t, t->has_xen ? "hvc0" : t->has_console_io ? "console_io" : "e9");
     if (t->n_consoles == 0)
@@ -129,6 +166,7 @@ static void run_arguments(struct tiny *t)
 static void prompt(struct tiny_console *c)
 {
     c->n_line = 0;
+    c->prompted = true;
     print_text(&c->out, "tiny> ");
 }
 
@@ -182,8 +220,12 @@ static bool fill(struct tiny_console *c)
 
 size_t tiny_input(struct tiny_console *c, void *bytes, size_t n)
 {
-    while (!fill(c))
-        hvc_idle(&c->hvc, 1);
+    while (!fill(c)) {
+        if (c->hung)
+            return 0;
+        if (!tiny_virtio_look(c->tiny))
+            hvc_idle(&c->hvc, 1);
+    }
     n = n < c->n_input - c->at_input ? n : c->n_input - c->at_input;
     memcpy(bytes, c->input + c->at_input, n);
     c->at_input += (uint32_t)n;
@@ -192,6 +234,9 @@ size_t tiny_input(struct tiny_console *c, void *bytes, size_t n)
 
 bool tiny_interrupted(struct tiny_console *c)
 {
+    tiny_virtio_look(c->tiny); /* a word that takes long keeps no port from coming or going */
+    if (c->hung)
+        return true;
     if (!fill(c))
         return false;
     for (uint32_t i = c->at_input; i < c->n_input; i++) {
@@ -204,39 +249,89 @@ bool tiny_interrupted(struct tiny_console *c)
     return false;
 }
 
-/* All input that is there now on one console, echoed in one piece; false: there was none. */
-static bool serve(struct tiny_console *c)
+/* Nothing runs on it any more. */
+static void let_go(struct tiny_console *c)
 {
-    if (!fill(c))
+    struct hvc *hvc = c->hvc;
+
+    c->hvc = NULL;
+    c->hung = false;
+    tiny_virtio_release(hvc);
+}
+
+bool tiny_console_begin(struct tiny *t, struct hvc *hvc)
+{
+    struct tiny_console *c = add_console(t, hvc);
+
+    if (c == NULL)
         return false;
-    while (c->at_input < c->n_input)
-        type(c, c->input[c->at_input++]); /* a word may take from the same input */
-    print_flush(&c->out);
+    if (t->serving) {
+        prompt(c);
+        print_flush(&c->out);
+    }
     return true;
 }
 
-static void serve_all(struct tiny *t)
+void tiny_console_end(struct tiny *t, struct hvc *hvc)
 {
-    struct hvc *hvcs[TINY_CONSOLES];
+    struct tiny_console *c = find_console(t, hvc);
+
+    if (c == NULL)
+        return;
+    c->hung = true;
+    if (t->busy != c)
+        let_go(c);
+}
+
+/* All input that is there now on one console, echoed in one piece; false: there was none. */
+static bool serve(struct tiny_console *c)
+{
+    bool any;
+
+    if (c->hvc == NULL)
+        return false;
+    c->tiny->busy = c;
+    any = fill(c);
+    while (any && c->at_input < c->n_input)
+        type(c, c->input[c->at_input++]); /* a word may take from the same input */
+    print_flush(&c->out);
+    c->tiny->busy = NULL;
+    if (c->hung)
+        let_go(c);
+    return any;
+}
+
+static void idle(struct tiny *t)
+{
+    struct hvc *hvcs[TINY_CONSOLES + TINY_VIRTIO_DEVICES];
+    size_t n = tiny_virtio_waiters(t, hvcs);
 
     for (uint32_t i = 0; i < t->n_consoles; i++)
-        hvcs[i] = t->consoles[i].hvc;
+        if (t->consoles[i].hvc != NULL)
+            hvcs[n++] = t->consoles[i].hvc;
+    hvc_idle(hvcs, n);
+}
+_Static_assert(TINY_CONSOLES + TINY_VIRTIO_DEVICES <= HVC_CONSOLES, "one hvc_idle waits for all");
+
+static void serve_all(struct tiny *t)
+{
     for (;;) {
         bool any = false;
 
         for (uint32_t i = 0; i < t->n_consoles; i++)
             any = serve(&t->consoles[i]) || any;
+        any = tiny_virtio_look(t) || any;
         if (!any)
-            hvc_idle(hvcs, t->n_consoles);
+            idle(t);
     }
 }
 
 static bool can_be_typed_at(const struct tiny *t)
 {
     for (uint32_t i = 0; i < t->n_consoles; i++)
-        if (t->consoles[i].hvc != t->machine->debug)
+        if (t->consoles[i].hvc != NULL && t->consoles[i].hvc != t->machine->debug)
             return true;
-    return false;
+    return t->virtio.n_devices > 0; /* they come yet */
 }
 
 void tiny_main(struct tiny *t, const struct tiny_machine *machine)
@@ -248,15 +343,24 @@ void tiny_main(struct tiny *t, const struct tiny_machine *machine)
     find_consoles(t);
     if (machine->hypervisor && !t->no_events)
         tiny_events_begin(t);
+    tiny_virtio_begin(t);
+    find_any_console(t);
     tiny_uarts_listen(t);
     if (t->n_consoles == 0)
         machine->halt(SHUTDOWN_crash);
     if (!t->quiet)
         print_banner(t);
+    t->busy = &t->consoles[0];
     run_arguments(t);
+    t->busy = NULL;
+    if (t->consoles[0].hung)
+        let_go(&t->consoles[0]);
     if (!can_be_typed_at(t))
         machine->halt(SHUTDOWN_poweroff);
+    t->serving = true;
     for (uint32_t i = 0; i < t->n_consoles; i++) {
+        if (t->consoles[i].hvc == NULL || t->consoles[i].prompted)
+            continue;
         prompt(&t->consoles[i]);
         print_flush(&t->consoles[i].out);
     }

@@ -11,7 +11,12 @@
  *                    pl011, sbsa (the first of its kind). May be given several times; what is not there adds nothing.
  *                    Without it: hvc0 if the domain has it, else console_io; where there is no hypervisor to call e9, or
  *                    the machine's own choice of a UART.
- *     uart=polled    UARTs do not interrupt for input
+ *     uart=polled    UARTs and virtio devices do not interrupt for input
+ *     console=virtio the first console of a virtio device; without any console= it comes after hvc0. Consoles of virtio devices
+ *                    have a prompt each as long as they are there, whatever this says
+ *     virtio-old     they are numbered as Linux did before 6.2: by a counter, with a yield between read and increment
+ *     virtio-nomultiport
+ *                    the driver does not know MULTIPORT: a device has one console
  *     quiet          no line at boot; prompt and words are as ever
  *     disconnected=drop
  *                    hvc0 throws output away while its flag says DISCONNECTED, as Linux does since 7.1
@@ -25,7 +30,13 @@
  *     slow N [MS]    N lines "slow I", I from 0, one each MS milliseconds (100)
  *     time           "time S.NNNNNNNNN", system time in seconds; "time unknown" if the hypervisor does not tell
  *     consoles       one line a console: name, way, port, bytes dropped, violations of the ring; then one a UART in use: name,
- *                    kind, "by interrupt" or "polled", depth, interrupts, breaks, overruns, errors, dropped
+ *                    kind, "by interrupt" or "polled", depth, interrupts, breaks, overruns, errors, dropped. Then one a virtio
+ *                    device: "virtioN WAY, ports P of M, refused R, interrupts I, violations V", WAY: by interrupt, by event,
+ *                    polled; and one a port of it: "vportNpM: name NAME, guest_connected G, host_connected H, bytes_sent S,
+ *                    bytes_received R, bytes_discarded D, is_console yes|no, console_vtermno V[, hvcI], size CxR, dropped N"
+ *     port NAME WHAT a virtio port that is no console, by its name or as vportNpM: `open`, `close`, `send TEXT`, `read` what came
+ *     virtio-test    "ok WHAT" or "FAILED WHAT" a line, then "virtio-test: N ok, M failed": what the driver relies on, of each
+ *                    device; one that has not the console of this word is started anew meanwhile
  *     selftest       "ok WHAT" or "FAILED WHAT" a line, then "selftest: N ok, M failed"
  *     uart-test [UART] [EMULATOR]
  *                    "ok WHAT", "known WHAT" or "FAILED WHAT" a line, then "uart-test: N ok, K known, M failed": what drivers
@@ -69,12 +80,13 @@
 #include "print.h"
 #include "spew.h"
 #include "tiny_cpus.h"
+#include "tiny_virtio.h"
 #include "uart.h"
 #include "xen_console.h"
 
 #define TINY_LINE_BYTES  256u
 #define TINY_INPUT_BYTES 512u
-#define TINY_CONSOLES    4u
+#define TINY_CONSOLES    (4u + 28u) /* of virtio, which come and go, the most */
 #define TINY_UARTS       4u
 
 struct tiny_uart_place { /* where a UART may be */
@@ -95,6 +107,11 @@ struct tiny_machine { /* what the platform's entry found out; all of it stays fo
     const struct tiny_uart_place *uarts; /* n_uarts of them; each is looked at only when something names it */
     uint32_t n_uarts, first_uart;        /* at most TINY_UARTS; the console where there is no other, or n_uarts */
     bool (*uart_interrupts)(struct uart *u, uint32_t irq); /* call uart_interrupt from now on; false: it cannot */
+    const struct tiny_virtio_place *virtio;                /* n_virtio of them */
+    uint32_t n_virtio;
+    /* As uart_interrupts, virtio_console_interrupt. NULL: it cannot. */
+    bool (*virtio_interrupts)(struct virtio_console *c, uint32_t irq);
+    uint32_t virtio_virq; /* or this virq is raised, for all devices (wire/callpage.h); 0: none */
     /* As platform.wait of vCPU 0, where only UARTs are waited for: until any interrupt, also one before. May be NULL. */
     void (*wait)(void *ctx, const uint32_t *ports, uint32_t n, uint64_t until_ns);
     const struct tiny_check *checks; /* for the self-test, up to one without a name; or NULL */
@@ -103,8 +120,10 @@ struct tiny_machine { /* what the platform's entry found out; all of it stays fo
 
 struct tiny;
 struct tiny_console {
-    struct hvc *hvc;
+    struct hvc *hvc; /* NULL: no console, for the next one that comes */
     struct tiny *tiny;
+    bool prompted;
+    bool hung; /* its port has gone: what is running on it ends soon */
     struct print out;
     uint32_t n_line, n_input, at_input; /* input[at_input..n_input) is not looked at yet */
     char line[TINY_LINE_BYTES];
@@ -116,7 +135,10 @@ struct tiny { /* for the platform's entry to place: it is large */
     struct console_io console_io;
     bool has_xen, has_console_io, quiet;
     bool no_events, has_events; /* asked for, there */
-    bool polled;                /* UARTs have no interrupts: asked for */
+    bool polled;                /* no interrupts of UARTs and virtio devices: asked for */
+    bool wants_virtio;          /* as the first console */
+    bool serving;               /* boot arguments are done: who comes now has a prompt at once */
+    struct tiny_console *busy;  /* its input is being looked at, or a word runs on it */
     bool has_uart[TINY_UARTS];
     uint32_t n_consoles;
     uint32_t n_cpus; /* that run */
@@ -124,9 +146,10 @@ struct tiny { /* for the platform's entry to place: it is large */
     uint32_t page; /* of shared_pages, where shared_info is */
     struct events events;
     struct tiny_cpu cpus[TINY_CPUS];
-    struct tiny_console consoles[TINY_CONSOLES];
+    struct tiny_console consoles[TINY_CONSOLES]; /* n_consoles of them, maybe with holes */
     struct spew spew;
     struct uart uarts[TINY_UARTS];
+    struct tiny_virtio virtio;
 };
 
 /* *tiny is all zero. Runs until the machine ends: returns only when machine->halt does. */
@@ -134,9 +157,13 @@ void tiny_main(struct tiny *tiny, const struct tiny_machine *machine);
 
 /* tiny_words.c: run one line on this console. line is writable and ends in 0. */
 void tiny_run(struct tiny_console *c, char *line);
-/* Input of this console, raw, at most n bytes; waits until there is some. */
+/* A console more, with a command line. False: there are TINY_CONSOLES. */
+bool tiny_console_begin(struct tiny *t, struct hvc *hvc);
+/* Its port has gone; tiny_virtio_release once nothing runs on it, now or later. */
+void tiny_console_end(struct tiny *t, struct hvc *hvc);
+/* Input of this console, raw, at most n bytes; waits until there is some. 0: it is hung up. */
 size_t tiny_input(struct tiny_console *c, void *bytes, size_t n);
-/* Ctrl-C was typed: it is gone, and what was typed before it. Type-ahead of more than TINY_INPUT_BYTES hides it. */
+/* Ctrl-C was typed, or the console hung up: it is gone, and what was typed before it. Type-ahead of more than TINY_INPUT_BYTES hides it. */
 bool tiny_interrupted(struct tiny_console *c);
 /* The next word of *line, ended by 0 in place; NULL: no more. *line goes on behind it. */
 char *tiny_word(char **line);

@@ -74,9 +74,11 @@ struct uart *tiny_uart_of(const struct tiny *t, const struct hvc *hvc)
 static bool all_interrupt(const struct tiny *t)
 {
     for (uint32_t i = 0; i < t->n_consoles; i++) {
-        const struct uart *u = tiny_uart_of(t, t->consoles[i].hvc);
+        const struct hvc *hvc = t->consoles[i].hvc;
+        const struct uart *u = tiny_uart_of(t, hvc);
+        const struct virtio_port *v = tiny_virtio_of(t, hvc);
 
-        if (u == NULL || !u->interrupts)
+        if (hvc != NULL && (u == NULL || !u->interrupts) && (v == NULL || !v->device->interrupts))
             return false;
     }
     return true;
@@ -96,6 +98,8 @@ void tiny_uarts_listen(struct tiny *t)
     }
     for (uint32_t i = 0; i < TINY_UARTS; i++)
         t->uarts[i].wakes = any;
+    for (uint32_t i = 0; i < t->virtio.n_devices; i++)
+        t->virtio.devices[i].wakes = any && t->virtio.devices[i].interrupts;
 }
 
 static void print_count(struct print *p, const char *what, uint64_t n)

@@ -101,6 +101,8 @@ static bool run_sum(struct tiny_console *c, char *rest)
     for (left = n; left > 0;) {
         size_t got = tiny_input(c, bytes, left < sizeof bytes ? (size_t)left : sizeof bytes);
 
+        if (got == 0)
+            return true; /* hung up */
         crc = tiny_crc32(crc, bytes, got);
         left -= got;
     }
@@ -149,7 +151,7 @@ static void print_console(struct print *p, const struct tiny *t, const struct hv
 {
     bool xen = hvc == &t->xen.hvc;
 
-    if (tiny_uart_of(t, hvc) != NULL)
+    if (hvc == NULL || tiny_uart_of(t, hvc) != NULL || tiny_virtio_of(t, hvc) != NULL)
         return; /* with the others */
     print_text(p, hvc->name);
     print_text(p, xen ? xen_console_connected(&t->xen) ? " ring connected" : " ring disconnected" : " direct");
@@ -170,6 +172,7 @@ static bool run_consoles(struct tiny_console *c, char *rest)
     for (uint32_t i = 0; i < TINY_UARTS; i++)
         if (c->tiny->has_uart[i])
             tiny_print_uart(&c->out, &c->tiny->uarts[i]);
+    tiny_virtio_print(c);
     return true;
 }
 
@@ -264,6 +267,8 @@ static const struct {
     {"consoles", run_consoles, "", "the consoles of this kernel"},
     {"selftest", run_selftest, "", "check drivers and hypervisor"},
     {"uart-test", tiny_run_uart_test, " [UART] [EMULATOR]", "check a UART for what drivers rely on"},
+    {"port", tiny_run_port, " NAME open|close|send TEXT|read", "use a virtio port that is no console"},
+    {"virtio-test", tiny_run_virtio_test, "", "check virtio-console devices for what drivers rely on"},
     {"vcpus", tiny_run_vcpus, " [N]", "start vCPUs until N run"},
     {"bind", tiny_run_bind, " unbound [DOMID]|inter DOMID PORT|virq N [VCPU]|ipi [VCPU]|loop", "a port, masked"},
     {"mask", tiny_run_mask, " PORT", "mask a port"},

@@ -76,8 +76,8 @@ struct virtio_console { /* for the caller to place, not to write but where it sa
     struct virtio_mmio mmio;
     struct virtio_console_setup setup;
     bool running, multiport, working;
-    bool
-        wakes; /* for the owner to set: virtio_console_interrupt is called for its interrupts, and they end every wait of this kernel */
+    bool interrupts;     /* for the owner to set: virtio_console_interrupt is called for its interrupts */
+    bool wakes;          /* … and they end every wait of this kernel */
     uint32_t event_port; /* … or this event channel tells of them; 0: none does */
     uint32_t max_ports;  /* as the device says, with MULTIPORT */
     uint32_t n_interrupts, n_config, seen_config;

@@ -83,6 +83,21 @@ static inline void mmio_write64(uint64_t at, uint64_t v)
     __asm__ volatile("str %x0, [%1]" : : "rZ"(v), "r"(at) : "memory");
 }
 
+/* By width, 1, 2 or else 4 bytes. */
+static inline uint32_t mmio_read(uint64_t at, uint32_t width)
+{
+    return width == 1 ? mmio_read8(at) : width == 2 ? mmio_read16(at) : mmio_read32(at);
+}
+static inline void mmio_write(uint64_t at, uint32_t width, uint32_t value)
+{
+    if (width == 1)
+        mmio_write8(at, value);
+    else if (width == 2)
+        mmio_write16(at, value);
+    else
+        mmio_write32(at, value);
+}
+
 /* PSCI, or any call of the SMC convention. */
 static inline int64_t arm64_hvc(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3)
 {

@@ -35,6 +35,15 @@ extern struct tiny_uart_place arm64_uart_places[TREE_UARTS];
 void arm64_uarts_begin(const struct tree *t);
 bool arm64_uart_interrupts(struct uart *u, uint32_t irq);
 void arm64_wait(void *ctx, const uint32_t *ports, uint32_t n, uint64_t until_ns);
+bool arm64_interrupts_begin(void); /* false: no interrupt controller that we know */
+#define ARM64_NO_IRQ UINT32_MAX
+static inline uint32_t arm64_intid(uint32_t spi) { return spi == TREE_NO_SPI ? ARM64_NO_IRQ : 32 + spi; }
+
+/* virtios.c: the tree's devices; arm64_virtio_interrupt: one of them has this INTID, and was asked. */
+extern struct tiny_virtio_place arm64_virtio_places[TREE_VIRTIOS];
+void arm64_virtios_begin(const struct tree *t);
+bool arm64_virtio_interrupts(struct virtio_console *c, uint32_t irq);
+bool arm64_virtio_interrupt(uint32_t intid);
 
 /* Called by entry.S. */
 void arm64_main(void);

@@ -42,7 +42,7 @@ void arm64_fault(uint64_t esr, uint64_t elr, uint64_t far, uint64_t vector)
     static bool again;
     struct print *p = &tiny.consoles[0].out;
 
-    if (!again && tiny.n_consoles > 0) {
+    if (!again && p->hvc != NULL && tiny.consoles[0].hvc != NULL) {
         again = true;
         p->n = 0;
         print_text(p, "\r\ntiny: fault ");
@@ -65,6 +65,8 @@ void arm64_main(void)
                                           .cpu_ops = &arm64_cpu_ops,
                                           .uarts = arm64_uart_places,
                                           .uart_interrupts = arm64_uart_interrupts,
+                                          .virtio = arm64_virtio_places,
+                                          .virtio_interrupts = arm64_virtio_interrupts,
                                           .wait = arm64_wait,
                                           .checks = arm64_checks,
                                           .halt = arm64_halt};
@@ -73,7 +75,9 @@ void arm64_main(void)
     machine.hypervisor = arm64_machine_begin(&arm64_tree);
     platform.wait = machine.hypervisor ? NULL : arm64_wait;
     arm64_uarts_begin(&arm64_tree);
+    arm64_virtios_begin(&arm64_tree);
     machine.n_uarts = arm64_tree.n_uarts;
+    machine.n_virtio = arm64_tree.n_virtios;
     machine.first_uart = arm64_tree.stdout_uart;
     machine.ram_bytes = ram_bytes(&arm64_tree);
     tiny_main(&tiny, &machine);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tree.h"
 #include <vcons/wire/doorbell.h>
+#include <vcons/wire/virtio.h>
 
 /* As much of a range as can be used; false: nothing. */
 static bool is_usable(uint64_t base, uint64_t *bytes)
@@ -38,6 +39,20 @@ static void add_uart(struct tree *t, const struct fdt *f, const struct fdt_node 
 
     if (t->n_uarts < TREE_UARTS && fdt_reg(f, node, 0, &base, &bytes) && is_usable(base, &bytes))
         t->uarts[t->n_uarts++] = (struct tree_uart){base, sbsa, spi_of(f, node)};
+}
+
+static void add_virtio(struct tree *t, const struct fdt *f, const struct fdt_node *node)
+{
+    uint64_t base, bytes;
+    uint32_t at = t->n_virtios;
+
+    if (t->n_virtios == TREE_VIRTIOS || !fdt_reg(f, node, 0, &base, &bytes) || !is_usable(base, &bytes) ||
+        bytes < VIRTIO_MMIO_BYTES)
+        return;
+    for (; at > 0 && t->virtios[at - 1].base > base; at--)
+        t->virtios[at] = t->virtios[at - 1];
+    t->virtios[at] = (struct tree_virtio){base, spi_of(f, node)};
+    t->n_virtios++;
 }
 
 static void take_gic(struct tree *t, const struct fdt *f, const struct fdt_node *node, enum tree_gic gic)
@@ -90,6 +105,8 @@ static void take(struct tree *t, const struct fdt *f, const struct fdt_node *nod
         add_uart(t, f, node, false);
     else if (fdt_says(f, node, "compatible", "arm,sbsa-uart"))
         add_uart(t, f, node, true);
+    else if (fdt_says(f, node, "compatible", "virtio,mmio"))
+        add_virtio(t, f, node);
     else if (fdt_says(f, node, "compatible", "arm,gic-v3"))
         take_gic(t, f, node, TREE_GICV3);
     else if (fdt_says(f, node, "compatible", "arm,cortex-a15-gic") || fdt_says(f, node, "compatible", "arm,gic-400"))

@@ -3,33 +3,23 @@
 #include "gic.h"
 #include "machine.h"
 
-#define SPI_FIRST 32u
-#define NO_IRQ    UINT32_MAX
 #define TAKES_MAX 64u
 
 struct tiny_uart_place arm64_uart_places[TREE_UARTS];
 static struct uart *listeners[TREE_UARTS];
 static uint32_t listener_irqs[TREE_UARTS], n_listeners;
+static bool has_gic;
 static const struct tree *tree;
 static bool roused; /* by an interrupt, since the last wait; touched on vCPU 0 alone */
 
 static uint32_t read(const struct uart_io *io, uint32_t offset, uint32_t width)
 {
-    uint64_t at = io->base + offset;
-
-    return width == 1 ? mmio_read8(at) : width == 2 ? mmio_read16(at) : mmio_read32(at);
+    return mmio_read(io->base + offset, width);
 }
 
 static void write(const struct uart_io *io, uint32_t offset, uint32_t width, uint32_t value)
 {
-    uint64_t at = io->base + offset;
-
-    if (width == 1)
-        mmio_write8(at, value);
-    else if (width == 2)
-        mmio_write16(at, value);
-    else
-        mmio_write32(at, value);
+    mmio_write(io->base + offset, width, value);
 }
 
 void arm64_uarts_begin(const struct tree *t)
@@ -38,15 +28,20 @@ void arm64_uarts_begin(const struct tree *t)
     for (uint32_t i = 0; i < t->n_uarts; i++) {
         const struct tree_uart *u = &t->uarts[i];
 
-        arm64_uart_places[i] = (struct tiny_uart_place){u->sbsa ? &uart_sbsa : &uart_pl011,
-                                                        {u->base, read, write},
-                                                        u->spi == TREE_NO_SPI ? NO_IRQ : SPI_FIRST + u->spi};
+        arm64_uart_places[i] =
+            (struct tiny_uart_place){u->sbsa ? &uart_sbsa : &uart_pl011, {u->base, read, write}, arm64_intid(u->spi)};
     }
+}
+
+bool arm64_interrupts_begin(void)
+{
+    has_gic = has_gic || gic_begin(tree);
+    return has_gic;
 }
 
 bool arm64_uart_interrupts(struct uart *u, uint32_t irq)
 {
-    if (irq == NO_IRQ || (n_listeners == 0 && !gic_begin(tree)))
+    if (irq == ARM64_NO_IRQ || !arm64_interrupts_begin())
         return false;
     arm64_interrupts_off();
     listener_irqs[n_listeners] = irq;
@@ -59,7 +54,7 @@ bool arm64_uart_interrupts(struct uart *u, uint32_t irq)
 /* One that nobody takes would come for ever. */
 static void serve(uint32_t intid)
 {
-    bool wanted = false;
+    bool wanted = arm64_virtio_interrupt(intid);
 
     for (uint32_t i = 0; i < n_listeners; i++) {
         if (listener_irqs[i] != intid)

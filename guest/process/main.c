@@ -5,6 +5,7 @@
 #include "tiny.h"
 #include <linux/futex.h>
 #include <vcons/atomic.h>
+#include <vcons/wire/virtio_places.h>
 
 #define PAGE      4096u
 #define SPINS_MAX 256u /* about 10 us: what a served call takes when both sides have a processor */
@@ -89,6 +90,28 @@ static uint64_t process_gpa(void *ctx, const void *at)
     return guest_address(at) - VC_CALL_RAM_BASE;
 }
 
+/* ---- Devices. ---- */
+
+static uint32_t read_register(const struct virtio_io *io, uint32_t offset, uint32_t width)
+{
+    return (uint32_t)process_hypercall(&vcpus[0], VC_CALL_READ, io->base + offset, width, 0);
+}
+
+static void write_register(const struct virtio_io *io, uint32_t offset, uint32_t width, uint32_t value)
+{
+    process_hypercall(&vcpus[0], VC_CALL_WRITE, io->base + offset, width, value);
+}
+
+static const struct tiny_virtio_place *find_virtios(uint32_t *n)
+{
+    static struct tiny_virtio_place places[VC_VIRTIO_MAX];
+
+    for (*n = 0; *n < VC_VIRTIO_MAX; ++*n)
+        places[*n] = (struct tiny_virtio_place){
+            {VC_VIRTIO_PC_BASE + *n * (uint64_t)VC_VIRTIO_BYTES, read_register, write_register}, 0};
+    return places;
+}
+
 /* ---- vCPUs. ---- */
 
 static void prepare(struct tiny_cpu *cpu)
@@ -158,6 +181,7 @@ _Noreturn void process_main(void)
                                           .cmdline = info.cmdline,
                                           .hypervisor = true,
                                           .cpu_ops = &cpu_ops,
+                                          .virtio_virq = VIRQ_ARCH_7,
                                           .halt = halt};
     const uint32_t n_vcpus = process_vcpus();
 
@@ -174,6 +198,7 @@ _Noreturn void process_main(void)
         process_fail("the hypervisor does not want it to run");
     start_info_read(&info, &platform, process_page(0)->start_info);
     machine.ram_bytes = vcpus[0].ram_bytes;
+    machine.virtio = find_virtios(&machine.n_virtio);
     tiny_main(&tiny, &machine);
     sys_exit(PROCESS_EXIT);
 }

@@ -4,6 +4,7 @@
 #include "mode.h"
 #include "start_info.h"
 #include "uarts.h"
+#include "virtios.h"
 #include "x86.h"
 #include <string.h>
 
@@ -119,5 +120,6 @@ void pvh_main(uint32_t start_info)
     debug_port_init(&debug_port, &platform);
     start_info_read(&info, &platform, start_info);
     machine.ram_bytes = info.ram_bytes;
+    machine.virtio = pvh_virtio_places(info.cmdline, machine.hypervisor, &machine.n_virtio);
     tiny_main(&tiny, &machine);
 }
