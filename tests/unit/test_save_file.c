@@ -387,6 +387,18 @@ static struct domain_config *sample(struct vmm_config *config)
     assert_non_null(config_console_add(d));
     strcpy(d->consoles[1].name, "io");
     d->consoles[1].door = DOOR_CONSOLE_IO;
+    for (uint32_t i = 0; i < 2; i++) { /* what is left of a device whose port 0 went */
+        struct config_console *c = config_console_add(d);
+
+        assert_non_null(c);
+        snprintf(c->name, sizeof c->name, "v%u", i);
+        c->door = i == 0 ? DOOR_VIRTIO : DOOR_VIRTIO_PORT;
+        c->device = 3;
+        c->port = i + 1;
+    }
+    d->virtio_ports[0] = 33;
+    d->virtio_ports[3] = 35;
+    d->virtio_rows_first = true;
     memset(d->uuid, 7, sizeof d->uuid);
     return d;
 }
@@ -416,9 +428,16 @@ static void configuration_comes_back(void **state)
     assert_int_equal(e->hold_ms, CONFIG_HOLD_FOREVER);
     assert_int_equal(e->on_crash, ACTION_PRESERVE);
     assert_int_equal(e->connected, CONNECTED_SERVICE);
-    assert_int_equal(e->n_consoles, 2);
+    assert_int_equal(e->n_consoles, 4);
     assert_string_equal(e->consoles[1].name, "io");
     assert_int_equal(e->consoles[1].door, DOOR_CONSOLE_IO);
+    assert_int_equal(e->consoles[2].door, DOOR_VIRTIO);
+    assert_int_equal(e->consoles[3].door, DOOR_VIRTIO_PORT);
+    assert_int_equal(e->consoles[3].device, 3);
+    assert_int_equal(e->consoles[3].port, 2);
+    assert_memory_equal(e->virtio_ports, d->virtio_ports, sizeof d->virtio_ports);
+    assert_true(e->virtio_rows_first);
+    assert_false(e->virtio_together);
     assert_memory_equal(e->uuid, d->uuid, sizeof d->uuid);
     vmm_config_finish(&read);
     /* Under another name it is another domain. */
@@ -444,6 +463,14 @@ static void two_calls(struct domain_config *d) { d->consoles[0].door = DOOR_CONS
 static void a_pty(struct domain_config *d) { d->consoles[0].door = DOOR_COMMAND; }
 static void same_names(struct domain_config *d) { strcpy(d->consoles[1].name, "hvc0"); }
 static void a_path(struct domain_config *d) { strcpy(d->consoles[0].name, "../x"); }
+static void port_beyond(struct domain_config *d) { d->consoles[2].port = 35; }
+static void device_beyond(struct domain_config *d) { d->consoles[2].device = CONFIG_VIRTIO_MAX; }
+static void device_of_none(struct domain_config *d) { d->consoles[2].device = 1; }
+static void same_port(struct domain_config *d) { d->consoles[2].port = 2; }
+static void xen_port(struct domain_config *d) { d->consoles[0].port = 1; }
+static void xen_device(struct domain_config *d) { d->consoles[0].device = 3; }
+static void many_ports(struct domain_config *d) { d->virtio_ports[3] = CONFIG_VIRTIO_PORTS + 1; }
+static void no_type(struct domain_config *d) { d->consoles[2].door = DOOR_VIRTIO_PORT + 1; }
 static void domain_path(struct domain_config *d) { strcpy(d->name, "../x"); }
 static void no_action(struct domain_config *d) { d->on_crash = (enum config_action)3; }
 static void no_domid(struct domain_config *d) { d->domid = 0; }
@@ -471,6 +498,14 @@ static void configuration_refused(void **state)
                 {"two consoles of one name", same_names},
                 {"a console named as a path", a_path},
                 {"a domain named as a path", domain_path},
+                {"a port that its device has not", port_beyond},
+                {"device 32", device_beyond},
+                {"a device without ports", device_of_none},
+                {"two consoles of one port", same_port},
+                {"a PV console of a port", xen_port},
+                {"a PV console of a device", xen_device},
+                {"512 ports", many_ports},
+                {"a type that is none", no_type},
                 {"an action that is none", no_action},
                 {"hold -2", no_hold},
                 {"domain 0", no_domid},
@@ -494,6 +529,42 @@ static void configuration_refused(void **state)
         vmm_config_finish(&read);
         vmm_config_finish(&config);
     }
+}
+
+/* Written before there was virtio: domains of those files go on. */
+static void configuration_of_version_2(void **state)
+{
+    static const uint32_t numbers[] = {2, 0x10011, 1000, 0,
+                                       0, 1,       0,    5}; /* vcpus, version, hold, connected, actions, domid */
+    static const char *const texts[] = {"web", "process", "tiny", "", "quiet"};
+    static const uint8_t uuid[16] = {1};
+    struct vmm_config read;
+    uint8_t bytes[1024];
+    struct vc_writer w;
+    struct problem p;
+
+    (void)state;
+    vc_writer_init(&w, bytes, sizeof bytes);
+    vc_write_u32(&w, 2);
+    for (size_t i = 0; i < N_ROWS(texts); i++) {
+        vc_write_u32(&w, (uint32_t)strlen(texts[i]));
+        vc_write_bytes(&w, texts[i], strlen(texts[i]));
+    }
+    vc_write_u64(&w, UINT64_C(64) << 20);
+    for (size_t i = 0; i < N_ROWS(numbers); i++)
+        vc_write_u32(&w, numbers[i]);
+    vc_write_bytes(&w, uuid, sizeof uuid);
+    vc_write_u32(&w, 1);
+    vc_write_u32(&w, 4);
+    vc_write_bytes(&w, "hvc0", 4);
+    vc_write_u32(&w, DOOR_XEN);
+    assert_true(vc_writer_ok(&w));
+    config_defaults(&read, NULL);
+    assert_int_equal(save_config_read(&read, bytes, w.n, NULL, &p), 0);
+    assert_int_equal(read.domains[0].n_consoles, 1);
+    assert_string_equal(read.domains[0].consoles[0].name, "hvc0");
+    assert_int_equal(config_virtio_devices(&read.domains[0]), 0);
+    vmm_config_finish(&read);
 }
 
 static void configuration_cut(void **state)
@@ -523,12 +594,13 @@ static void configuration_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_it_was_written),        cmocka_unit_test(cut_anywhere),
-        cmocka_unit_test(altered_anywhere),         cmocka_unit_test(no_such_order),
-        cmocka_unit_test(lengths_that_lie),         cmocka_unit_test(what_is_no_file),
-        cmocka_unit_test(configuration_comes_back), cmocka_unit_test(configuration_refused),
-        cmocka_unit_test(configuration_cut),        cmocka_unit_test(written_in_parts),
-        cmocka_unit_test(memory_comes_back),        cmocka_unit_test(memory_that_changes),
+        cmocka_unit_test(as_it_was_written),          cmocka_unit_test(cut_anywhere),
+        cmocka_unit_test(altered_anywhere),           cmocka_unit_test(no_such_order),
+        cmocka_unit_test(lengths_that_lie),           cmocka_unit_test(what_is_no_file),
+        cmocka_unit_test(configuration_comes_back),   cmocka_unit_test(configuration_refused),
+        cmocka_unit_test(configuration_of_version_2), cmocka_unit_test(configuration_cut),
+        cmocka_unit_test(written_in_parts),           cmocka_unit_test(memory_comes_back),
+        cmocka_unit_test(memory_that_changes),
     };
     int fd = mkstemp(path), result;
 
