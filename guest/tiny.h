@@ -35,6 +35,7 @@
  *                    polled; and one a port of it: "vportNpM: name NAME, guest_connected G, host_connected H, bytes_sent S,
  *                    bytes_received R, bytes_discarded D, is_console yes|no, console_vtermno V[, hvcI], size CxR, dropped N"
  *     port NAME WHAT a virtio port that is no console, by its name or as vportNpM: `open`, `close`, `send TEXT`, `read` what came
+ *     await N        "await C" once C, N or more, consoles of virtio devices are there; with fewer after a minute, or Ctrl-C
  *     virtio-test    "ok WHAT" or "FAILED WHAT" a line, then "virtio-test: N ok, M failed": what the driver relies on, of each
  *                    device; one that has not the console of this word is started anew meanwhile
  *     selftest       "ok WHAT" or "FAILED WHAT" a line, then "selftest: N ok, M failed"

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "tiny.h"
 
-#define GAP_NS      UINT64_C(200000000) /* between read and increment: long for a message, short for who announces */
-#define GAP_LOOKS   20000u              /* where there is no clock */
-#define AWAIT_NS    UINT64_C(5000000000)
-#define AWAIT_LOOKS 200000u
-#define ROUNDS_MAX  64u /* in one look: a device that goes on and on is left for the next */
-#define READ_BYTES  256u
+#define GAP_NS         UINT64_C(200000000) /* between read and increment: long for a message, short for who announces */
+#define GAP_LOOKS      20000u              /* where there is no clock */
+#define AWAIT_NS       UINT64_C(5000000000)
+#define AWAIT_LOOKS    200000u
+#define AWAIT_LIMIT_NS UINT64_C(60000000000)
+#define ROUNDS_MAX     64u /* in one look: a device that goes on and on is left for the next */
+#define READ_BYTES     256u
 
 /* ---- Terminals. ---- */
 
@@ -228,6 +229,32 @@ void tiny_virtio_print(struct tiny_console *c)
 {
     for (uint32_t i = 0; i < c->tiny->virtio.n_devices; i++)
         print_device(c, &c->tiny->virtio.devices[i]);
+}
+
+static uint32_t count_numbers(const struct tiny_virtio *v)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < TINY_VIRTIO_PORTS; i++)
+        n += v->ports[i].number != 0;
+    return n;
+}
+
+bool tiny_run_await(struct tiny_console *c, char *rest)
+{
+    const struct platform *p = &c->tiny->cpus[0].platform;
+    uint64_t began = hypercall_time(p), n;
+
+    if (!tiny_number(&rest, TINY_MISSING, TINY_VIRTIO_PORTS, &n))
+        return false;
+    while (count_numbers(&c->tiny->virtio) < n && !tiny_interrupted(c)) {
+        hypercall_yield(p);
+        if (began != 0 && hypercall_time(p) - began > AWAIT_LIMIT_NS)
+            break;
+    }
+    print_count(&c->out, "await ", count_numbers(&c->tiny->virtio));
+    print_line(&c->out, "");
+    return true;
 }
 
 static struct virtio_port *find(struct tiny_virtio *v, const char *name)

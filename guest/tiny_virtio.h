@@ -47,6 +47,7 @@ const struct virtio_port *tiny_virtio_of(const struct tiny *t, const struct hvc 
 void tiny_virtio_print(struct tiny_console *c);
 /* As words[] of tiny_words.c. */
 bool tiny_run_port(struct tiny_console *c, char *rest);
+bool tiny_run_await(struct tiny_console *c, char *rest);
 bool tiny_run_virtio_test(struct tiny_console *c, char *rest); /* tiny_virtio_test.c */
 
 #endif

@@ -268,6 +268,7 @@ static const struct {
     {"selftest", run_selftest, "", "check drivers and hypervisor"},
     {"uart-test", tiny_run_uart_test, " [UART] [EMULATOR]", "check a UART for what drivers rely on"},
     {"port", tiny_run_port, " NAME open|close|send TEXT|read", "use a virtio port that is no console"},
+    {"await", tiny_run_await, " N", "wait until N consoles of virtio devices are there"},
     {"virtio-test", tiny_run_virtio_test, "", "check virtio-console devices for what drivers rely on"},
     {"vcpus", tiny_run_vcpus, " [N]", "start vCPUs until N run"},
     {"bind", tiny_run_bind, " unbound [DOMID]|inter DOMID PORT|virq N [VCPU]|ipi [VCPU]|loop", "a port, masked"},
