@@ -323,7 +323,7 @@ static void print_on_all_ports(void)
 
 static void prepare(void)
 {
-    static const struct vc_virtio_console_env env = {{at, irq}, out, emergency, input_room, guest_open, broken, put_off};
+    static const struct vc_virtio_console_env env = {{at, irq}, out, emergency, input_room, guest_open, broken, put_off, NULL};
     struct vc_virtio_console_config config = {.ports = n_ports};
     struct vc_virtio_port_config port = {.name = "port", .console = true, .host_open = true};
     void *memory = calloc(1, vc_virtio_console_bytes(n_ports));

@@ -92,14 +92,25 @@ static void put_off(struct vc_virtio_console *c, uint32_t port)
     c->env->later(c->ctx);
 }
 
+/* A console's driver spins until its buffer is used (Linux), and one without the event index notifies of each. */
+static bool may_be_lazy(const struct vc_virtio_console *c, uint32_t port, uint32_t taken)
+{
+    const struct vc_virtio_port *p = &c->ports[port];
+
+    return taken >= VC_VIRTIO_MUCH_BYTES && p->plugged && !p->console && c->env->in_a_while != NULL &&
+           c->mmio.queues[VIRTIO_CONSOLE_TX(port)].event_idx;
+}
+
 static void send_output(struct vc_virtio_console *c, uint32_t port, struct budget *b)
 {
     struct vc_virtqueue *q = &c->mmio.queues[VIRTIO_CONSOLE_TX(port)];
-    bool idle = false;
+    bool idle = false, lazy = false;
+    uint32_t taken = 0;
 
     while (b->left > 0) {
         if (!vc_virtio_console_next(c, VIRTIO_CONSOLE_TX(port), false)) {
-            idle = !vc_virtqueue_arm(q);
+            lazy = may_be_lazy(c, port, taken);
+            idle = !vc_virtqueue_arm_ahead(q, lazy ? (q->size + 1) / 2 : 1);
             if (idle)
                 break;
             spend(b, VC_VIRTIO_BUFFER_COST); /* a guest that goes on and on gets no more than others */
@@ -112,12 +123,17 @@ static void send_output(struct vc_virtio_console *c, uint32_t port, struct budge
             break;
         }
         c->ports[port].at = 0;
+        taken += c->chain.readable < VC_VIRTIO_MUCH_BYTES ? c->chain.readable : VC_VIRTIO_MUCH_BYTES;
         spend(b, c->chain.n_readable == 0 ? VC_VIRTIO_BUFFER_COST : 0);
         vc_virtqueue_take(q, &c->chain, 0);
     }
     vc_virtio_publish(&c->mmio, q);
     if (!idle)
         put_off(c, port);
+    else if (lazy) {
+        bit_set(c->lazy, port);
+        c->env->in_a_while(c->ctx);
+    }
 }
 
 void vc_virtio_console_output_room(struct vc_virtio_console *c, uint32_t port)
@@ -203,10 +219,12 @@ void vc_virtio_console_serve(struct vc_virtio_console *c)
 
     if (!vc_virtio_running(&c->mmio))
         return;
-    memcpy(now, c->later, sizeof now); /* each port once: what is put off again waits for the next call */
+    for (uint32_t i = 0; i < VC_VIRTIO_WORDS; i++)
+        now[i] = c->later[i] | c->lazy[i]; /* each port once: what is put off again waits for the next call */
     while (b.left > 0 && vc_virtio_next_bit(now, c->next_later, &port)) {
         bit_clear(now, port);
         bit_clear(c->later, port);
+        bit_clear(c->lazy, port);
         c->next_later = (port + 1) % VC_VIRTIO_PORTS_MAX;
         send_output(c, port, &b);
         vc_virtio_console_offer_room(c, port);

@@ -52,6 +52,7 @@ static void reset(struct vc_virtio_mmio *m)
     struct vc_virtio_console *c = console_of(m);
 
     memset(c->later, 0, sizeof c->later);
+    memset(c->lazy, 0, sizeof c->lazy);
     c->next_later = 0;
     for (uint32_t i = 0; i < c->config.ports; i++)
         c->ports[i].at = 0;

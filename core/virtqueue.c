@@ -180,11 +180,13 @@ bool vc_virtqueue_publish(struct vc_virtqueue *q)
     return (vc_load16_seq(q->avail + VIRTQ_AVAIL_FLAGS) & VIRTQ_AVAIL_F_NO_INTERRUPT) == 0;
 }
 
-bool vc_virtqueue_arm(struct vc_virtqueue *q)
+bool vc_virtqueue_arm_ahead(struct vc_virtqueue *q, uint32_t n)
 {
     if (!q->ready || q->broken || !q->event_idx)
         return false;
     /* Before the load: pairs with the driver's store of idx, before its load of avail_event. */
-    vc_store16_seq(avail_event(q), q->last_avail);
-    return vc_load16_seq(q->avail + VIRTQ_AVAIL_IDX) != q->last_avail;
+    vc_store16_seq(avail_event(q), (uint16_t)(q->last_avail + n - 1));
+    return (uint16_t)(vc_load16_seq(q->avail + VIRTQ_AVAIL_IDX) - q->last_avail) >= n;
 }
+
+bool vc_virtqueue_arm(struct vc_virtqueue *q) { return vc_virtqueue_arm_ahead(q, 1); }

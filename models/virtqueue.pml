@@ -31,6 +31,8 @@
 /* run: device_asks_before_it_publishes : expect deadlock : -DEVENT_BEFORE_PUBLISH */
 /* run: one_chain_of_a_batch_is_compared : expect deadlock : -DNO_BATCH */
 /* run: device_arms_one_too_far : expect deadlock : -DARM_TOO_FAR */
+/* run: device_looks_in_a_while : expect ok : -DLAZY */
+/* run: device_looks_only_when_notified : expect deadlock : -DLAZY -DNO_TIMER */
 /* run: avail_index_before_entry : expect assertion : -DAVAIL_INDEX_FIRST */
 /* run: used_index_before_element : expect assertion : -DUSED_INDEX_FIRST */
 
@@ -203,6 +205,8 @@ inline give_back()
 proctype device()
 {
     byte seen, taken, published, event; /* seen: avail.idx */
+    byte looked;                        /* LAZY: what it had taken when it asked for a look in a while */
+    bit lazy;
 
     do
     :: taken == N && published == N -> break
@@ -228,7 +232,17 @@ proctype device()
 #ifdef ARM_TOO_FAR
             device_stores ! AVAIL_EVENT, (taken + 1) % WRAP; /* vc_virtqueue_arm */
 #else
+#ifdef LAZY
+            if
+            :: taken > looked -> /* vc_virtqueue_arm_ahead, and a look in a while */
+                looked = taken;
+                lazy = 1;
+                device_stores ! AVAIL_EVENT, (taken + 1) % WRAP
+            :: lazy = 0; device_stores ! AVAIL_EVENT, taken % WRAP
+            fi;
+#else
             device_stores ! AVAIL_EVENT, taken % WRAP; /* vc_virtqueue_arm */
+#endif
 #endif
 #endif
 #ifndef ARM_RELAXED
@@ -239,12 +253,18 @@ proctype device()
 #endif
 #endif
             if
-            :: seen != taken % WRAP
+            :: seen != taken % WRAP && (lazy == 0 || (seen + WRAP - taken % WRAP) % WRAP >= 2)
             :: else ->
                 give_back();
                 if
                 :: taken == N
-                :: else -> atomic { kicked == 1 -> kicked = 0 }
+                :: else ->
+                    if
+                    :: atomic { kicked == 1 -> kicked = 0 }
+#ifndef NO_TIMER
+                    :: lazy == 1 -> lazy = 0 /* the while is over */
+#endif
+                    fi
                 fi
             fi
         fi

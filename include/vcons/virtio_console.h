@@ -35,6 +35,7 @@
 #define VC_VIRTIO_BATCH_BYTES (256u * 1024)
 #define VC_VIRTIO_BUFFER_COST 64u
 #define VC_VIRTIO_NAME_BYTES  64u
+#define VC_VIRTIO_MUCH_BYTES  4096u /* of one look: whoever waits for an answer sends less */
 
 enum vc_virtio_reason { /* the value of a VC_LINE_BROKEN event */
                         VC_VIRTIO_BROKEN_OUT = 16,
@@ -57,6 +58,12 @@ struct vc_virtio_console_env {
     void (*broken)(void *ctx, uint32_t port, enum vc_virtio_reason reason);
     /* There is more to do than one call may: vc_virtio_console_serve, soon, by a thread that is not this guest's. */
     void (*later)(void *ctx);
+    /*
+     * A port that is no console sends much, and its driver waits for nothing: vc_virtio_console_serve in a millisecond or so, not at
+     * once. Until then the guest notifies only of half a queue, and has its buffers back together. Called once or more for it.
+     * NULL: each buffer is taken as it comes.
+     */
+    void (*in_a_while)(void *ctx);
 };
 
 struct vc_virtio_console_config {
@@ -99,6 +106,7 @@ struct vc_virtio_console { /* for the caller to place; dropped may be read under
     uint32_t next_sender, next_later;  /* whose turn it is among ports */
     uint64_t senders[VC_VIRTIO_WORDS]; /* ports with a message owed that may be sent */
     uint64_t later[VC_VIRTIO_WORDS];   /* ports with output that one call may not take */
+    uint64_t lazy[VC_VIRTIO_WORDS];    /* ports that env->in_a_while was called for */
     uint64_t dropped;                  /* bytes thrown away: of ports that are not there */
     struct vc_chain chain;             /* what is worked on: too large for a stack */
 };

@@ -90,5 +90,10 @@ bool vc_virtqueue_publish(struct vc_virtqueue *q);
  * event index the driver notifies of every chain, and this is false.
  */
 bool vc_virtqueue_arm(struct vc_virtqueue *q);
+/*
+ * As that, at the nth chain from here, 1..size: the caller looks again by itself, in a while. True: so many are there. False: fewer,
+ * or there is no event index.
+ */
+bool vc_virtqueue_arm_ahead(struct vc_virtqueue *q, uint32_t n);
 
 #endif

@@ -3,7 +3,7 @@
 
 MUTANTS = [
     # Who asks to be told, and does not look again: both sleep.
-    ("arms_without_second_look", "virtqueue.c", "    return vc_load16_seq(q->avail + VIRTQ_AVAIL_IDX) != q->last_avail;",
+    ("arms_without_second_look", "virtqueue.c", "    return (uint16_t)(vc_load16_seq(q->avail + VIRTQ_AVAIL_IDX) - q->last_avail) >= n;",
      "    return false;", "virtqueue_stress 100000 10"),
     # Hostile rings.
     ("next_anywhere", "virtqueue.c", "w.at >= w.entries || w.left-- == 0", "w.left-- == 0", "virtqueue"),
@@ -24,6 +24,10 @@ MUTANTS = [
     ("unplugged_port_keeps_its_driver", "virtio_ports.c",
      "    vc_virtio_console_output_room(c, port); /* what waits there is used */\n", "", "virtio_console"),
     ("answer_of_the_port_before", "virtio_control.c", "    if (p->answers > 0 || ", "    if (", "virtio_console"),
+    ("never_lazy", "virtio_console.c", "return taken >= VC_VIRTIO_MUCH_BYTES && ", "return false && ", "virtio_console"),
+    ("consoles_are_lazy", "virtio_console.c", "p->plugged && !p->console && c->env", "p->plugged && c->env", "virtio_console"),
+    ("lazy_till_the_next_notification", "virtio_console.c", "now[i] = c->later[i] | c->lazy[i];", "now[i] = c->later[i];",
+     "virtio_console"),
     ("held_output_again", "virtio_console.c", "        p->at += taken;\n", "", "virtio_console"),
     # Two at once.
     ("next_before_open", "announce.c", "    if (find(a, a->first, VC_ANNOUNCED_TURN) < a->n) {",

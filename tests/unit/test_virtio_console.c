@@ -63,12 +63,94 @@ static void calls_that_are_refused(void **state)
     rig_finish(&g);
 }
 
+static uint32_t sent(struct virtio_rig *g, uint32_t port, uint32_t n)
+{
+    static const uint8_t bytes[VC_VIRTIO_MUCH_BYTES];
+    uint32_t kicks = g->kicks;
+
+    rig_lend(g, VIRTIO_CONSOLE_TX(port), bytes, n);
+    rig_collect(g);
+    return g->kicks - kicks;
+}
+static uint32_t lent(struct virtio_rig *g, uint32_t port)
+{
+    return g->queues[VIRTIO_CONSOLE_TX(port)].size - g->queues[VIRTIO_CONSOLE_TX(port)].free_count;
+}
+static void look(struct virtio_rig *g)
+{
+    vc_virtio_console_serve(g->c);
+    rig_collect(g);
+    g->events[0] = '\0';
+}
+
+static void who_sends_much_is_looked_at_in_a_while(void **state)
+{
+    struct vc_virtio_console_config config = {.ports = RIG_PORTS};
+    struct vc_virtio_port_config console = {.console = true}, port = {.name = "port"};
+    static struct virtio_rig g;
+
+    (void)state;
+    rig_begin(&g, &config);
+    assert_int_equal(vc_virtio_console_add(g.c, 0, &console), VC_OK);
+    assert_int_equal(vc_virtio_console_add(g.c, 1, &port), VC_OK);
+    rig_boot(&g, RIG_ALL);
+    look(&g);
+    for (int i = 0; i < 3; i++) { /* whoever sends little is heard each time, and so is a console */
+        assert_int_equal(sent(&g, 1, VC_VIRTIO_MUCH_BYTES - 1), 1);
+        assert_int_equal(sent(&g, 0, VC_VIRTIO_MUCH_BYTES), 1);
+    }
+    assert_string_equal(g.events, "");
+    assert_int_equal(sent(&g, 1, VC_VIRTIO_MUCH_BYTES), 1);
+    assert_string_equal(g.events, "while");
+    for (uint32_t i = 1; i < RIG_SIZE / 2; i++) {
+        assert_int_equal(sent(&g, 1, 1), 0);
+        assert_int_equal(lent(&g, 1), i);
+    }
+    assert_int_equal(sent(&g, 1, VC_VIRTIO_MUCH_BYTES), 1); /* half of the queue */
+    assert_int_equal(lent(&g, 1), 0);
+    assert_string_equal(g.events, "while while");
+    assert_int_equal(sent(&g, 1, VC_VIRTIO_MUCH_BYTES), 0);
+    vc_virtio_console_serve(g.c); /* the while is over, and there was much: another one */
+    assert_string_equal(g.events, "while while while");
+    assert_int_equal(sent(&g, 1, 1), 0);
+    look(&g); /* little */
+    assert_int_equal(lent(&g, 1), 0);
+    assert_int_equal(sent(&g, 1, 1), 1);
+    rig_finish(&g);
+}
+
+static void nobody_is_lazy_who_cannot_be(void **state)
+{
+    struct vc_virtio_console_config config = {.ports = RIG_PORTS};
+    struct vc_virtio_port_config port = {.name = "port"};
+    struct vc_virtio_console_env env = rig_env;
+    static struct virtio_rig g;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) { /* nobody looks in a while; there is no event index; the port is gone */
+        rig_begin(&g, &config);
+        env.in_a_while = i == 0 ? NULL : rig_env.in_a_while;
+        assert_int_equal(vc_virtio_console_init(g.c, &config, &env, &g, g.memory), VC_OK);
+        assert_int_equal(vc_virtio_console_add(g.c, 1, &port), VC_OK);
+        rig_boot(&g, i == 1 ? RIG_PLAIN : RIG_ALL);
+        look(&g);
+        if (i == 2)
+            assert_int_equal(vc_virtio_console_remove(g.c, 1), VC_OK);
+        for (uint32_t n = 0; n < RIG_SIZE; n++)
+            assert_int_equal(sent(&g, 1, VC_VIRTIO_MUCH_BYTES), 1);
+        assert_string_equal(g.events, "");
+        rig_finish(&g);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(guest_and_host_in_steps),
         cmocka_unit_test(rows_first),
         cmocka_unit_test(calls_that_are_refused),
+        cmocka_unit_test(who_sends_much_is_looked_at_in_a_while),
+        cmocka_unit_test(nobody_is_lazy_who_cannot_be),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
