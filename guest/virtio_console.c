@@ -48,7 +48,7 @@ bool virtio_console_work(struct virtio_console *c)
 
 bool virtio_console_interrupt(struct virtio_console *c)
 {
-    uint32_t why = virtio_mmio_interrupt(&c->mmio);
+    uint32_t why = c->mmio.io.read != NULL ? virtio_mmio_interrupt(&c->mmio) : 0;
 
     if (why == 0)
         return false;
@@ -145,13 +145,22 @@ static int begin_single(struct virtio_console *c)
     return VC_ENOSPC;
 }
 
+/* All but the way to its registers: a device that is begun again may interrupt meanwhile, or share its line. */
+static void clear(struct virtio_console *c)
+{
+    size_t behind = offsetof(struct virtio_console, mmio) + sizeof c->mmio;
+
+    memset(c, 0, offsetof(struct virtio_console, mmio));
+    memset((uint8_t *)c + behind, 0, sizeof *c - behind);
+}
+
 int virtio_console_begin(struct virtio_console *c, const struct virtio_io *io, const struct virtio_console_setup *setup)
 {
     uint64_t wanted = VIRTIO_FEATURE(VIRTIO_F_EVENT_IDX) | VIRTIO_FEATURE(VIRTIO_CONSOLE_F_SIZE) |
                       (setup->single ? 0 : VIRTIO_FEATURE(VIRTIO_CONSOLE_F_MULTIPORT));
     int error;
 
-    memset(c, 0, sizeof *c);
+    clear(c);
     c->setup = *setup;
     c->control = (struct hvc){.driver = &no_console, .platform = setup->platform, .idle_ns = VIRTIO_CONSOLE_IDLE_NS};
     c->patience_ns = VIRTIO_CONSOLE_PATIENCE_NS;

@@ -96,7 +96,7 @@ struct virtio_console { /* for the caller to place, not to write but where it sa
 /*
  * Start the device behind io: from here on it may interrupt, and its ports come. Without MULTIPORT, port 0 is a console at once.
  * VC_ENOENT: it is no console; VC_EPEER: it does not keep to the spec; VC_ENOSPC: no number for its only console. After a
- * failure it is reset, and *c may be placed anew.
+ * failure it is reset, and *c may be placed anew. *c is all zero before the first time.
  */
 int virtio_console_begin(struct virtio_console *c, const struct virtio_io *io,
                          const struct virtio_console_setup *setup);

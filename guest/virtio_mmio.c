@@ -57,7 +57,8 @@ static bool negotiate(struct virtio_mmio *m, uint64_t wanted)
 
 int virtio_mmio_begin(struct virtio_mmio *m, const struct virtio_io *io, uint64_t wanted)
 {
-    *m = (struct virtio_mmio){.io = *io};
+    m->io = *io; /* in one piece, where it is the same: an interrupt may come at any time */
+    m->features = 0;
     if (virtio_mmio_id(io) == 0)
         return VC_ENOENT;
     if (!reset(io))

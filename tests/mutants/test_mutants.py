@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Breaks core on purpose, one line at a time, and asks that a test notices (reliability T18, T28).
+"""Breaks core, and drivers of guests, on purpose, one line at a time, and asks that a test notices (reliability T18, T28).
 
 Each mutant is one exact replacement in one file; the seeded bugs of models/*.pml are among them. Races are looked for by
 the stress tests, at full speed and again and again until one is killed or its time is over; what one thread can show, by
@@ -17,6 +17,7 @@ import time
 
 import doors
 import events
+import guest
 import uarts
 import virtio
 
@@ -24,7 +25,9 @@ SOURCE = os.environ["VCONS_SOURCE"]
 CORE = sorted(os.path.basename(f) for f in glob.glob(os.path.join(SOURCE, "core", "*.c")))
 RACES = ("ring_stress", "line_stress", "line_litmus", "focus_stress", "events_stress", "events_storm", "vcpu_info_stress", "vcpu_areas",
          "guest_stress", "virtqueue_stress")
-MORE = {**{name: ["guest/virtqueue.c"] for name in ("announce", "virtio_console", "virtio_mmio", "virtqueue_stress")},
+MORE = {**{name: ["guest/virtqueue.c"] for name in ("announce", "virtio_console", "virtio_mmio", "virtqueue_driver", "virtqueue_stress")},
+        **{name: [f"guest/{f}.c" for f in ("hvc", "virtio_console", "virtio_messages", "virtio_mmio", "virtio_port", "virtqueue", "vterm")]
+           for name in ("guest_virtio", "guest_virtio_hostile")},
         "guest_stress": ["tests/unit/guest_machine.c", "guest/console_io.c", "guest/hvc.c", "guest/xen_console.c"]}
 LONG = os.environ.get("VCONS_LONG") is not None
 RACE_S = 600 if LONG else 120  # for one race, in all: a second is plenty on a machine that does nothing else
@@ -119,9 +122,9 @@ def compile_to(work, test, path):
 
 
 def users_of(name):
-    """The sources of core that change with this file: itself, or all that include it, by whatever way."""
+    """The sources of core that change with this file: itself, or all that include it, by whatever way. One of guest/: itself."""
     if name.endswith(".c"):
-        return {name}
+        return {os.path.basename(name)}
     found = set()
     for path in glob.glob(os.path.join(SOURCE, "core", "*.[ch]")):
         with open(path) as f:
@@ -134,10 +137,13 @@ def build(work, directory, test, mutated):
     test = test.split()[0]
     changed = users_of(mutated)
     for path in glob.glob(os.path.join(SOURCE, "core", "*.[ch]")):  # headers too: a file finds them beside itself
+        if mutated.startswith("guest/"):
+            break
         if os.path.basename(path) != mutated and (path.endswith(".h") or os.path.basename(path) in changed):
             shutil.copy(path, directory)
-    sources = [os.path.join(directory if f in changed else os.path.join(SOURCE, "core"), f) for f in CORE]
-    sources += [os.path.join(SOURCE, f) for f in [f"tests/unit/test_{test}.c", *MORE.get(test, [])]]
+    mutant = os.path.join(directory, os.path.basename(mutated)) if mutated.startswith("guest/") else None
+    sources = [os.path.join(directory if f in changed and mutant is None else os.path.join(SOURCE, "core"), f) for f in CORE]
+    sources += [mutant if f == mutated else os.path.join(SOURCE, f) for f in [f"tests/unit/test_{test}.c", *MORE.get(test, [])]]
     objects = [compile_to(work, test, path) for path in sources]
     subprocess.run(["cc", "-pthread", *([] if test in RACES else ["-fsanitize=address"]), *objects, "-lcmocka", "-o",
                     os.path.join(directory, "test")], check=True)
@@ -154,12 +160,12 @@ def noticed(directory, test):
 def killed(work, name, file, old, new, test):
     directory = tempfile.mkdtemp(prefix="mutant-", dir=work)
     try:
-        path = os.path.join(directory, file)
-        with open(os.path.join(SOURCE, "core", file)) as f:
+        path = os.path.join(directory, os.path.basename(file))
+        with open(os.path.join(SOURCE, file if "/" in file else f"core/{file}")) as f:
             text = f.read()
         places = re.findall(r"\s+".join(map(re.escape, old.split())), text)  # however the lines are broken
         if len(places) != 1:
-            return f"its text stands {len(places)} times in core/{file}"
+            return f"its text stands {len(places)} times in {file}"
         with open(path, "w") as f:
             f.write(text.replace(places[0], new))
         build(work, directory, test, file)
@@ -180,7 +186,7 @@ def main(words):
     failures = 0
     work = tempfile.mkdtemp(prefix="vcons-mutants-")
     try:
-        for mutant in MUTANTS + doors.MUTANTS + events.MUTANTS + uarts.MUTANTS + virtio.MUTANTS:
+        for mutant in MUTANTS + doors.MUTANTS + events.MUTANTS + uarts.MUTANTS + virtio.MUTANTS + guest.MUTANTS:
             if words and not any(w in mutant[0] for w in words):
                 continue
             began = time.monotonic()

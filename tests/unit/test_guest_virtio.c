@@ -347,6 +347,11 @@ static void gone_while_it_is_written_to(void **state)
     world_plug(w, 0, 2, true, "b");
     world_settle(w);
     assert_false(p->added); /* the first one's user still has it */
+    world_plug(w, 0, 5, true, NULL); /* nor has anybody else its number */
+    world_settle(w);
+    vc_announce_timer(&w->announce); /* it does not wait for the one before for ever */
+    world_settle(w);
+    assert_int_equal(d->ports[5].number, 2);
     hvc_write(&p->hvc, "four", 4);
     assert_int_equal(d->lines[2].n, 0);
     assert_int_equal(vc_virtio_console_remove(&d->core, 2), VC_OK);
