@@ -81,7 +81,7 @@ static const char *state_text(uint64_t state)
     case VC_DOMAIN_OFF: return "the domain is off";
     case VC_DOMAIN_CRASHED: return "the domain has crashed";
     case VC_DOMAIN_PAUSED: return "the domain is paused";
-    default: return "the console is closed";
+    default: return "the console is closed: what is typed waits until the guest opens it";
     }
 }
 
@@ -101,6 +101,7 @@ static bool show_mark(struct attach *a, const struct frame *f)
     switch (le16toh(r.kind)) {
     case VC_INDEX_BOOT: attach_notice(a, "boot %" PRIu64, value); break;
     case VC_INDEX_CLOSE: attach_notice(a, "%s", state_text(value)); break;
+    case VC_INDEX_OPEN: attach_notice(a, "the guest opened the console"); break;
     case VC_INDEX_BROKEN:
         attach_notice(a, "the guest broke the console's rules (%" PRIu64 "); it is taken up anew", value);
         break;

@@ -82,6 +82,7 @@ void link_console_answered(struct link *l, uint32_t cookie, const char *refusal)
 {
     struct link_console *c = &l->consoles[cookie];
     char text[VC_LINK_TEXT_BYTES];
+    struct problem ignored;
 
     if (c->add_serial != 0) {
         snprintf(text, sizeof text, "%s%.100s", refusal != NULL ? "the service refuses it: " : "",
@@ -91,6 +92,8 @@ void link_console_answered(struct link *l, uint32_t cookie, const char *refusal)
     }
     if (refusal != NULL && c->ended)
         link_console_over(l, cookie);
+    else if (refusal != NULL) /* who wanted it hears that it is not there: so it is */
+        domain_console_remove(c->domain, domain_console_config(c->domain, c->number)->name, &ignored);
 }
 
 static struct link_console *cookie_named(struct link *l, const struct domain *d, const char *name)
@@ -116,7 +119,8 @@ static int add(struct link *l, const struct vc_link_console *ask, struct domain 
         return -1;
     cookie = cookie_named(l, d, name);
     if (cookie != NULL) {
-        cookie->add_serial = ask->serial;
+        if (l->phase == LINK_UP) /* else nobody waits any more, and the next service has serials of its own */
+            cookie->add_serial = ask->serial;
         return 0;
     }
     if (domain_console_remove(d, name, p) == 0)
