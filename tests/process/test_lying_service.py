@@ -151,6 +151,78 @@ def lies_on_the_link(place, service, h):
     service.link.send(token(1, 1))
 
 
+def next_of(service, *kinds):
+    """The next packet of these types: (type, its first number, the rest)."""
+    while True:
+        packet, rights, _, _ = service.link.recvmsg(512, socket.CMSG_SPACE(20))
+        for fd in array.array("i", rights[0][2]) if rights else ():
+            os.close(fd)
+        kind, _, number = struct.unpack_from("<III", packet)
+        if kind in kinds:
+            return kind, number, packet[12:]
+
+
+def changes(place):
+    """Consoles that come and go for a service that is slow, refuses, or leaves in the middle."""
+    def ask(*what):
+        service.link.send(console(*what))
+
+    def offered(name):
+        kind, cookie, rest = next_of(service, ADD, OK, REFUSED)
+        assert kind == ADD and rest[88:124].rstrip(b"\0") == name, (kind, cookie, rest)
+        return cookie
+
+    service = Service(place)
+    h = Hypervisor(place, domain("web", hold="0.1", console=[("hvc0", "xen"), ("v0", "virtio")]))
+    service.accept()
+    service.take(3)
+    ask(1, 1, 8, b"v1")
+    first = offered(b"v1")
+    ask(2, 2, 0, b"v1")  # before it was taken
+    service.link.send(request(50, 1, b"nobody"))
+    answered(service, REFUSED, 50)  # by then the name is free
+    ask(3, 1, 8, b"v1")
+    service.link.send(answer(OK, first))
+    assert next_of(service, ADD, GONE)[:2] == (GONE, first), "first the one that goes"
+    second = offered(b"v1")
+    assert second != first
+    for serial in (1, 2):
+        answered(service, OK, serial)
+    service.link.send(answer(OK, second))
+    answered(service, OK, 3)
+    ask(4, 1, 8, b"v2")
+    service.link.send(answer(REFUSED, offered(b"v2"), 7, b"no room\x1b[2J"))
+    kind, serial, rest = next_of(service, OK, REFUSED)
+    assert (kind, serial) == (REFUSED, 4) and b"the service refuses it: no room?[2J" in rest, (kind, serial, rest)
+    ask(5, 2, 0, b"v2")  # so it is not there
+    answered(service, REFUSED, 5)
+    ask(6, 2, 0, b"v1")
+    assert next_of(service, GONE, OK)[:2] == (GONE, second)
+    answered(service, OK, 6)
+    cookies = set()
+    for i in range(12):
+        ask(100 + i, 1, 10, b"p%d" % i)
+        cookie = offered(b"p%d" % i)
+        cookies.add(cookie)
+        service.link.send(answer(OK, cookie))
+        answered(service, OK, 100 + i)
+        ask(200 + i, 2, 0, b"p%d" % i)
+        answered(service, OK, 200 + i)
+    assert len(cookies) == 1, cookies
+    ask(7, 1, 8, b"v3")
+    offered(b"v3")
+    service.accept()  # leaves before it took it
+    names = {names for names, _, _ in service.take(4).values()}
+    assert "web/v3" in names and "web/v1" not in names, names
+    service.link.send(request(8, 1, b"nobody"))
+    answered(service, REFUSED, 8)  # who asked the last service is not answered by this one
+    service.close(place)
+    h.process.terminate()
+    h.wait()
+    h.close()
+    print("ok changes", flush=True)
+
+
 def lies_in_memory(place, service, h):
     lies = {"out taken that never was": (OUT_CONS, 1 << 31), "input beyond the ring": (IN_PROD, 1 << 20),
             "events taken that never were": (OUT_EVENT_CONS, 12345), "input events beyond": (IN_EVENT_PROD, 12345)}
@@ -198,6 +270,8 @@ def lies_by_descriptors(place, service, h):
 
 
 def main():
+    with Place() as place:
+        changes(place)
     with Place() as place:
         service = Service(place)
         h = Hypervisor(place, domain("web", hold="0.1") + domain("db", hold="0.1"))
