@@ -5,7 +5,8 @@
 #include "vmm.h"
 #include <stdlib.h>
 
-#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_MS  UINT64_C(1000000)
+#define A_WHILE_MS 1u
 
 /* ---- Whose turn it is: any thread, under that device's lock and the announce's. ---- */
 
@@ -49,6 +50,27 @@ static void set_timer(struct domain *d)
         uv_timer_start(&d->virtio.timer, due, (ns + NS_PER_MS - 1) / NS_PER_MS, 0);
 }
 
+/* ---- Devices whose guests send much, and wait for nothing. ---- */
+
+static void a_while_is_over(uv_timer_t *handle)
+{
+    struct domain *d = handle->data;
+
+    for (uint32_t i = 0; i < d->virtio.n; i++)
+        if (atomic_exchange(&d->virtio.devices[i].soon, false))
+            virtio_device_serve(&d->virtio.devices[i]);
+}
+
+static void wait_a_while(struct domain *d)
+{
+    bool any = false;
+
+    for (uint32_t i = 0; i < d->virtio.n; i++)
+        any = any || atomic_load(&d->virtio.devices[i].soon);
+    if (any && !uv_is_active((uv_handle_t *)&d->virtio.soon))
+        uv_timer_start(&d->virtio.soon, a_while_is_over, A_WHILE_MS, 0);
+}
+
 /* domain_locks is no constant for a static's beginning. */
 static const struct vc_announce_env *announce_env(void)
 {
@@ -79,7 +101,9 @@ int virtio_init(struct domain *d, struct problem *problem)
     pthread_mutex_init(&all->announce_lock, NULL);
     uv_timer_init(&d->vmm->loop, &all->timer);
     all->timer.data = d;
-    all->has_timer = true;
+    uv_timer_init(&d->vmm->loop, &all->soon);
+    all->soon.data = d;
+    all->has_timers = true;
     all->places = calloc(d->n_doors_max, sizeof *all->places);
     all->devices = calloc(all->n, sizeof *all->devices);
     if (all->devices == NULL) {
@@ -93,13 +117,15 @@ int virtio_init(struct domain *d, struct problem *problem)
 
 void virtio_finish(struct domain *d)
 {
-    if (d->virtio.has_timer)
-        uv_close((uv_handle_t *)&d->virtio.timer, NULL);
+    if (!d->virtio.has_timers)
+        return;
+    uv_close((uv_handle_t *)&d->virtio.timer, NULL);
+    uv_close((uv_handle_t *)&d->virtio.soon, NULL);
 }
 
 void virtio_free(struct domain *d)
 {
-    if (!d->virtio.has_timer)
+    if (!d->virtio.has_timers)
         return;
     for (uint32_t i = 0; i < d->virtio.n; i++)
         virtio_device_free(&d->virtio.devices[i]);
@@ -130,6 +156,7 @@ void virtio_look(struct domain *d)
     if (d->virtio.n == 0)
         return;
     set_timer(d);
+    wait_a_while(d);
     for (uint32_t i = 0; i < d->virtio.n; i++)
         if (atomic_exchange(&d->virtio.devices[i].look, false))
             virtio_device_serve(&d->virtio.devices[i]);

@@ -6,6 +6,7 @@
 #include <vcons/atomic.h>
 
 #define COPY_BYTES    4096u
+#define LAST_CALLS    16u    /* 4 MiB */
 #define INPUT_AT_ONCE 65536u /* a service that types faster than that is not all that the loop has to do */
 
 static struct vc_virtio_console *device_of(struct door *door) { return &door->virtio.device->console; }
@@ -81,8 +82,8 @@ uint32_t virtio_out(struct door *door, const uint8_t *bytes, uint32_t n)
 {
     uint32_t taken = door->number == 0 ? put_copies(door, bytes, n) : console_put(&door->console, bytes, n);
 
-    if (taken < n)
-        door->virtio.out_waits = true;
+    door->virtio.took |= taken > 0;
+    door->virtio.out_waits |= taken < n;
     return taken;
 }
 
@@ -130,6 +131,17 @@ void virtio_resize(struct door *door, unsigned rows, unsigned columns)
     virtio_settle(p->device);
 }
 
+/* Of a guest that has stopped nobody comes back for what one call may not take: as much of it as Linux can have sent. */
+static void take_output(struct door *door)
+{
+    unsigned calls = domain_stopping(door->domain) ? LAST_CALLS : 1;
+
+    do {
+        door->virtio.took = false;
+        vc_virtio_console_output_room(device_of(door), door->config->port);
+    } while (--calls > 0 && door->virtio.took && !door->virtio.out_waits);
+}
+
 bool virtio_serve(struct door *door)
 {
     struct door_virtio *p = &door->virtio;
@@ -138,7 +150,7 @@ bool virtio_serve(struct door *door)
         return true;
     p->out_waits = false;
     virtio_resize(door, p->rows, p->columns);
-    vc_virtio_console_output_room(device_of(door), door->config->port);
+    take_output(door);
     if (!domain_stopping(door->domain))
         virtio_offer_input(door);
     virtio_settle(p->device);

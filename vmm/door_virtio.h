@@ -20,6 +20,7 @@ struct door_virtio {
     struct virtio_device *device;     /* constant while there is a console */
     bool plugged;                     /* the guest may have it */
     bool out_waits;                   /* the line took less than was offered: the rest is in the guest's buffers */
+    bool took;                        /* … and took some, of the last call */
     uint16_t rows, columns;           /* of who types, as last told; 0: nobody's terminal */
     uint8_t input[DOOR_VIRTIO_INPUT]; /* taken from the line, not yet by the guest: n_input from at_input on */
     uint32_t n_input, at_input;

@@ -64,13 +64,22 @@ static void broken(void *ctx, uint32_t port, enum vc_virtio_reason reason)
 
 static void later(void *ctx) { virtio_ask_for_a_look(ctx); }
 
+static void in_a_while(void *ctx)
+{
+    struct virtio_device *v = ctx;
+
+    if (!atomic_exchange(&v->soon, true)) /* else the loop knows */
+        vmm_notify(v->domain->vmm);
+}
+
 static const struct vc_virtio_console_env device_env = {.bus = {.at = at, .irq = irq},
                                                         .out = out,
                                                         .emergency = emergency,
                                                         .input_room = input_room,
                                                         .guest_open = opened,
                                                         .broken = broken,
-                                                        .later = later};
+                                                        .later = later,
+                                                        .in_a_while = in_a_while};
 
 void virtio_ask_for_a_look(struct virtio_device *v)
 {

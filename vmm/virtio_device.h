@@ -39,6 +39,7 @@ struct virtio_device {
     bool restoring;                   /* what is told is nothing new */
 
     atomic_bool look; /* the loop is to go on with it. Any thread */
+    atomic_bool soon; /* … within a millisecond */
 };
 
 struct domain_virtio { /* part of struct domain: all of its devices */
@@ -47,8 +48,9 @@ struct domain_virtio { /* part of struct domain: all of its devices */
     struct vc_announce announce;
     struct vc_announce_place *places; /* by the number of the door */
     pthread_mutex_t announce_lock;
-    bool has_timer;
-    uv_timer_t timer; /* the loop's; as the announce last asked for: */
+    bool has_timers;
+    uv_timer_t soon;  /* the loop's: devices that are looked at in a while */
+    uv_timer_t timer; /* … as the announce last asked for: */
     atomic_uint_fast64_t wait_ns;
     atomic_bool asked;
 };

@@ -278,6 +278,43 @@ static void a_full_line_is_a_buffer_that_is_kept(void **state)
     assert_int_equal(w->domain.doors[C]->console.dropped, 0);
 }
 
+/* A port that is no console asks for a look in a while: the loop comes by itself. And of a guest that stops meanwhile nothing is lost. */
+static void much_is_taken_in_a_while(void **state)
+{
+    struct world *w = *state;
+    struct virtio_device *v = &w->domain.virtio.devices[0];
+    uint32_t wrote = 0, took = 0;
+
+    virtio_port_open(port_of(w, LOG), true);
+    world_settle(w);
+    for (unsigned i = 0; i < 2; i++) {
+        console_lock(&w->domain.doors[LOG]->console);
+        v->open = false; /* notifications go nowhere: buffers wait */
+        console_unlock(&w->domain.doors[LOG]->console);
+        wrote += fill(w, LOG, wrote);
+        console_lock(&w->domain.doors[LOG]->console);
+        v->open = true;
+        v->console.later[places[LOG].id / 64] |= UINT64_C(1) << places[LOG].id % 64;
+        v->console.env->in_a_while(v);
+        console_unlock(&w->domain.doors[LOG]->console);
+        assert_int_equal(take_pattern(w, LOG, took), 0);
+        if (i == 0)
+            for (unsigned n = 0; took < wrote && n < 1000; n++) {
+                doors_look(&w->domain);
+                uv_run(&w->vmm.loop, UV_RUN_NOWAIT);
+                usleep(1000);
+                took += take_pattern(w, LOG, took);
+            }
+        else {
+            atomic_store(&w->domain.stopping, true);
+            assert_true(doors_drained(&w->domain));
+            took += take_pattern(w, LOG, took);
+        }
+        assert_int_equal(took, wrote);
+        world_settle(w);
+    }
+}
+
 static void a_guest_is_held_for_a_second_at_most(void **state)
 {
     static const struct {
@@ -771,6 +808,7 @@ int main(void)
         TEST(open_and_close_stand_in_the_line),
         TEST(the_size_follows_who_types),
         TEST(a_full_line_is_a_buffer_that_is_kept),
+        TEST(much_is_taken_in_a_while),
         cmocka_unit_test(a_guest_is_held_for_a_second_at_most),
         cmocka_unit_test(without_room_the_middle_goes),
         TEST(emergency_is_never_held),
