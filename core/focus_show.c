@@ -65,6 +65,8 @@ static uint32_t fitting(const struct vc_focus *f, const uint8_t *bytes, uint32_t
 
     if (!f->cooked)
         return n < space ? n : space;
+    if (n <= space / 2) /* whatever they are */
+        return n;
     for (; i < n; i++) {
         used += bytes[i] == '\n' ? 2 : 1; /* at most */
         if (used > space)
@@ -81,9 +83,28 @@ static void append(struct vc_focus *f, const uint8_t *bytes, uint32_t n)
     if (n == 0)
         return;
     memcpy(f->output + slot, bytes, first);
-    memcpy(f->output, bytes + first, n - first);
+    if (n > first)
+        memcpy(f->output, bytes + first, n - first);
     f->output_prod += n;
     f->last = bytes[n - 1];
+}
+
+/* The first LF from there on; n: none. Eight bytes at a time: all that guests print comes by here. */
+static uint32_t find_lf(const uint8_t *bytes, uint32_t from, uint32_t n)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+
+    for (; n - from >= sizeof ones; from += (uint32_t)sizeof ones) {
+        uint64_t word;
+
+        memcpy(&word, bytes + from, sizeof word);
+        word ^= ones * '\n';
+        if (((word - ones) & ~word & ones << 7) != 0) /* a byte of it is 0 */
+            break;
+    }
+    while (from < n && bytes[from] != '\n')
+        from++;
+    return from;
 }
 
 /* n bytes for which there is room, also cooked. */
@@ -92,9 +113,7 @@ static void show(struct vc_focus *f, const uint8_t *bytes, uint32_t n)
     bool empty = f->output_prod == f->output_cons;
     uint32_t from = 0;
 
-    for (uint32_t i = 0; f->cooked && i < n; i++) {
-        if (bytes[i] != '\n')
-            continue;
+    for (uint32_t i = f->cooked ? find_lf(bytes, 0, n) : n; i < n; i = find_lf(bytes, i + 1, n)) {
         append(f, bytes + from, i - from);
         from = i;
         if (f->last != '\r')

@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #define QUIET_BURST_MS 10u
-#define QUIET_MAX_MS   8u
+#define QUIET_MAX_MS   16u
 
 struct door;
 

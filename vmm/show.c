@@ -8,7 +8,7 @@ static void write_now(struct show *s)
 {
     atomic_store(&s->bytes, 0);
     atomic_store(&s->paced, true);
-    uv_timer_start(&s->timer, due, SHOW_MS, 0);
+    uv_timer_start(&s->timer, due, s->pace_ms, 0);
     terminal_write(&s->vmm->terminal);
 }
 
@@ -18,13 +18,18 @@ static void due(uv_timer_t *timer)
     struct show *s = timer->data;
 
     atomic_store(&s->paced, false);
-    if (atomic_exchange(&s->wanted, false))
-        write_now(s);
+    if (!atomic_exchange(&s->wanted, false)) {
+        s->pace_ms = SHOW_MS;
+        return;
+    }
+    s->pace_ms = s->pace_ms < SHOW_MAX_MS ? s->pace_ms * 2 : SHOW_MAX_MS;
+    write_now(s);
 }
 
 void show_init(struct show *s, struct vmm *vmm)
 {
     s->vmm = vmm;
+    s->pace_ms = SHOW_MS;
     uv_timer_init(&vmm->loop, &s->timer);
     s->timer.data = s;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * show.h: when the terminal is written: at once if it has been quiet, else not before SHOW_MS have passed or a part of its buffer has
- * filled. A guest that prints byte by byte then costs a look in SHOW_MS, and not one each.
+ * show.h: when the terminal is written: at once if it has been quiet, else not before a pace has passed or a part of its buffer has
+ * filled. A guest that prints byte by byte then costs a look in SHOW_MS, and not one each; while it goes on the pace doubles,
+ * up to SHOW_MAX_MS.
  *
  * Owner: part of struct vmm, from show_init to show_finish.
  * Lock:  none; show_wanted, show_bytes, show_at_once from any thread, under any lock; the rest in the loop.
@@ -12,8 +13,9 @@
 #include <stdint.h>
 #include <uv.h>
 
-#define SHOW_MS    10u
-#define SHOW_BYTES (16u << 10) /* of VC_FOCUS_OUTPUT_BYTES */
+#define SHOW_MS     10u
+#define SHOW_MAX_MS 40u
+#define SHOW_BYTES  (16u << 10) /* of VC_FOCUS_OUTPUT_BYTES */
 
 struct vmm;
 
@@ -22,6 +24,7 @@ struct show {
     atomic_bool wanted; /* there is output */
     atomic_bool paced;  /* the timer runs: it will look */
     atomic_uint bytes;  /* since the terminal was written */
+    unsigned pace_ms;
     uv_timer_t timer;
 };
 

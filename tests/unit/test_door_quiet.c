@@ -192,7 +192,7 @@ static void what_came_just_before_the_end_is_seen(void **state)
 
 static void periods_grow_while_it_streams(void **state)
 {
-    static const uint32_t periods[] = {1, 2, 4, 8, 8, 8};
+    static const uint32_t periods[] = {1, 2, 4, 8, 16, 16, 16};
     struct rig *r = *state;
 
     begin(r);

@@ -401,6 +401,34 @@ static void cooked_output_has_a_cr_before_each_lf(void **state)
     assert_string_equal(rig_screen(&r), "*** Serial input to DOM1\r\na\r\nb\r\nc\r\n\r\n(d2) x\r\n");
 }
 
+/* Two LFs at all places of texts of all lengths, some in the middle of what is looked at together, beside bytes that differ by a bit. */
+static void cooked_wherever_the_lf_is(void **state)
+{
+    static const char others[] = "\x0b\x8a\x0e\x01\xff\x00z";
+    struct rig r;
+
+    (void)state;
+    rig_init_cooked(&r, 1, true);
+    vc_focus_start(&r.focus, 1);
+    rig_screen(&r);
+    for (uint32_t n = 1; n <= 20; n++)
+        for (uint32_t a = 0; a < n; a++)
+            for (uint32_t b = a; b < n; b++) {
+                uint8_t said[20], wanted[64], got[64];
+                uint32_t w = 0;
+
+                for (uint32_t i = 0; i < n; i++) {
+                    said[i] = i == a || i == b ? '\n' : (uint8_t)others[i % (sizeof others - 1)];
+                    if (said[i] == '\n')
+                        wanted[w++] = '\r';
+                    wanted[w++] = said[i];
+                }
+                vc_focus_write(&r.focus, &r.domains[0], said, n);
+                assert_int_equal(vc_focus_take(&r.focus, got, sizeof got), w);
+                assert_memory_equal(got, wanted, w);
+            }
+}
+
 static void ready_is_told_once_until_all_is_taken(void **state)
 {
     struct rig r;
@@ -666,6 +694,7 @@ int main(void)
         cmocka_unit_test(a_partial_line_comes_first_when_the_focus_arrives),
         cmocka_unit_test(an_open_line_is_closed_before_a_message_or_prefix),
         cmocka_unit_test(cooked_output_has_a_cr_before_each_lf),
+        cmocka_unit_test(cooked_wherever_the_lf_is),
         cmocka_unit_test(ready_is_told_once_until_all_is_taken),
         cmocka_unit_test(a_stuck_terminal_skips_and_marks),
         cmocka_unit_test(a_budget_for_those_out_of_focus),

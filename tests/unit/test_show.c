@@ -27,6 +27,13 @@ static unsigned looks(struct vmm *vmm)
     return n_woken;
 }
 
+/* The timer's time has come. */
+static void look_now(struct vmm *vmm)
+{
+    uv_timer_start(&vmm->show.timer, vmm->show.timer.timer_cb, 0, 0);
+    assert_int_equal(looks(vmm), 0);
+}
+
 static void print(struct vmm *vmm, const char *text) { vc_focus_print(&vmm->focus, text); }
 
 static void test_what_wakes_the_loop(void **state)
@@ -72,9 +79,19 @@ static void test_what_wakes_the_loop(void **state)
     assert_int_equal(looks(&vmm), 1);
     assert_int_equal(vmm.focus.output_cons, vmm.focus.output_prod);
     print(&vmm, "last");
-    uv_timer_start(&vmm.show.timer, vmm.show.timer.timer_cb, 0, 0); /* its time has come */
-    assert_int_equal(looks(&vmm), 0);
+    look_now(&vmm);
     assert_int_equal(vmm.focus.output_cons, vmm.focus.output_prod);
+
+    for (int i = 0; i < 5; i++) { /* it goes on, and is looked at less and less often */
+        assert_int_equal(vmm.show.pace_ms, i < 1 ? 2 * SHOW_MS : SHOW_MAX_MS);
+        print(&vmm, "more");
+        look_now(&vmm);
+        assert_int_equal(vmm.focus.output_cons, vmm.focus.output_prod);
+    }
+    look_now(&vmm); /* nothing came: the next is at once again */
+    assert_int_equal(vmm.show.pace_ms, SHOW_MS);
+    print(&vmm, "alone");
+    assert_int_equal(looks(&vmm), 1);
 
     show_finish(&vmm.show);
     waker_finish(&vmm.wake);
