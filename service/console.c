@@ -176,18 +176,18 @@ static void tell_size(struct console *c)
 {
     int error;
 
-    if (c->size == 0 || c->source == NULL || c->removing)
+    if (!c->size_owed || c->source == NULL || c->removing)
         return;
     error = post_size(c);
     if (error == VC_ENOSPC && !console_wait_room(c))
         error = post_size(c); /* there was room before it could say so; not for ever: it may be a liar */
-    if (error != VC_ENOSPC)
-        c->size = 0;
+    c->size_owed = error == VC_ENOSPC;
 }
 
 void console_resize(struct console *c, uint32_t size)
 {
     c->size = size;
+    c->size_owed = true;
     tell_size(c);
 }
 
@@ -206,8 +206,9 @@ static void attach_now(struct console *c, struct source *source)
     append_add(&c->service->append, c);
     if (viewers_flow(c, APPENDED_MARK, NULL, 0, 0))
         viewers_pump(c);
-    tell_size(c);   /* first, as it was before what is typed now */
-    viewer_room(c); /* somebody may have been typing into the void */
+    c->size_owed |= c->token.holder != NULL && c->size != 0; /* another line, the same terminal */
+    tell_size(c);                                            /* first, as it was before what is typed now */
+    viewer_room(c);                                          /* somebody may have been typing into the void */
 }
 
 int console_attach(struct console *c, struct source *source, const struct origin *origin)

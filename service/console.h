@@ -51,7 +51,8 @@ struct console {
     uint32_t state;   /* enum vc_domain_state, as the hypervisor says */
     uint64_t dropped; /* as it says too */
     uint64_t refused; /* bytes typed by those without the token */
-    uint32_t size;    /* of its writer's terminal, rows << 16 | columns, that its source has not been told; 0: none */
+    uint32_t size;    /* as last set, rows << 16 | columns; 0: never */
+    bool size_owed;   /* its source has not been told */
     struct token token;
     struct watch room;        /* source->room_fd, while the writer waits for room */
     struct watch raw, raw_ro; /* listening sockets */

@@ -185,6 +185,13 @@ def size_that_waits(place):
         with Guest(place, "late") as again:
             vcons.wait_for(lambda: again.get(Guest.IN_EVENT_PROD) == 1, "the size")
             assert struct.unpack_from("<IIIIQ", again.memory, again.in_event_at(0))[4] == 7 << 16 | 8
+        vcons.wait_for(lambda: vcons.Control(place.control).ls()["late/hvc0"]["source"] is None, "its end")
+        with Guest(place, "late") as third:  # another line, the same terminal
+            vcons.wait_for(lambda: third.get(Guest.IN_EVENT_PROD) == 1, "the size")
+            assert struct.unpack_from("<IIIIQ", third.memory, third.in_event_at(0))[4] == 7 << 16 | 8
+    vcons.wait_for(lambda: vcons.Control(place.control).ls()["late/hvc0"]["viewers"] == 0, "nobody")
+    with Guest(place, "late") as alone:  # nobody's terminal
+        assert alone.get(Guest.IN_EVENT_PROD) == 0
 
 
 def asked_and_left(place):
