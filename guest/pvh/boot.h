@@ -27,6 +27,7 @@
 #define STACK_BYTES                                                                                                    \
     16384 /* of each vCPU, aligned to as much: what its lowest word points at is found by rounding down */
 #define PIC_VECTOR      0x20 /* of the first of the two, 16 from there on */
+#define VIRTIO_VECTOR   0x40 /* above the two's */
 #define UPCALL_VECTOR   0xf3 /* Linux's, too */
 #define SPURIOUS_VECTOR 0xff
 

@@ -43,9 +43,12 @@ void pvh_take_vector(uint32_t vector, void (*entry)(void))
     x86_load_gates(gates, sizeof gates);
 }
 
+void pvh_apic_begin(void) { apic_write(APIC_SPURIOUS, APIC_ENABLE | SPURIOUS_VECTOR); }
+void pvh_apic_end(void) { apic_write(APIC_EOI, 0); }
+
 void pvh_apic_on(void)
 {
-    apic_write(APIC_SPURIOUS, APIC_ENABLE | SPURIOUS_VECTOR);
+    pvh_apic_begin();
     apic_write(APIC_LINT0, APIC_EXTINT);
 }
 

@@ -24,7 +24,10 @@ extern const struct tiny_cpu_ops pvh_cpu_ops;
 void pvh_cpus_init(uint32_t xen_base);
 /* Interrupts of this vCPU come to entry, with the others. */
 void pvh_take_vector(uint32_t vector, void (*entry)(void));
-/* This vCPU's local APIC is on and hands on what the interrupt controllers of old say. */
+/* This vCPU's local APIC is on; and ends the interrupt that is being handled. */
+void pvh_apic_begin(void);
+void pvh_apic_end(void);
+/* … and hands on what the interrupt controllers of old say. */
 void pvh_apic_on(void);
 /* The sleep of a way by interrupt, with interrupts off; after pvh_rouse, since the last sleep, none. */
 void pvh_sleep(void);
@@ -37,9 +40,11 @@ void pvh_secondary_entry(void);
 void pvh_upcall_entry(void);
 void pvh_spurious_entry(void);
 void pvh_uart_entry(void);
+void pvh_virtio_entry(void);
 extern uint8_t pvh_page_tables[];
-/* Called by entry.S. pvh_uart_interrupt: uarts.c. */
+/* Called by entry.S. pvh_uart_interrupt: uarts.c; pvh_virtio_interrupt: virtios.c. */
 void pvh_uart_interrupt(struct pvh_cpu *cpu);
+void pvh_virtio_interrupt(struct pvh_cpu *cpu);
 void pvh_upcall(struct pvh_cpu *cpu);
 _Noreturn void pvh_secondary_main(struct pvh_cpu *cpu);
 

@@ -109,6 +109,7 @@ void pvh_main(uint32_t start_info)
                                           .n_uarts = PVH_UARTS,
                                           .first_uart = PVH_UARTS,
                                           .uart_interrupts = pvh_uart_interrupts,
+                                          .virtio_interrupts = pvh_virtio_interrupts,
                                           .wait = pvh_wait,
                                           .halt = halt};
     uint32_t xen_base = find_xen();

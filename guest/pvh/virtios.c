@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "virtios.h"
+#include "cpus.h"
+#include "x86.h"
 #include <vcons/wire/virtio_places.h>
 
 #define PLACES     (VC_VIRTIO_MAX + 32u)
@@ -99,4 +101,69 @@ const struct tiny_virtio_place *pvh_virtio_places(char *cmdline, bool hypervisor
         add(VC_VIRTIO_PC_BASE + i * (uint64_t)VC_VIRTIO_BYTES, VC_VIRTIO_PC_LINE + i % VC_VIRTIO_PC_LINES);
     *n = n_places;
     return places;
+}
+
+/* ---- Interrupts: all of them come by one vector, and each device is asked. ---- */
+
+#define IOAPIC         UINT64_C(0xfec00000)
+#define IOAPIC_DATA    0x10u
+#define IOAPIC_VERSION 1u
+#define IOAPIC_PIN(n)  (0x10u + 2u * (n))
+#define PIN_LEVEL      0x8000u
+#define PIN_OFF        0x10000u
+#define IDLE_MAX       1000u /* interrupts in a row for nothing: whoever is at that line, it is not ours */
+
+static struct virtio_console *listeners[TINY_VIRTIO_DEVICES];
+static uint32_t pins[TINY_VIRTIO_DEVICES], n_listeners, n_idle;
+
+static volatile uint32_t *ioapic(uint32_t offset) { return (volatile uint32_t *)(uintptr_t)(IOAPIC + offset); }
+
+static void ioapic_write(uint32_t index, uint32_t value)
+{
+    *ioapic(0) = index;
+    *ioapic(IOAPIC_DATA) = value;
+}
+
+static uint32_t n_pins(void)
+{
+    *ioapic(0) = IOAPIC_VERSION;
+    return (*ioapic(IOAPIC_DATA) >> 16 & 0xff) + 1;
+}
+
+bool pvh_virtio_interrupts(struct virtio_console *c, uint32_t irq)
+{
+    if (n_listeners == TINY_VIRTIO_DEVICES || irq >= n_pins() || n_idle == IDLE_MAX)
+        return false;
+    x86_interrupts_off();
+    pins[n_listeners] = irq;
+    listeners[n_listeners++] = c;
+    pvh_take_vector(VIRTIO_VECTOR, pvh_virtio_entry);
+    pvh_take_vector(SPURIOUS_VECTOR, pvh_spurious_entry);
+    pvh_apic_begin();
+    ioapic_write(IOAPIC_PIN(irq) + 1, 0); /* to the first processor */
+    ioapic_write(IOAPIC_PIN(irq), VIRTIO_VECTOR | PIN_LEVEL);
+    x86_interrupts_on();
+    return true;
+}
+
+static void give_up(void)
+{
+    for (uint32_t i = 0; i < n_listeners; i++) {
+        ioapic_write(IOAPIC_PIN(pins[i]), VIRTIO_VECTOR | PIN_LEVEL | PIN_OFF);
+        listeners[i]->interrupts = listeners[i]->wakes = false; /* they are polled from now on */
+    }
+}
+
+void pvh_virtio_interrupt(struct pvh_cpu *cpu)
+{
+    bool any = false;
+
+    (void)cpu;
+    for (uint32_t i = 0; i < n_listeners; i++)
+        any = virtio_console_interrupt(listeners[i]) || any;
+    n_idle = any ? 0 : n_idle + 1;
+    if (n_idle == IDLE_MAX)
+        give_up();
+    pvh_apic_end();
+    pvh_rouse();
 }

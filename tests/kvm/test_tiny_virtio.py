@@ -16,9 +16,9 @@ SPEW = 1000  # QEMU drops what a console sends beyond what its socket takes
 CHECKS = 14  # rows of virtio-test for each device
 
 MACHINES = {
-    'x86': (['qemu-system-x86_64', '-M', 'microvm,acpi=off', '-accel', 'tcg', '-kernel'], 'tiny-pvh', 'console=ttyS0', 1, 'polled',
+    'x86': (['qemu-system-x86_64', '-M', 'microvm,acpi=off', '-accel', 'tcg', '-kernel'], 'tiny-pvh', 'console=ttyS0', 1, 'by interrupt',
             ['-device', 'isa-debug-exit,iobase=0x501,iosize=4']),
-    'x86_32': (['qemu-system-x86_64', '-M', 'microvm,acpi=off', '-accel', 'tcg', '-kernel'], 'tiny-pvh32', 'console=ttyS0', 1, 'polled',
+    'x86_32': (['qemu-system-x86_64', '-M', 'microvm,acpi=off', '-accel', 'tcg', '-kernel'], 'tiny-pvh32', 'console=ttyS0', 1, 'by interrupt',
                ['-device', 'isa-debug-exit,iobase=0x501,iosize=4']),
     'arm64': (['qemu-system-aarch64', '-M', 'virt', '-cpu', 'cortex-a72', '-accel', 'tcg,thread=single', '-kernel'], 'tiny-arm64',
               'console=ttyAMA0', 0, 'by interrupt', []),

@@ -78,6 +78,7 @@ pvh_secondary_entry:
     jmp pvh_spurious_entry
     .endm
     interrupt pvh_uart_entry, pvh_uart_interrupt
+    interrupt pvh_virtio_entry, pvh_virtio_interrupt
     interrupt pvh_upcall_entry, pvh_upcall
     .globl pvh_spurious_entry
 pvh_spurious_entry:
