@@ -90,7 +90,7 @@ void virtio_ask_for_a_look(struct virtio_device *v)
 void virtio_settle(struct virtio_device *v)
 {
     for (uint32_t i = 0; i < VC_VIRTIO_WORDS; i++)
-        while (v->hungry[i] != 0 && !v->frozen) {
+        while (v->hungry[i] != 0) {
             uint32_t port = i * 64 + (uint32_t)__builtin_ctzll(v->hungry[i]);
 
             v->hungry[i] &= v->hungry[i] - 1;

@@ -776,8 +776,16 @@ static void saved_and_restored(void **state)
 static void frozen_nothing_moves(void **state)
 {
     struct world *w = *state;
+    struct virtio_device *v = &w->domain.virtio.devices[0];
     uint8_t *before = malloc(RAM);
+    uint32_t wrote;
 
+    virtio_port_open(port_of(w, LOG), true);
+    world_settle(w);
+    v->open = false;
+    wrote = fill(w, LOG, 0);
+    v->open = true;
+    v->console.later[0] |= UINT64_C(1) << places[LOG].id; /* there is output that was put off */
     memcpy(before, w->domain.memory.base, RAM);
     virtio_freeze(&w->domain, true);
     world_type(w, A, "typed");
@@ -789,6 +797,7 @@ static void frozen_nothing_moves(void **state)
     virtio_freeze(&w->domain, false);
     for (uint32_t i = A; i <= E; i++)
         door_work(w->domain.doors[i]);
+    assert_int_equal(take_pattern(w, LOG, 0), wrote);
     reads(w, A, "typed");
     assert_int_equal(port_of(w, E)->cols, 100);
     free(before);
