@@ -13,6 +13,22 @@
 /* Linux Documentation/arm64/booting.rst: the magic number of an Image. */
 static bool is_arm64_image(const uint8_t *bytes, size_t n) { return n >= 64 && memcmp(bytes + 56, "ARM\x64", 4) == 0; }
 
+/* Of a kernel without a page for it. A KVM that knows Xen's ABI serves the calls wherever they are. */
+static const char *find_calls(struct kvm_kernel *kernel)
+{
+    bool by_port = kernel->calls == KERNEL_CALLS_BY_PORT;
+    const char *why = callsites_find(&kernel->elf, &kernel->sites);
+
+    if (why == NULL && kernel->sites.n > 0) {
+        quiet_plan(&kernel->quiet, &kernel->elf, &kernel->sites, by_port);
+        return NULL;
+    }
+    kernel->sites.n = 0;
+    if (why == NULL)
+        why = "the places where it calls Xen are not found, and on a KVM without KVM_XEN they must be";
+    return by_port ? why : NULL;
+}
+
 static const char *judge(struct kvm_kernel *kernel, size_t n)
 {
     const char *why = elf_parse(&kernel->elf, kernel->bytes, n);
@@ -21,14 +37,9 @@ static const char *judge(struct kvm_kernel *kernel, size_t n)
         return "an arm64 kernel; this machine is x86_64";
     if (why == NULL && !kernel->elf.has_pvh_entry)
         return "no PVH kernel: it has no Xen note of type 18 with a 32-bit entry point";
-    if (why != NULL || kernel->calls != KERNEL_CALLS_BY_PORT || kernel->elf.has_hypercall_page)
+    if (why != NULL || kernel->elf.has_hypercall_page)
         return why;
-    why = callsites_find(&kernel->elf, &kernel->sites);
-    if (why == NULL)
-        quiet_plan(&kernel->quiet, &kernel->elf, &kernel->sites, true);
-    if (why == NULL && kernel->sites.n == 0)
-        return "the places where it calls Xen are not found, and on a KVM without KVM_XEN they must be";
-    return why;
+    return find_calls(kernel);
 }
 
 /* What the file holds, in place of the file. */
@@ -91,16 +102,12 @@ void kernel_finish(struct kvm_kernel *kernel)
 
 static bool is_by_port(const struct kvm_kernel *kernel) { return kernel->calls == KERNEL_CALLS_BY_PORT; }
 
-/* With kvm-xen a send stays an exit until it is known why its guests are slow with that: the code for it is there. */
-static bool may_be_quiet(const struct kvm_kernel *kernel)
-{
-    return kernel->elf.machine == EM_X86_64 && is_by_port(kernel);
-}
+static bool is_64(const struct kvm_kernel *kernel) { return kernel->elf.machine == EM_X86_64; }
 
 static void fill_page(const struct kvm_kernel *kernel, uint8_t page[CPU_PAGE_BYTES])
 {
     cpu_fill_hypercall_page(page, is_by_port(kernel));
-    if (may_be_quiet(kernel))
+    if (is_64(kernel))
         quiet_fill_page(page, is_by_port(kernel));
 }
 
@@ -130,7 +137,7 @@ void kernel_quiet(const struct kvm_kernel *kernel, const struct guest_memory *me
 
     quiet_forget(quiet);
     fill_page(kernel, page);
-    if (there != NULL && may_be_quiet(kernel) && memcmp(there, page, sizeof page) == 0)
+    if (there != NULL && is_64(kernel) && memcmp(there, page, sizeof page) == 0)
         quiet_in_page(quiet, memory, kernel->elf.hypercall_page, is_by_port(kernel));
     else if (quiet_plan_stands(&kernel->quiet, memory))
         quiet_by_plan(quiet, &kernel->quiet, memory);
