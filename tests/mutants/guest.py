@@ -18,6 +18,7 @@ MUTANTS = [
      "        v->hvc = NULL;\n        return VC_ENOSPC;\n", "guest_virtio"),
     ("number_free_while_in_use", "guest/vterm.c", "    v = entry_of(t, hvc);\n    tell =",
      "    v = entry_of(t, hvc);\n    if (v != NULL) vc_ids_free(&t->ids, v->number);\n    tell =", "guest_virtio"),
+    ("numbers_without_the_lock", "guest/vterm.c", "    if (t->env->lock != NULL)\n", "    if (t == NULL)\n", "vterm_stress"),
     # Ports that go.
     ("made_while_somebody_has_the_one_before", "guest/virtio_messages.c", "if (p->held && !p->added && !p->again) {", "if (false) {",
      "guest_virtio"),

@@ -24,10 +24,11 @@ import virtio
 SOURCE = os.environ["VCONS_SOURCE"]
 CORE = sorted(os.path.basename(f) for f in glob.glob(os.path.join(SOURCE, "core", "*.c")))
 RACES = ("ring_stress", "line_stress", "line_litmus", "focus_stress", "events_stress", "events_storm", "vcpu_info_stress", "vcpu_areas",
-         "guest_stress", "virtqueue_stress")
+         "guest_stress", "virtqueue_stress", "vterm_stress")
 MORE = {**{name: ["guest/virtqueue.c"] for name in ("announce", "virtio_console", "virtio_mmio", "virtqueue_driver", "virtqueue_stress")},
         **{name: [f"guest/{f}.c" for f in ("hvc", "virtio_console", "virtio_messages", "virtio_mmio", "virtio_port", "virtqueue", "vterm")]
            for name in ("guest_virtio", "guest_virtio_hostile")},
+        "vterm_stress": ["guest/vterm.c"],
         "guest_stress": ["tests/unit/guest_machine.c", "guest/console_io.c", "guest/hvc.c", "guest/xen_console.c"]}
 LONG = os.environ.get("VCONS_LONG") is not None
 RACE_S = 600 if LONG else 120  # for one race, in all: a second is plenty on a machine that does nothing else
