@@ -7,7 +7,7 @@ import time
 
 import spew
 import vcons
-from hypervisor import log_of
+from hypervisor import SWITCH, Hypervisor, domain, log_of
 
 PROMPT = b'tiny> '
 LINES = 5000  # 400 KB: less than line and tail have room for
@@ -120,6 +120,33 @@ def service_killed(place, engine):
     g.stop()
 
 
+def on_the_terminal(place, engine):
+    """A first console of this type has the terminal, its keys and its focus, as any other."""
+    place.daemon('--private', '--linger', '1000')
+    config = ''.join(domain(n, 'quiet; console=virtio', console=[('v', 'virtio'), ('w', 'virtio device = 1')])
+                     for n in ('one', 'two')).replace('engine = process', f'engine = {engine}')
+    h = Hypervisor(place, config)
+    for n in ('one/v', 'one/w', 'two/v', 'two/w'):
+        vcons.wait_for(lambda: h.read(0.01) is not None and log_of(place, n) == PROMPT, f'a prompt of {n}', 60)
+    h.type('echo to the first\r')
+    h.expect('\nto the first\r\n')
+    h.type(SWITCH)
+    h.expect('*** Serial input to DOM2')
+    h.type('spew 200\r')
+    h.expect(spew.lines(200)[-80:])
+    same('one/v', log_of(place, 'one/v'), PROMPT + b'echo to the first\r\nto the first\r\n' + PROMPT)
+    vcons.wait_for(lambda: log_of(place, 'two/v').endswith(b'\r\n' + PROMPT), 'the log of the second')
+    same('two/v', log_of(place, 'two/v'), PROMPT + b'spew 200\r\n' + spew.lines(200) + PROMPT)
+    assert log_of(place, 'two/w') == log_of(place, 'one/w') == PROMPT
+    h.type(SWITCH)
+    h.expect('*** Serial input to Xen')
+    h.type('c')
+    h.expect('one/v (virtio): flows, 0 bytes dropped')
+    h.expect('two/w (virtio): flows, 0 bytes dropped')
+    assert h.quit() == 0
+    h.close()
+
+
 def without_a_service(place, engine):
     """Who was never there holds nobody: the guest goes on, and who comes late finds all that line and tail have room for."""
     g = Guest(place, engine, [('a', 'virtio')], f'quiet; console=virtio; spew {LINES}; echo over')
@@ -181,7 +208,7 @@ def saved_while_they_print(place, engine):
         c.ask('stop', domain='g')
 
 
-ALL = (come_and_go, service_killed, without_a_service, reboots, saved_while_they_print)
+ALL = (come_and_go, on_the_terminal, service_killed, without_a_service, reboots, saved_while_they_print)
 
 
 def play(parts, engine):
