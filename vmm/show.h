@@ -15,7 +15,7 @@
 
 #define SHOW_MS     10u
 #define SHOW_MAX_MS 40u
-#define SHOW_BYTES  (16u << 10) /* of VC_FOCUS_OUTPUT_BYTES */
+#define SHOW_BYTES  (32u << 10) /* of vmm.output */
 
 struct vmm;
 

@@ -78,13 +78,26 @@ static bool next_chunk(struct terminal *t)
     return t->n > 0;
 }
 
+static void quiet(struct terminal *t, bool quiet)
+{
+    struct console *console = &t->vmm->console;
+
+    console_lock(console);
+    console_quiet(console, quiet);
+    console_unlock(console);
+}
+
+/* The service hears of all chunks at once. */
 static bool write_all(struct terminal *t)
 {
+    bool all = true;
+
+    quiet(t, true);
     do
-        if (!write_chunk(t))
-            return false;
-    while (next_chunk(t));
-    return true;
+        all = write_chunk(t);
+    while (all && next_chunk(t));
+    quiet(t, false);
+    return all;
 }
 
 static void writable(uv_poll_t *poll, int status, int events)

@@ -32,7 +32,7 @@ struct vmm {
     /* The hypervisor's console: what all domains share, and the line on which a viewer sees the same. */
     struct vc_focus focus; /* any thread, by its own lock */
     pthread_mutex_t focus_lock;
-    uint8_t typed[VC_FOCUS_TYPED_BYTES], output[VC_FOCUS_OUTPUT_BYTES];
+    uint8_t typed[VC_FOCUS_TYPED_BYTES], output[2 * VC_FOCUS_OUTPUT_BYTES];
     struct console console; /* HYPERVISOR/console */
     struct console_kicks kicks;
     struct pump pump;
