@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tiny.h"
 
-#define GAP_NS         UINT64_C(200000000) /* between read and increment: long for a message, short for who announces */
+#define GAP_NS         UINT64_C(700000000) /* long for a message; short beside VC_ANNOUNCE_LIMIT_NS */
 #define GAP_LOOKS      20000u              /* where there is no clock */
 #define AWAIT_NS       UINT64_C(5000000000)
 #define AWAIT_LOOKS    200000u
