@@ -38,8 +38,8 @@ def payload(machine, where):
 
 
 def one_way(machine, way, device, lines, rounds, where):
-    """Both sides' rounds: (exits, those to the hypervisor's program, milliseconds of that program, of the service, of all), in
-    turn, in one boot of L1."""
+    """Both sides' rounds: (exits, those to the hypervisor's program, milliseconds of that program, of the service, of all,
+    interrupts), in turn, in one boot of L1."""
     options = ["--xen"] if way == "kvm-xen" else []
     done = subprocess.run([os.path.join(LAB, "run"), machine, *options, "--mem", "3072", "--dir", where, "--timeout",
                            str(BOOT_S + 2 * rounds * ROUND_S), "--", "sh", "./in-l1.sh", way, device, str(lines), str(rounds)],
@@ -101,3 +101,18 @@ def stock_uart(rounds, kib):
                   [r[1] / mib for r in qemu], 0.5, False, extra)
         yield Row(f"stock Linux, {machine}: dd to {device}, VMM CPU", "ms/MiB", [r[2] / mib for r in ours],
                   [r[2] / mib for r in qemu], 0.5, False)
+
+
+def stock_virtio(rounds, kib):
+    """A named port of virtio-console into the log, beside QEMU's virtio-serial port into a file. Interrupts are all that KVM injects,
+    the guest's clock too."""
+    ready("x86_64")
+    mib = kib / 1024
+    with tempfile.TemporaryDirectory(prefix="vcons-bench-") as where:
+        payload("x86_64", where)
+        ours, qemu = one_way("x86_64", "kvm", "port", kib * 1024 // LINE_BYTES, rounds, where)
+    extra = {**more(ours, qemu, mib, "QEMU's virtio-serial port, same kernel and L1"),
+             "to_the_program": [round(mean(side, 1, mib), 1) for side in (ours, qemu)]}
+    for what, at, unit in (("exits", 0, "1/MiB"), ("interrupts", 5, "1/MiB"), ("VMM CPU", 2, "ms/MiB")):
+        yield Row(f"stock Linux: dd to a virtio port, {what}", unit, [r[at] / mib for r in ours], [r[at] / mib for r in qemu],
+                  0.5, False, extra if at == 0 else None)
