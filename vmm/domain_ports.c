@@ -40,7 +40,7 @@ static struct door *free_door(struct domain *d)
     struct door *door;
 
     for (uint32_t i = d->config->n_consoles; i < d->n_doors; i++)
-        if (d->doors[i]->absent)
+        if (d->doors[i]->absent && !d->doors[i]->closing)
             return d->doors[i];
     if (d->n_doors == d->n_doors_max)
         return NULL;
@@ -63,7 +63,25 @@ static bool free_port(const struct virtio_device *v, uint32_t *port)
     return false;
 }
 
-static void closed(void *ctx);
+/* Its handles are closed: the number is free. */
+static void closed(void *ctx)
+{
+    struct door *door = ctx;
+
+    door_free(door);
+    door->closing = false;
+}
+
+/* Its name is free, and nobody asks anything of it any more. */
+static void leave(struct door *door)
+{
+    door->absent = door->closing = true;
+    door->leaving = false;
+    if (door->pump.ready)
+        pump_finish_then(&door->pump, closed);
+    else
+        closed(door);
+}
 
 /* It was not whole. */
 static void undo(struct door *door)
@@ -73,10 +91,7 @@ static void undo(struct door *door)
         virtio_unplug(door);
         console_unlock(&door->console);
     }
-    if (door->pump.ready)
-        pump_finish_then(&door->pump, closed);
-    else
-        closed(door);
+    leave(door);
 }
 
 static bool runs(const struct domain *d) { return d->state == DOMAIN_RUNNING; }
@@ -114,16 +129,6 @@ int domain_console_add(struct domain *d, const struct config_console *c, struct 
 
 /* ---- It goes. ---- */
 
-/* Its handles are closed: the number is free. */
-static void closed(void *ctx)
-{
-    struct door *door = ctx;
-
-    door_free(door);
-    door->absent = true;
-    door->leaving = false;
-}
-
 int domain_console_remove(struct domain *d, const char *name, struct problem *p)
 {
     struct door *door = find(d, name);
@@ -157,8 +162,8 @@ void domain_console_left(struct door *door)
     console_unlock(&door->console);
     if (!left)
         return;
+    leave(door);
     link_console_removed(&d->vmm->link, d, door->number);
-    pump_finish_then(&door->pump, closed);
 }
 
 void domain_console_resize(struct domain *d, uint32_t number, unsigned rows, unsigned columns)

@@ -51,9 +51,10 @@ struct door { /* one console of a domain: its line, and what the guest writes to
     const struct config_console *config;
     uint32_t number;
     /* The loop's. */
-    bool absent;               /* there is no console here: it was removed, or could not be made */
-    bool leaving;              /* it was removed, and its service may not have all that it said */
-    uint64_t leave_ms;         /* when that is not waited for any longer */
+    bool absent;       /* there is no console here: it was removed, or could not be made */
+    bool leaving;      /* it was removed, and its service may not have all that it said */
+    bool closing;      /* it has left, and the loop has not let go of its handles: nobody else can have its number */
+    uint64_t leave_ms; /* when that is not waited for any longer */
     struct config_console own; /* the configuration of one that came while it ran */
     bool is_primary; /* the first of type xen: its ring is the builder's; others' are the guest's, granted to us */
     struct pump pump;

@@ -641,6 +641,30 @@ static void one_goes_while_it_is_written_to(void **state)
     world_said(w, B, "still here");
 }
 
+/* Within one turn of the loop: a name is free when its console has left, a number only when the loop has let go of it. */
+static void one_goes_and_comes_at_once(void **state)
+{
+    struct world *w = *state;
+    struct config_console c = more("c", 0);
+    struct problem p;
+
+    assert_int_equal(domain_console_remove(&w->domain, "c", &p), 0);
+    assert_false(domain_has_console(&w->domain, C));
+    for (unsigned i = 0; i < 3; i++) {
+        uint32_t number;
+
+        assert_int_equal(domain_console_add(&w->domain, &c, &p), 0);
+        number = number_of(w, "c");
+        assert_int_equal(number, 7 + i);
+        if (i < 2)
+            assert_int_equal(domain_console_remove(&w->domain, "c", &p), 0);
+    }
+    world_settle(w);
+    world_attach(w, 9);
+    world_print(w, 0, 2, "the last");
+    world_said(w, 9, "the last");
+}
+
 /* One hundred times: no leak, no mix. */
 static void a_hundred_come_and_go(void **state)
 {
@@ -829,6 +853,7 @@ int main(void)
         TEST(what_may_not_come_or_go),
         TEST(as_many_as_a_device_has_ports),
         TEST(one_goes_while_it_is_written_to),
+        TEST(one_goes_and_comes_at_once),
         TEST(a_hundred_come_and_go),
         TEST(they_stay_over_a_reset),
         TEST(saved_and_restored),
