@@ -71,19 +71,10 @@ static void wait_a_while(struct domain *d)
         uv_timer_start(&d->virtio.soon, a_while_is_over, A_WHILE_MS, 0);
 }
 
-/* domain_locks is no constant for a static's beginning. */
-static const struct vc_announce_env *announce_env(void)
-{
-    static struct vc_announce_env env;
-
-    env = (struct vc_announce_env){.lock = domain_locks, .turn = turn, .timer = timer};
-    return &env;
-}
-
 static void begin_announce(struct domain *d)
 {
-    vc_announce_init(&d->virtio.announce, announce_env(), d, &d->virtio.announce_lock, d->virtio.places, d->n_doors_max,
-                     VC_ANNOUNCE_LIMIT_NS);
+    vc_announce_init(&d->virtio.announce, &d->virtio.announce_env, d, &d->virtio.announce_lock, d->virtio.places,
+                     d->n_doors_max, VC_ANNOUNCE_LIMIT_NS);
     uv_timer_stop(&d->virtio.timer);
     atomic_store(&d->virtio.asked, false);
 }
@@ -99,6 +90,7 @@ int virtio_init(struct domain *d, struct problem *problem)
     if (all->n == 0)
         return 0;
     pthread_mutex_init(&all->announce_lock, NULL);
+    all->announce_env = (struct vc_announce_env){.lock = domain_locks, .turn = turn, .timer = timer};
     uv_timer_init(&d->vmm->loop, &all->timer);
     all->timer.data = d;
     uv_timer_init(&d->vmm->loop, &all->soon);

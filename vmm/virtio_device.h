@@ -46,6 +46,7 @@ struct domain_virtio { /* part of struct domain: all of its devices */
     struct virtio_device *devices;
     uint32_t n;
     struct vc_announce announce;
+    struct vc_announce_env announce_env;
     struct vc_announce_place *places; /* by the number of the door */
     pthread_mutex_t announce_lock;
     bool has_timers;
