@@ -6,7 +6,8 @@
 #include <stdlib.h>
 
 #define NS_PER_MS  UINT64_C(1000000)
-#define A_WHILE_MS 1u
+/* Against 1 ms, a dd of stock Linux to a port in the lab: 87 exits a MiB instead of 165, 11 interrupts instead of 30. */
+#define A_WHILE_MS 8u
 
 /* ---- Whose turn it is: any thread, under that device's lock and the announce's. ---- */
 
@@ -109,6 +110,8 @@ int virtio_init(struct domain *d, struct problem *problem)
 
 void virtio_finish(struct domain *d)
 {
+    for (uint32_t i = 0; i < d->virtio.n; i++)
+        virtio_bell_finish(&d->virtio.devices[i]);
     if (!d->virtio.has_timers)
         return;
     uv_close((uv_handle_t *)&d->virtio.timer, NULL);

@@ -43,6 +43,8 @@ void virtio_plug(struct door *door)
     p->out_waits = false;
     p->plugged = true;
     vc_virtio_console_add(device_of(door), c->port, &config);
+    if (!config.console)
+        virtio_bell_add(p->device, c->port);
     virtio_settle(p->device);
 }
 
@@ -53,6 +55,7 @@ void virtio_unplug(struct door *door)
 
     if (p->plugged && p->device->open)
         vc_virtio_console_remove(device_of(door), door->config->port);
+    virtio_bell_remove(p->device, door->config->port);
     if (p->plugged)
         door->console.dropped += device_of(door)->dropped - dropped;
     p->plugged = false;

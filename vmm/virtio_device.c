@@ -105,6 +105,7 @@ int virtio_device_init(struct virtio_device *v, struct domain *d, uint32_t numbe
     v->number = number;
     v->n_ports = d->config->virtio_ports[number];
     pthread_mutex_init(&v->lock, NULL);
+    virtio_bell_init(v);
     if (v->n_ports == 0)
         return 0;
     d->ops->virtio(number, &v->place); /* it could: the configuration was checked */
@@ -115,6 +116,7 @@ int virtio_device_init(struct virtio_device *v, struct domain *d, uint32_t numbe
 
 void virtio_device_free(struct virtio_device *v)
 {
+    virtio_bell_free(v);
     free(v->doors);
     free(v->memory);
     pthread_mutex_destroy(&v->lock);
@@ -132,6 +134,7 @@ void virtio_device_open(struct virtio_device *v)
     pthread_mutex_lock(&v->lock);
     memset(v->hungry, 0, sizeof v->hungry);
     v->frozen = v->restoring = false;
+    virtio_bell_reset(v);
     vc_virtio_console_init(&v->console, &config, &device_env, v, v->memory); /* a legal number of ports */
     v->open = true;
     pthread_mutex_unlock(&v->lock);
@@ -141,6 +144,7 @@ void virtio_device_close(struct virtio_device *v)
 {
     pthread_mutex_lock(&v->lock);
     v->open = false;
+    virtio_bell_reset(v);
     pthread_mutex_unlock(&v->lock);
 }
 
@@ -149,6 +153,7 @@ void virtio_device_serve(struct virtio_device *v)
     pthread_mutex_lock(&v->lock);
     if (v->open && !v->frozen) {
         vc_virtio_console_serve(&v->console);
+        virtio_bell_catch_up(v);
         virtio_settle(v);
     }
     pthread_mutex_unlock(&v->lock);

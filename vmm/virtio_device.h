@@ -14,6 +14,7 @@
 #define VCONS_VMM_VIRTIO_DEVICE_H
 #include "config.h"
 #include "engine.h"
+#include "virtio_bell.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <uv.h>
@@ -34,6 +35,7 @@ struct virtio_device {
     struct vc_virtio_console console;
     struct door **doors;              /* by port; NULL: nothing is plugged */
     uint64_t hungry[VC_VIRTIO_WORDS]; /* ports that would take what they refused before */
+    struct virtio_bell bell;
     bool open;                        /* a run has it: the engine is there */
     bool frozen;                      /* nothing moves: it is being saved */
     bool restoring;                   /* what is told is nothing new */

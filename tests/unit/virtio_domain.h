@@ -10,6 +10,7 @@
 #include "../../guest/virtio_console.h"
 #include "domain_rig.h"
 #include <stdlib.h>
+#include <sys/eventfd.h>
 
 enum {
     DEVICES = 3,
@@ -18,6 +19,7 @@ enum {
     CONSOLES = 64, /* more than any rig has */
     MMIO_STEP = 512,
     LINES = 2, /* of interrupts: devices share them */
+    QUEUES = 2 * (GUEST_PORTS + 1),
 };
 #define MMIO_BASE UINT64_C(0xfeb00000)
 #define GUEST_GPA (UINT64_C(1) << 20) /* of all that the driver has */
@@ -36,7 +38,11 @@ struct world {
     struct domain domain;
     struct guest *guest;
     int level[LINES];
-    struct vc_sink sinks[CONSOLES]; /* by the number of the console */
+    bool bells;                              /* its engine has doorbells; before world_start */
+    uint32_t no_bells;                       /* devices for which it refuses them, as bits */
+    int fds[DEVICES][QUEUES]; /* of its doorbells, by queue; 0: none */
+    unsigned rung, notified;                 /* notifications that went there, and to the device */
+    struct vc_sink sinks[CONSOLES];          /* by the number of the console */
 };
 static struct world *the_world; /* whose turn it is: the guest's io has no context */
 
@@ -59,9 +65,27 @@ static inline int world_map_page(void *engine, uint64_t gpa, void *page)
     (void)engine, (void)gpa, (void)page;
     return 0;
 }
+static inline bool world_doorbell(void *engine, uint64_t address, uint32_t value, int fd)
+{
+    struct world *w = engine;
+    uint64_t device = (address - MMIO_BASE) / MMIO_STEP;
+
+    assert_int_equal((address - MMIO_BASE) % MMIO_STEP, VIRTIO_MMIO_QUEUE_NOTIFY);
+    assert_true(device < DEVICES && value < QUEUES);
+    if ((w->no_bells >> device & 1) != 0)
+        return false;
+    w->fds[device][value] = fd < 0 ? 0 : fd;
+    return true;
+}
 static inline void world_kick(void *engine) { (void)engine; }
 static const struct engine_ops world_ops = {
     .name = "world", .kick = world_kick, .virtio = world_place, .irq_line = world_irq, .map_page = world_map_page};
+static const struct engine_ops world_bell_ops = {.name = "world",
+                                                 .kick = world_kick,
+                                                 .virtio = world_place,
+                                                 .irq_line = world_irq,
+                                                 .doorbell = world_doorbell,
+                                                 .map_page = world_map_page};
 
 /* ---- The guest's machine. ---- */
 
@@ -75,8 +99,15 @@ static inline uint32_t world_read(const struct virtio_io *io, uint32_t offset, u
 }
 static inline void world_write(const struct virtio_io *io, uint32_t offset, uint32_t width, uint32_t value)
 {
-    uint64_t written = value;
+    uint64_t written = value, device = (io->base - MMIO_BASE) / MMIO_STEP;
+    struct world *w = the_world;
 
+    if (offset == VIRTIO_MMIO_QUEUE_NOTIFY && value < QUEUES && w->fds[device][value] > 0) {
+        w->rung++;
+        assert_int_equal(eventfd_write(w->fds[device][value], 1), 0);
+        return;
+    }
+    w->notified += offset == VIRTIO_MMIO_QUEUE_NOTIFY;
     assert_true(domain_access(&the_world->domain, ENGINE_MEMORY, io->base + offset, width, &written, true));
 }
 static inline struct virtio_io world_io(uint32_t device)
@@ -171,7 +202,7 @@ static inline void world_start(struct world *w, uint32_t spare)
             w->config.virtio_ports[i] = (uint16_t)(w->config.virtio_ports[i] + spare);
     w->config.consoles = w->consoles;
     the_world = w;
-    domain_rig_start(&w->domain, &w->vmm, &w->config, &world_ops, w);
+    domain_rig_start(&w->domain, &w->vmm, &w->config, w->bells ? &world_bell_ops : &world_ops, w);
     for (uint32_t i = 0; i < w->config.n_consoles; i++)
         world_attach(w, i);
     assert_int_equal(doors_open(&w->domain, &problem), 0);
