@@ -36,9 +36,9 @@ struct virtio_device {
     struct door **doors;              /* by port; NULL: nothing is plugged */
     uint64_t hungry[VC_VIRTIO_WORDS]; /* ports that would take what they refused before */
     struct virtio_bell bell;
-    bool open;                        /* a run has it: the engine is there */
-    bool frozen;                      /* nothing moves: it is being saved */
-    bool restoring;                   /* what is told is nothing new */
+    bool open;      /* a run has it: the engine is there */
+    bool frozen;    /* nothing moves: it is being saved */
+    bool restoring; /* what is told is nothing new */
 
     atomic_bool look; /* the loop is to go on with it. Any thread */
     atomic_bool soon; /* … within a millisecond */
