@@ -10,16 +10,16 @@
  *     turns TOTAL BUFFER PORTS           one thread for both sides; all open ports have their turn, a buffer each. Prints
  *                                        nanoseconds of processor a KiB.
  */
-#include "bench.h"
 #include "../guest/virtqueue.h"
+#include "bench.h"
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <vcons/line.h>
 #include <vcons/virtio_console.h>
 
 enum {
-    QUEUE = 64,      /* VC_VIRTIO_QUEUE */
-    IN_FLIGHT = 16,  /* buffers of the port that prints: 64 KiB of 4 */
+    QUEUE = 64,     /* VC_VIRTIO_QUEUE */
+    IN_FLIGHT = 16, /* buffers of the port that prints: 64 KiB of 4 */
     LINE = 256 << 10,
     QUEUE_BYTES = 2048,
     MESSAGES = 32,
@@ -75,7 +75,10 @@ static uint32_t out(void *ctx, uint32_t port, const uint8_t *bytes, uint32_t n)
 static void emergency(void *ctx, uint32_t port, uint8_t byte) { (void)ctx, (void)port, (void)byte; }
 static void input_room(void *ctx, uint32_t port) { (void)ctx, (void)port; }
 static void guest_open(void *ctx, uint32_t port, bool open) { (void)ctx, (void)port, (void)open; }
-static void broken(void *ctx, uint32_t port, enum vc_virtio_reason reason) { (void)ctx, (void)port, (void)reason, bad++; }
+static void broken(void *ctx, uint32_t port, enum vc_virtio_reason reason)
+{
+    (void)ctx, (void)port, (void)reason, bad++;
+}
 static void put_off(void *ctx) { (void)ctx, later = true; }
 
 static void open_line(void)
@@ -323,7 +326,8 @@ static void print_on_all_ports(void)
 
 static void prepare(void)
 {
-    static const struct vc_virtio_console_env env = {{at, irq}, out, emergency, input_room, guest_open, broken, put_off, NULL};
+    static const struct vc_virtio_console_env env = {{at, irq},  out,    emergency, input_room,
+                                                     guest_open, broken, put_off,   NULL};
     struct vc_virtio_console_config config = {.ports = n_ports};
     struct vc_virtio_port_config port = {.name = "port", .console = true, .host_open = true};
     void *memory = calloc(1, vc_virtio_console_bytes(n_ports));

@@ -93,7 +93,8 @@ static void broken(void *ctx, uint32_t port, enum vc_virtio_reason reason)
     require((w->c->mmio.status & VIRTIO_STATUS_NEEDS_RESET) != 0);
 }
 static void later(void *ctx) { (void)ctx; }
-static const struct vc_virtio_console_env env = {{at, irq}, out, emergency, input_room, guest_open, broken, later, later};
+static const struct vc_virtio_console_env env = {{at, irq},  out,    emergency, input_room,
+                                                 guest_open, broken, later,     later};
 
 static unsigned long lock(void *l)
 {

@@ -5,7 +5,7 @@
 #include "vmm.h"
 #include <stdlib.h>
 
-#define NS_PER_MS  UINT64_C(1000000)
+#define NS_PER_MS UINT64_C(1000000)
 /* Against 1 ms, a dd of stock Linux to a port in the lab: 87 exits a MiB instead of 165, 11 interrupts instead of 30. */
 #define A_WHILE_MS 8u
 

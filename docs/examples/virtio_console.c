@@ -60,7 +60,8 @@ static void broken(void *ctx, uint32_t port, enum vc_virtio_reason reason)
 
 static void later(void *ctx) { (void)ctx; } /* wake a thread of yours that calls vc_virtio_console_serve */
 
-static const struct vc_virtio_console_env env = {{at, irq}, out, emergency, input_room, guest_open, broken, later, NULL};
+static const struct vc_virtio_console_env env = {{at, irq},  out,    emergency, input_room,
+                                                 guest_open, broken, later,     NULL};
 
 /* ---- The guest. ---- */
 

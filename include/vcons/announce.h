@@ -23,7 +23,8 @@
 #include <stdint.h>
 #include <vcons/lock.h>
 
-#define VC_ANNOUNCE_LIMIT_NS UINT64_C(10000000000) /* a fair limit_ns: a booting Linux takes milliseconds, an emulated one seconds */
+#define VC_ANNOUNCE_LIMIT_NS                                                                                           \
+    UINT64_C(10000000000) /* a fair limit_ns: a booting Linux takes milliseconds, an emulated one seconds */
 
 struct vc_announce_env {
     struct vc_lock_env lock;

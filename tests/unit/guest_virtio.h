@@ -120,7 +120,8 @@ static inline void world_broken(void *ctx, uint32_t port, enum vc_virtio_reason 
 }
 static inline void world_later(void *ctx) { ((struct world_device *)ctx)->due = true; }
 static const struct vc_virtio_console_env world_env = {
-    {world_at, world_irq}, world_out, world_emergency, world_input_room, world_guest_open, world_broken, world_later, NULL};
+    {world_at, world_irq}, world_out,    world_emergency, world_input_room,
+    world_guest_open,      world_broken, world_later,     NULL};
 
 static inline unsigned long world_no_lock(void *ctx)
 {

@@ -346,7 +346,7 @@ static void gone_while_it_is_written_to(void **state)
     assert_int_equal(p->number, 1);
     world_plug(w, 0, 2, true, "b");
     world_settle(w);
-    assert_false(p->added); /* the first one's user still has it */
+    assert_false(p->added);          /* the first one's user still has it */
     world_plug(w, 0, 5, true, NULL); /* nor has anybody else its number */
     world_settle(w);
     vc_announce_timer(&w->announce); /* it does not wait for the one before for ever */

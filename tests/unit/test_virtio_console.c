@@ -146,10 +146,8 @@ static void nobody_is_lazy_who_cannot_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(guest_and_host_in_steps),
-        cmocka_unit_test(rows_first),
-        cmocka_unit_test(calls_that_are_refused),
-        cmocka_unit_test(who_sends_much_is_looked_at_in_a_while),
+        cmocka_unit_test(guest_and_host_in_steps),      cmocka_unit_test(rows_first),
+        cmocka_unit_test(calls_that_are_refused),       cmocka_unit_test(who_sends_much_is_looked_at_in_a_while),
         cmocka_unit_test(nobody_is_lazy_who_cannot_be),
     };
 

@@ -38,11 +38,11 @@ struct world {
     struct domain domain;
     struct guest *guest;
     int level[LINES];
-    bool bells;                              /* its engine has doorbells; before world_start */
-    uint32_t no_bells;                       /* devices for which it refuses them, as bits */
-    int fds[DEVICES][QUEUES]; /* of its doorbells, by queue; 0: none */
-    unsigned rung, notified;                 /* notifications that went there, and to the device */
-    struct vc_sink sinks[CONSOLES];          /* by the number of the console */
+    bool bells;                     /* its engine has doorbells; before world_start */
+    uint32_t no_bells;              /* devices for which it refuses them, as bits */
+    int fds[DEVICES][QUEUES];       /* of its doorbells, by queue; 0: none */
+    unsigned rung, notified;        /* notifications that went there, and to the device */
+    struct vc_sink sinks[CONSOLES]; /* by the number of the console */
 };
 static struct world *the_world; /* whose turn it is: the guest's io has no context */
 

@@ -104,7 +104,7 @@ static inline void rig_broken(void *ctx, uint32_t port, enum vc_virtio_reason re
 static inline void rig_later(void *ctx) { rig_note(ctx, "later", UINT32_MAX, UINT32_MAX); }
 static inline void rig_in_a_while(void *ctx) { rig_note(ctx, "while", UINT32_MAX, UINT32_MAX); }
 static const struct vc_virtio_console_env rig_env = {{rig_at, rig_irq}, rig_out,    rig_emergency, rig_input_room,
-                                                     rig_guest_open,    rig_broken, rig_later, rig_in_a_while};
+                                                     rig_guest_open,    rig_broken, rig_later,     rig_in_a_while};
 
 static inline void rig_begin(struct virtio_rig *g, const struct vc_virtio_console_config *config)
 {

@@ -2,12 +2,12 @@
 #include "walk.h"
 #include <string.h>
 
-#define CR0_WP    (UINT64_C(1) << 16)
-#define CR0_PG    (UINT64_C(1) << 31)
-#define CR4_PSE   (UINT64_C(1) << 4)
-#define CR4_PAE   (UINT64_C(1) << 5)
-#define CR4_LA57  (UINT64_C(1) << 12)
-#define EFER_LMA  (UINT64_C(1) << 10)
+#define CR0_WP   (UINT64_C(1) << 16)
+#define CR0_PG   (UINT64_C(1) << 31)
+#define CR4_PSE  (UINT64_C(1) << 4)
+#define CR4_PAE  (UINT64_C(1) << 5)
+#define CR4_LA57 (UINT64_C(1) << 12)
+#define EFER_LMA (UINT64_C(1) << 10)
 
 #define ENTRY_PRESENT  UINT64_C(0x01)
 #define ENTRY_WRITE    UINT64_C(0x02)
@@ -26,10 +26,12 @@ struct format { /* of page tables */
 static struct format format_of(const struct walk_mode *mode)
 {
     if ((mode->efer & EFER_LMA) != 0)
-        return (struct format){.levels = (mode->cr4 & CR4_LA57) != 0 ? 5 : 4, .index_bits = 9, .entry_bytes = 8, .large = 6};
+        return (struct format){
+            .levels = (mode->cr4 & CR4_LA57) != 0 ? 5 : 4, .index_bits = 9, .entry_bytes = 8, .large = 6};
     if ((mode->cr4 & CR4_PAE) != 0)
         return (struct format){.levels = 3, .index_bits = 9, .entry_bytes = 8, .large = 2, .pdpt = true};
-    return (struct format){.levels = 2, .index_bits = 10, .entry_bytes = 4, .large = (mode->cr4 & CR4_PSE) != 0 ? 2 : 0};
+    return (struct format){
+        .levels = 2, .index_bits = 10, .entry_bytes = 4, .large = (mode->cr4 & CR4_PSE) != 0 ? 2 : 0};
 }
 
 /* Bits of addresses that are translated; above them a 64-bit one repeats the highest. */
@@ -89,8 +91,7 @@ static enum step step(const struct guest_memory *m, const struct format *f, unsi
     if ((entry & ENTRY_PRESENT) == 0 || (write && guarded && !is_top_of_pae && (entry & ENTRY_WRITE) == 0))
         return STEP_NOWHERE;
     is_page = level == 0 || ((entry & ENTRY_LARGE) != 0 && (f->large >> level & 1) != 0);
-    if (!is_top_of_pae &&
-        !mark(place, f->entry_bytes, entry, ENTRY_ACCESSED | (is_page && write ? ENTRY_DIRTY : 0)))
+    if (!is_top_of_pae && !mark(place, f->entry_bytes, entry, ENTRY_ACCESSED | (is_page && write ? ENTRY_DIRTY : 0)))
         return STEP_CHANGED;
     *at = frame(f, entry, is_page ? shift : 12);
     if (is_page)
