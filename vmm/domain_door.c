@@ -267,7 +267,7 @@ int door_init(struct door *door, struct problem *problem)
 
     door->to.sent = kicked;
     if (console_init_as(&door->console, &door_console_env, door, &d->vmm->kicks,
-                        is_virtio ? virtio_hold_ms(d->config->hold_ms) : d->config->hold_ms,
+                        is_virtio ? virtio_hold_ms(door->config->door, d->config->hold_ms) : d->config->hold_ms,
                         door->uart.has_ring ? VC_LINK_GEOMETRY_XEN : VC_LINK_GEOMETRY_LINE, problem) != 0)
         return -1;
     if (is_virtio)

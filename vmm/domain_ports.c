@@ -145,7 +145,8 @@ int domain_console_remove(struct domain *d, const char *name, struct problem *p)
     console_lock(&door->console);
     virtio_unplug(door);
     console_post(&door->console, VC_LINE_CLOSE, VC_DOMAIN_OFF);
-    door->leave_ms = vmm_now_ms() + (uint64_t)door->console.hold_ms;
+    door->leave_ms =
+        door->console.hold_ms == CONFIG_HOLD_FOREVER ? UINT64_MAX : vmm_now_ms() + (uint64_t)door->console.hold_ms;
     console_unlock(&door->console);
     door->leaving = true;
     door_work(door);

@@ -11,8 +11,10 @@
 
 static struct vc_virtio_console *device_of(struct door *door) { return &door->virtio.device->console; }
 
-int virtio_hold_ms(int hold_ms)
+int virtio_hold_ms(enum config_door door, int hold_ms)
 {
+    if (door == DOOR_VIRTIO_PORT)
+        return hold_ms;
     return hold_ms == CONFIG_HOLD_FOREVER || hold_ms > DOOR_VIRTIO_HOLD_MS ? DOOR_VIRTIO_HOLD_MS : hold_ms;
 }
 

@@ -2,8 +2,9 @@
 /*
  * door_virtio.h: a port of a virtio-console in front of a console's line.
  *
- * Spec:  virtio_device.h. The log is at the other end of every port, so that its host end is always open. A guest that is held spins
- *        with its interrupts off: for a second at most, whatever `hold` says. What it writes to emerg_wr is never held.
+ * Spec:  virtio_device.h. The log is at the other end of every port, so that its host end is always open. A guest whose console is
+ *        held spins with its interrupts off: for a second at most, whatever `hold` says. Whoever writes to a port that is no
+ *        console sleeps, as long as `hold` says. What is written to emerg_wr is never held.
  * Owner: part of struct door.
  * Lock:  console.lock, which is the device's: all functions are [locked].
  * Trust: see virtio_device.h.
@@ -26,7 +27,7 @@ struct door_virtio {
     uint32_t n_input, at_input;
 };
 
-int virtio_hold_ms(int hold_ms);
+int virtio_hold_ms(enum config_door door, int hold_ms);
 /* Once for each console, before its door is opened: its device and port, which is free, are the configuration's. Takes the lock. */
 void virtio_place(struct door *door);
 /* The device is open: the guest gets it. And, at any time, it loses it for good: the port is free. */
