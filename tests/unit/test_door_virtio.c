@@ -161,7 +161,7 @@ static void each_has_a_line_of_its_own(void **state)
 
     virtio_port_open(port_of(w, LOG), true);
     for (uint32_t i = A; i <= E; i++) {
-        char text[16];
+        char text[48];
 
         snprintf(text, sizeof text, "I am %s.", w->consoles[i].name);
         print(w, i, text);

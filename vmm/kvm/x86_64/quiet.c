@@ -108,13 +108,23 @@ size_t quiet_write(uint8_t code[QUIET_CODE_MAX], const struct quiet_code *c, siz
 
 static const uint8_t by_port_call[QUIET_CALL_BYTES] = {0xe6, CPU_HYPERCALL_PORT, 0x90}; /* out %al, $port; nop */
 
-/* Stub 32 jumps to it with eax set; at page's stub 29 for yields. */
-static void lead_to(uint8_t page[PAGE], unsigned stub)
+/*
+ * Stub nr goes there with eax set. Code of 32 bits, in which a 64-bit kernel may call before it has page tables, has its arguments
+ * elsewhere and calls at once: to it 0x40 is inc %eax, to others a prefix that says nothing.
+ */
+static void lead_to(uint8_t page[PAGE], uint8_t nr, const uint8_t call[QUIET_CALL_BYTES])
 {
-    struct writer w = {.bytes = page + stub * 32 + 5}; /* behind mov $nr, %eax */
+    struct writer w = {.bytes = page + nr * 32 + 5}; /* behind mov $nr, %eax */
+    struct jumps narrow = {.n = 0};
 
+    EMIT(&w, 0x40, 0x3d, (uint8_t)(nr + 1), 0, 0, 0); /* cmp $nr + 1, %eax */
+    jump(&w, &narrow, JE);
     EMIT(&w, 0xe9);
-    emit_distance(&w, stub * 32 + 5, PAGE_CODE);
+    emit_distance(&w, nr * 32 + 5, PAGE_CODE);
+    here(&w, &narrow);
+    EMIT(&w, 0x83, 0xe8, 1); /* sub $1, %eax */
+    emit(&w, call, QUIET_CALL_BYTES);
+    EMIT(&w, 0xc3); /* ret */
 }
 
 void quiet_fill_page(uint8_t page[PAGE], bool by_port)
@@ -126,9 +136,9 @@ void quiet_fill_page(uint8_t page[PAGE], bool by_port)
     memset(page + PAGE_BITS, 0, QUIET_BYTES);
     quiet_write(page + PAGE_CODE,
                 &(struct quiet_code){.at = PAGE_CODE, .bits = PAGE_BITS, .call = call, .takes_yield = !by_port}, &at);
-    lead_to(page, XEN_event_channel_op);
+    lead_to(page, XEN_event_channel_op, call);
     if (!by_port)
-        lead_to(page, XEN_sched_op);
+        lead_to(page, XEN_sched_op, call);
 }
 
 /* ---- A kernel's own pages. ---- */

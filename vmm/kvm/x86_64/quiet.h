@@ -18,7 +18,7 @@
  *        text in its last page; the bitmap behind the segment's end, likewise. Linux keeps both pages as they are. The
  *        bitmap never lies on the cache lines of code: a write there stops a processor that runs it.
  * Owner: the engine's. What is in the guest's memory is the guest's to spoil: it then hears or says less, nobody else does.
- * Lock:  lock, a leaf. Code 32-bit kernels call stays as it is.
+ * Lock:  lock, a leaf. Code that 32-bit kernels call stays as it is.
  */
 #ifndef VMM_KVM_X86_64_QUIET_H
 #define VMM_KVM_X86_64_QUIET_H
@@ -65,7 +65,7 @@ bool quiet_plan_place(const struct quiet_plan *plan, const struct guest_memory *
 /* Whether it stands in this memory. */
 bool quiet_plan_stands(const struct quiet_plan *plan, const struct guest_memory *memory);
 
-/* A page that cpu_fill_hypercall_page has filled, for 64-bit code. */
+/* A page that cpu_fill_hypercall_page has filled, of a 64-bit kernel; what it calls from 32-bit code is never quiet. */
 void quiet_fill_page(uint8_t page[4096], bool by_port);
 
 struct quiet { /* of a machine */
