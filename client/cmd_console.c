@@ -9,25 +9,17 @@
 #include "host/name.h"
 #include "size.h"
 
-#define DEVICES 32u /* that a domain may have */
-
 /* Prints the answer, or what it has of that key, if asked to. */
 static int request(const struct options *options, json_t *body, bool json, const char *key)
 {
-    struct conn c;
     json_t *ok = NULL;
-    int status = conn_open(&c, options);
+    int status = conn_request(options, body, &ok);
 
-    if (status == EXIT_DONE)
-        status = conn_ask(&c, body, &ok);
-    else
-        json_decref(body);
     if (status == EXIT_DONE && json) {
         json_dumpf(key != NULL ? json_object_get(ok, key) : ok, stdout, JSON_INDENT(2));
         putchar('\n');
     }
     json_decref(ok);
-    conn_close(&c);
     return status;
 }
 
@@ -39,7 +31,7 @@ static bool device_parse(const char *text, unsigned *device)
     errno = 0;
     value = strtoul(text, &end, 10);
     *device = (unsigned)value;
-    return errno == 0 && text[0] >= '0' && text[0] <= '9' && *end == '\0' && value < DEVICES;
+    return errno == 0 && text[0] >= '0' && text[0] <= '9' && *end == '\0' && value < VC_CONTROL_DEVICES;
 }
 
 struct wish { /* of `console add` and `console remove` */
@@ -90,7 +82,8 @@ static int run_console(struct options *options, int argc, char **argv)
         wish.port |= option == 'p';
         wish.device_given |= option == 'd';
         if (option == 'd' && !device_parse(optarg, &wish.device))
-            return usage_error(&command_console, "--device '%s': expected a number from 0 to %u", optarg, DEVICES - 1);
+            return usage_error(&command_console, "--device '%s': expected a number from 0 to %u", optarg,
+                               VC_CONTROL_DEVICES - 1);
     }
     if (arguments_check(&command_console, argc, 3, 3) != 0)
         return EXIT_USAGE;

@@ -5,16 +5,10 @@
 
 static int request(const struct options *options, json_t *body)
 {
-    struct conn c;
     json_t *ok = NULL;
-    int status = conn_open(&c, options);
+    int status = conn_request(options, body, &ok);
 
-    if (status == EXIT_DONE)
-        status = conn_ask(&c, body, &ok);
-    else
-        json_decref(body);
     json_decref(ok);
-    conn_close(&c);
     return status;
 }
 

@@ -262,6 +262,19 @@ int conn_ask(struct conn *c, json_t *request, json_t **ok)
     return status;
 }
 
+int conn_request(const struct options *options, json_t *request, json_t **ok)
+{
+    struct conn c;
+    int status = conn_open(&c, options);
+
+    if (status == EXIT_DONE)
+        status = conn_ask(&c, request, ok);
+    else
+        json_decref(request);
+    conn_close(&c);
+    return status;
+}
+
 int conn_ask_with(struct conn *c, json_t *request, int fd, json_t **ok)
 {
     c->pass_fd = fd;

@@ -46,7 +46,9 @@ int conn_try(struct conn *c, const struct options *options, struct problem *p);
 void conn_close(struct conn *c);
 /* Ask and wait for the answer; takes request (an object without id; may be NULL: out of memory). 0: *ok is the caller's to json_decref. */
 int conn_ask(struct conn *c, json_t *request, json_t **ok);
-/* The same with a descriptor, and without a limit of patience: the file may be long and its disk slow. */
+/* One request alone: open, ask, close. */
+int conn_request(const struct options *options, json_t *request, json_t **ok);
+/* As conn_ask, with a descriptor, and without a limit of patience: the file may be long and its disk slow. */
 int conn_ask_with(struct conn *c, json_t *request, int fd, json_t **ok);
 
 struct conn_attach {

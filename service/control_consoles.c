@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What users ask about single consoles: one more of a domain, one less, another size. */
 #include <vcons/wire/control.h>
+#include <vcons/wire/virtio_places.h>
 
 #include "console.h"
 #include "control_requests.h"
@@ -11,7 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DEVICES 32 /* of a domain; which it has its hypervisor knows */
+/* Which of them a domain has its hypervisor knows. */
+_Static_assert(VC_CONTROL_DEVICES == VC_VIRTIO_MAX, "as many as there are places");
 
 static bool integer_of(const json_t *request, const char *key, json_int_t min, json_int_t max, json_int_t *value)
 {
@@ -40,7 +42,8 @@ static const char *what_to_add(const json_t *request, struct vc_link_console *as
     ask->kind = kind_of(request);
     if (ask->kind == 0)
         return "\"type\" is virtio or virtio-port";
-    if (json_object_get(request, "device") != NULL && !integer_of(request, "device", 0, DEVICES - 1, &device))
+    if (json_object_get(request, "device") != NULL &&
+        !integer_of(request, "device", 0, VC_CONTROL_DEVICES - 1, &device))
         return "\"device\" is the number of a virtio device, from 0 to 31";
     ask->device = (uint32_t)device;
     return NULL;

@@ -16,14 +16,15 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <vcons/wire/virtio_places.h>
 
 #define CONFIG_NAME_BYTES   33u /* 32 characters and the NUL */
 #define CONFIG_DOMAINS_MAX  1024u
 #define CONFIG_VCPUS_MAX    64u
-#define CONFIG_XEN_MAX      10u  /* Linux finds nine consoles behind its first PV one (xen-abi 1.6) */
-#define CONFIG_CONSOLES_MAX 15u  /* that are no ports of virtio: and one of hypercalls, and four UARTs */
-#define CONFIG_VIRTIO_MAX   32u  /* virtio-console devices */
-#define CONFIG_VIRTIO_PORTS 511u /* of each: VC_VIRTIO_PORTS_MAX */
+#define CONFIG_XEN_MAX      10u           /* Linux finds nine consoles behind its first PV one (xen-abi 1.6) */
+#define CONFIG_CONSOLES_MAX 15u           /* that are no ports of virtio: and one of hypercalls, and four UARTs */
+#define CONFIG_VIRTIO_MAX   VC_VIRTIO_MAX /* virtio-console devices */
+#define CONFIG_VIRTIO_PORTS 511u          /* of each: VC_VIRTIO_PORTS_MAX */
 #define CONFIG_VIRTIO_SPARE                                                                                            \
     32u /* ports of each device for consoles that come while it runs: a guest pays for them too */
 #define CONFIG_HOLD_DEFAULT_MS 1000

@@ -59,7 +59,7 @@ struct vc_virtio_console_env {
     /* There is more to do than one call may: vc_virtio_console_serve, soon, by a thread that is not this guest's. */
     void (*later)(void *ctx);
     /*
-     * A port that is no console sends much, and its driver waits for nothing: vc_virtio_console_serve in a millisecond or so, not at
+     * A port that is no console sends much, and its driver waits for nothing: vc_virtio_console_serve in some milliseconds, not at
      * once. Until then the guest notifies only of half a queue, and has its buffers back together. Called once or more for it.
      * NULL: each buffer is taken as it comes.
      */

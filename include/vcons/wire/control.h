@@ -43,6 +43,7 @@
 #define VC_CONTROL_LINE_MAX (64u * 1024)
 #define VC_CONTROL_IN_MAX   4096u         /* payload of a frame from the client, at most */
 #define VC_CONTROL_OUT_MAX  (256u * 1024) /* payload of a frame from the service, at most */
+#define VC_CONTROL_DEVICES  32u           /* virtio devices of a domain: as wire/virtio_places.h has places */
 
 /* Codes in "error". */
 #define VC_CONTROL_E_BAD         "bad-request"

@@ -14,8 +14,6 @@
 #include <unistd.h>
 #include <vcons/wire/virtio_places.h>
 
-_Static_assert(CONFIG_VIRTIO_MAX <= VC_VIRTIO_MAX, "each device has its place");
-
 #define MSI_ADDRESS 0xfee00000u /* SDM vol. 3, 11.11.1: physical destination in bits 19:12, fixed delivery */
 
 static int check(const struct domain_config *config, const struct kvm_way *way, struct problem *problem)
