@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pty.h: a console as a pseudo-terminal, for programs that want a device: tio, minicom, screen, xl console.
+ *
+ * Spec:  design §5; pty(7), inotify(7); vconsd.conf(5), "pty". The slave is raw (-opost -icanon -echo), mode 0600, the
+ *        service's own; its name stands in the link consoles/DOMAIN/CONSOLE.pty.
+ * Owner: the console owns its struct pty, from pty_open on until pty_close, or until it is gone and nobody has it open.
+ * Lock:  none, the control thread.
+ * Trust: whoever may open the slave: its owner and root. They may change its modes, hang it up, or never read.
+ *
+ * While somebody has the slave open there is a viewer (viewer.h) whose socket is the master; it ends when the last one
+ * closes it, and only its place in the log is kept. What the next one reads goes on there: first what the kernel still
+ * holds, 64 KiB at most, then the log. So a pty that nobody has open costs one descriptor and never wakes us; an inotify
+ * watch tells when that changes. The first key asks for the write token, and the last close lets go of it.
+ */
+#ifndef VCONS_SERVICE_PTY_H
+#define VCONS_SERVICE_PTY_H
+#include <stdint.h>
+
+#include "host/message.h"
+#include "watch.h"
+
+struct console;
+struct pty;
+struct service;
+
+struct ptys { /* of the service; zeroed: none is open */
+    struct watch opened; /* the inotify descriptor of all of them */
+    struct pty *first;
+};
+
+/*
+ * Make c's pty and its link, if it has none yet: what is read there begins at this offset of the log, which is open. The
+ * path of the slave, good until pty_close; NULL with *p: there is none.
+ */
+const char *pty_open(struct console *c, uint64_t from, struct problem *p);
+const char *pty_path(const struct console *c); /* NULL: it has none */
+/* c's source is gone for good: the pty goes as well once nobody has it open. */
+void pty_gone(struct console *c);
+void pty_close(struct console *c); /* at once, after its viewer; accepts a console without one */
+void ptys_close(struct service *s);
+
+#endif
