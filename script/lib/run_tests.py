@@ -24,7 +24,7 @@ LAB = os.path.join(TOP, 'tests', 'lab')
 LAB_SETUPS = {  # by suite, in tests/lab
     'lab-x86': [['setup', 'x86_64']],
     'lab-arm64': [['setup', 'arm64'], ['build-arm64']],
-    'xen': [['xen-setup', 'x86_64']],
+    'xen': [['xen-setup', 'x86_64'], ['xen-setup', 'arm64'], ['setup', 'arm64'], ['build-arm64']],
 }
 FLAVOURS = {
     'plain': [],

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 """Runs cases of the lab: cases.py [--json] MACHINE NAME:SECONDS...
 
-MACHINE is kvm (L1 with Debian's own KVM), kvm-xen (L1 with KVM_XEN), xen (dom0 of a real Xen) or arm64 (L1 of that architecture). All cases share one boot of
-it, each in a directory of its own; if the machine dies in one of them, it is booted again for those behind it. Prints what
-the cases say; with --json, one object a case with the keys of Meson's test log. VCONS_BUILD is the build whose programs run;
-for arm64 it is VCONS_BUILD_ARM64, or build/arm64 where tests/lab/build-arm64 makes it.
+MACHINE is kvm (L1 with Debian's own KVM), kvm-xen (L1 with KVM_XEN), xen (dom0 of a real Xen), arm64 or xen-arm64 (the same of that
+architecture). All cases share one boot of it, each in a directory of its own; if the machine dies in one of them, it is booted again
+for those behind it. Prints what the cases say; with --json, one object a case with the keys of Meson's test log. VCONS_BUILD is the
+build whose programs run; for arm64 it is VCONS_BUILD_ARM64, or build/arm64 where tests/lab/build-arm64 makes it.
 """
 import argparse
 import collections
@@ -20,14 +20,16 @@ import time
 
 LAB = os.path.dirname(os.path.abspath(__file__))
 PROGRAMS = {  # in the machine's PATH: where the build has it
-    'vcons': 'client/vcons', 'vconsd': 'service/vconsd', 'vcons-vmm': 'vmm/vcons-vmm',
+    'vcons': 'client/vcons', 'vconsd': 'service/vconsd', 'vcons-vmm': 'vmm/vcons-vmm', 'vcons-xen.so': 'xen/vcons-xen.so',
     'tiny-pvh': 'guest/tiny-pvh', 'tiny-pvh32': 'guest/tiny-pvh32', 'tiny-process': 'guest/tiny-process', 'tiny-arm64': 'guest/tiny-arm64',
     'check_spew': 'bench/bench_check_spew', 'chat': 'tests/lab/lab_chat',
     'arm64_state': 'tests/lab/lab_arm64_state', 'xenstore_real': 'tests/lab/lab_xenstore_real',
     'kvm_exits': 'tests/lab/lab_kvm_exits', 'kvm_xen_exits': 'tests/lab/lab_kvm_xen_exits',
     'test_kvm_engine': 'tests/kvm/test_kvm_engine', 'test_kvm_vcpus': 'tests/kvm/test_kvm_vcpus', 'test_kvm_xen': 'tests/kvm/test_kvm_xen',
 }
-MACHINES = {'arm64': ['run', 'arm64'], 'kvm': ['run', 'x86_64'], 'kvm-xen': ['run', 'x86_64', '--xen'], 'xen': ['xen-run', 'x86_64']}
+MACHINES = {'arm64': ['run', 'arm64'], 'kvm': ['run', 'x86_64'], 'kvm-xen': ['run', 'x86_64', '--xen'],
+            'xen': ['xen-run', 'x86_64'], 'xen-arm64': ['xen-run', 'arm64']}
+ARM64 = ('arm64', 'xen-arm64')
 STORE = {**os.environ, 'XENSTORED': 'xenstored'}  # the C store: it names what the table of tests/xenstore is held against
 BOOT_S = 120  # a hang guard: 5 s on an idle host
 QUIET_S = 60  # no sign of life for so long, and the machine itself stands still
@@ -36,7 +38,7 @@ FACTOR = float(os.environ.get('VCONS_LAB_PATIENCE', '1'))  # for hosts that are 
 
 
 def build_for(machine):
-    if machine != 'arm64':
+    if machine not in ARM64:
         return os.environ['VCONS_BUILD']
     return os.environ.get('VCONS_BUILD_ARM64', os.path.join(LAB, '..', '..', 'build', 'arm64'))
 
@@ -48,7 +50,7 @@ def payload(machine, build, where):
     os.mkdir(os.path.join(where, 'bin'))
     if machine == 'arm64':
         subprocess.run([os.path.join(LAB, 'board-dtb'), os.path.join(where, 'board.dtb')], check=True)
-    strip = 'aarch64-linux-gnu-strip' if machine == 'arm64' else 'strip'
+    strip = 'aarch64-linux-gnu-strip' if machine in ARM64 else 'strip'
     for name, path in PROGRAMS.items():
         if name == 'tiny-arm64':
             if os.path.exists(os.path.join(build, path)):

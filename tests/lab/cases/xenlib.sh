@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=dash disable=SC2034 source=tests/lab/cases/lib.sh
+# What the cases in a real Xen's dom0 share: . "$CASES/cases/xenlib.sh"
+. "$CASES/cases/lib.sh"
+case $WAY in
+    xen) TINY=$CASES/bin/tiny-pvh TYPE='type = "pvh"' ;;
+    xen-arm64) TINY=$CASES/bin/tiny-arm64 TYPE= ;;
+esac
+CONSOLED_LOG=/var/log/xen/console
+
+# create NAME [LINE]... - a domain of these lines of its configuration beside what all have: tiny with 16 MiB, two vCPUs,
+# destroyed however it ends. A later line wins. As OPTIONS says: OPTIONS=-p create ...
+create() {
+    local name=$1
+    shift
+    {
+        printf 'name = "%s"\n' "$name"
+        printf '%s\n' "kernel = \"$TINY\"" 'memory = 16' 'vcpus = 2' "$TYPE" \
+            'on_poweroff = "destroy"' 'on_reboot = "destroy"' 'on_crash = "destroy"' "$@"
+    } >"$name.cfg"
+    # shellcheck disable=SC2086 # options are words
+    xl create ${OPTIONS-} "$name.cfg" >"$name.create" 2>&1 || { cat "$name.create"; fail "xl create $name"; }
+}
+
+# tiny NAME CMDLINE [LINE]... - a domain that runs tiny with these words
+tiny() {
+    local name=$1 words=$2
+    shift 2
+    create "$name" "cmdline = \"$words\"" "$@"
+}
+
+# stock NAME START [LINE]... - a domain that runs Debian's kernel with a busybox root, which sources the text START before its shell
+stock() {
+    local name=$1
+    mkdir -p "root-$name"
+    printf '%s\n' "$2" >"root-$name/start"
+    chmod 755 "root-$name/start"
+    { cat /boot/domu.cpio.gz; (cd "root-$name" && find . | cpio -o -H newc 2>/dev/null | gzip -1); } >"$name.cpio"
+    shift 2
+    create "$name" 'kernel = "/boot/vmlinuz"' "ramdisk = \"$PWD/$name.cpio\"" 'memory = 128' 'vcpus = 1' \
+        'cmdline = "console=hvc0 rdinit=/init"' "$@"
+}
+
+gone() { ! xl domid "$1" >/dev/null 2>&1; }
+# ended NAME - wait for its end
+ended() { wait_for "the end of $1" gone "$1"; }
+# domid NAME
+domid() { xl domid "$1"; }
+# node NAME PATH - a node of the domain's own directory in XenStore
+node() { xenstore-read "/local/domain/$(domid "$1")/$2" 2>/dev/null; }
+
+no_process() { ! pidof "$1" >/dev/null; }
+# consoled_stop, consoled_start - Xen's own daemon
+consoled_stop() {
+    ! pidof xenconsoled >/dev/null || kill "$(pidof xenconsoled)"
+    wait_for "the end of xenconsoled" no_process xenconsoled
+}
+consoled_start() {
+    no_process xenconsoled || return 0
+    xenconsoled --pid-file=/run/xenconsoled.pid --log=guest
+}
+# consoled_said NAME - all that it logged of that domain
+consoled_said() { cat "$CONSOLED_LOG/guest-$1.log"; }
+
+# xen_service [OPTION]... - vconsd in place of xenconsoled; its pid is $SERVICE
+xen_service() {
+    consoled_stop
+    vconsd --foreground --xen "$@" 2>>vconsd.err &
+    SERVICE=$!
+    wait_for "vconsd" vcons status >/dev/null 2>&1
+}
+# xen_service_stop [SIGNAL]
+xen_service_stop() {
+    kill "-${1:-TERM}" "$SERVICE"
+    wait "$SERVICE" || true
+}
+# Whichever daemon the case used, the next one finds Xen's own.
+trap 'consoled_start' EXIT
