@@ -177,7 +177,7 @@ static bool is_there(char out[PATH_MAX], const char *directory, const char *belo
 
 static int find(char out[PATH_MAX], const char *name, int mode, struct problem *p)
 {
-    static const char *const rooms[] = {"", "/../service", "/../vmm", "/../client", "/../guest"};
+    static const char *const rooms[] = {"", "/../service", "/../vmm", "/../client", "/../guest", "/../xen"};
     static const char *const installed[] = {HOST_LIBEXECDIR, HOST_SBINDIR, HOST_BINDIR};
     const char *asked = env("VCONS_LIBEXEC");
     char beside[PATH_MAX] = "";

@@ -170,6 +170,7 @@ static void add(struct append *a, struct console *c)
     c->append.ended = false;
     c->append.fruitless = 0;
     __atomic_store_n(&c->append.broken, 0, __ATOMIC_SEQ_CST);
+    c->source->reader = c;
     append_poll(a, c, true);
     append_wake(a, c); /* whoever attaches acts as if kicked */
 }
@@ -193,6 +194,7 @@ static void remove_now(struct append *a, struct console *c)
     append_poll(a, c, false);
     if (!c->append.broken && !c->append.ended)
         drain(a, c);
+    c->source->reader = NULL;
     append_unsettle(a, c);
     log_mark(&c->log, VC_INDEX_DETACH, 0, 0, &a->now);
     log_settle(&c->log, &a->now);
@@ -272,6 +274,18 @@ static int timeout_ms(struct append *a)
     return -1;
 }
 
+#define HUB_READERS 64u /* at once: the others are told of behind the next turns */
+
+static void look_at_hub(struct append *a)
+{
+    struct source_hub *hub = __atomic_load_n(&a->hub, __ATOMIC_ACQUIRE);
+    void *readers[HUB_READERS];
+    uint32_t n = hub->collect(hub, readers, HUB_READERS);
+
+    for (uint32_t i = 0; i < n; i++)
+        append_wake(a, readers[i]);
+}
+
 static bool look(struct append *a)
 {
     struct epoll_event events[64];
@@ -282,6 +296,8 @@ static bool look(struct append *a)
     for (int i = 0; i < n; i++) {
         if (events[i].data.ptr == a)
             commands = true;
+        else if (events[i].data.ptr == &a->hub)
+            look_at_hub(a);
         else if (events[i].data.ptr != &a->timer)
             append_wake(a, events[i].data.ptr);
     }
@@ -324,6 +340,14 @@ int append_start(struct append *a, uv_async_t *async)
     if (error == 0)
         pthread_setname_np(a->thread, "append"); /* from here: the sandbox may come before the thread's first step */
     return -error;
+}
+
+int append_hub(struct append *a, struct source_hub *hub)
+{
+    struct epoll_event e = {.events = EPOLLIN, .data.ptr = &a->hub};
+
+    __atomic_store_n(&a->hub, hub, __ATOMIC_RELEASE);
+    return epoll_ctl(a->epoll, EPOLL_CTL_ADD, hub->fd, &e) == 0 ? 0 : -errno;
 }
 
 void append_stop(struct append *a)

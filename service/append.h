@@ -71,12 +71,15 @@ struct append {
     uint32_t turn_bytes;  /* a turn's, by how long rounds take */
     uint64_t turn_since;  /* mono_ns: since when it is so much */
     struct kicker kicker;
-    uv_async_t *async; /* the control thread's: there is news */
+    uv_async_t *async;      /* the control thread's: there is news */
+    struct source_hub *hub; /* atomic; NULL: none */
     struct log_time now;
 };
 
 /* Begin. async is sent when append_collect has something. 0 or a negative errno. */
 int append_start(struct append *a, uv_async_t *async);
+/* From now on sources may wake by this hub, of which there is one. It outlives the thread. 0 or a negative errno. */
+int append_hub(struct append *a, struct source_hub *hub);
 /* End the thread; no console is attached any more. */
 void append_stop(struct append *a);
 void append_add(struct append *a, struct console *c);    /* c->source is set and its log is open and attached */

@@ -116,6 +116,7 @@ static int take(struct service_config *config, cfg_t *cfg)
     config->limits.total_bytes = limit_of(cfg, "total_size");
     config->n_rules = cfg_size(cfg, "access");
     config->n_sockets = cfg_size(cfg, "socket");
+    config->xen = cfg_size(cfg, "xen") > 0;
     config->rules = calloc(config->n_rules + 1, sizeof *config->rules);
     config->sockets = calloc(config->n_sockets + 1, sizeof *config->sockets);
     if (config->rules == NULL || config->sockets == NULL)
@@ -132,11 +133,13 @@ int service_config_load(struct service_config *config, const char *path, struct 
     cfg_opt_t access_opts[] = {CFG_STR("read", NULL, CFGF_NONE), CFG_STR("write", NULL, CFGF_NONE),
                                CFG_BOOL("break", cfg_false, CFGF_NONE), CFG_END()};
     cfg_opt_t socket_opts[] = {CFG_STR("path", NULL, CFGF_NONE), CFG_END()};
+    cfg_opt_t xen_opts[] = {CFG_END()};
     cfg_opt_t opts[] = {CFG_STR("segment_size", NULL, CFGF_NONE),
                         CFG_STR("console_size", NULL, CFGF_NONE),
                         CFG_STR("total_size", NULL, CFGF_NONE),
                         CFG_SEC("access", access_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
                         CFG_SEC("socket", socket_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+                        CFG_SEC("xen", xen_opts, CFGF_MULTI), /* not there without MULTI: libconfuse makes one up */
                         CFG_END()};
     cfg_t *cfg = cfg_init(opts, CFGF_NONE);
     int error;

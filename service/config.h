@@ -6,6 +6,7 @@
  *            segment_size = "16M"   console_size = "256M"   total_size = "4G"
  *            access "web/..." { read = "adm"  write = "ops"  break = false }
  *            socket "vm/serial" { path = "/run/vm.sock" }
+ *            xen { }
  * Owner: config_load fills the caller's struct; config_free ends it, also a zeroed one.
  * Lock:  host/config.h's: one thread parses at a time.
  * Trust: the file may hold anything; the first thing wrong in it is told as FILE:LINE and what was expected.
@@ -29,6 +30,7 @@ struct service_config {
     struct access_rule *rules;
     struct config_socket *sockets;
     uint32_t n_rules, n_sockets;
+    bool xen; /* this is the dom0 of a Xen, whose domains' consoles are wanted */
 };
 
 /* 0 or a negative errno with *p. */

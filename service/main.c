@@ -23,7 +23,7 @@
 #define LOCK_WAIT_MS  2000u /* its memory may be large */
 
 static const char usage[] =
-    "vconsd [--system | --user] [--config FILE] [--check] [--foreground] [--linger SECONDS | --private]\n"
+    "vconsd [--system | --user] [--config FILE] [--check] [--foreground] [--linger SECONDS | --private] [--xen]\n"
     "\n"
     "The console service: takes consoles from hypervisors and sockets, stores every byte, serves any number of "
     "viewers.\n"
@@ -31,12 +31,13 @@ static const char usage[] =
     "  --foreground  stay in the foreground; without it the command returns when the service answers\n"
     "  --linger S    end S seconds after the last console and viewer went\n"
     "  --private     end as soon as they have\n"
+    "  --xen         serve the consoles of all domains of the Xen whose dom0 this is\n"
     "See vconsd(8).\n";
 
 struct options {
     enum paths_scope scope;
     const char *config;
-    bool check, foreground;
+    bool check, foreground, xen;
     int64_t linger_s;
 };
 
@@ -59,7 +60,7 @@ static int parse(int argc, char **argv, struct options *o)
     static const struct option options[] = {
         {"system", 0, NULL, 's'},     {"user", 0, NULL, 'u'},   {"config", 1, NULL, 'c'},  {"check", 0, NULL, 'k'},
         {"foreground", 0, NULL, 'f'}, {"linger", 1, NULL, 'l'}, {"private", 0, NULL, 'p'}, {"help", 0, NULL, 'h'},
-        {"version", 0, NULL, 'v'},    {NULL, 0, NULL, 0}};
+        {"version", 0, NULL, 'v'},    {"xen", 0, NULL, 'x'},    {NULL, 0, NULL, 0}};
     char *end;
     int c;
 
@@ -71,6 +72,7 @@ static int parse(int argc, char **argv, struct options *o)
         case 'k': o->check = true; break;
         case 'f': o->foreground = true; break;
         case 'p': o->linger_s = 0; break;
+        case 'x': o->xen = true; break;
         case 'l':
             o->linger_s = strtol(optarg, &end, 10);
             if (*end == '\0' && end != optarg && o->linger_s >= 0 && o->linger_s <= 1000000)
@@ -212,6 +214,21 @@ static int leave_terminal(const struct service *s, int ready, struct problem *p)
     return 0;
 }
 
+/* What is needed from here on, by us and by the module we loaded. */
+static int confine(const struct service *s, struct problem *p)
+{
+    const char *const *more = plugged_syscalls(s);
+    const char *all[128];
+    size_t n = 0;
+
+    for (size_t i = 0; syscalls[i] != NULL; i++)
+        all[n++] = syscalls[i];
+    while (*more != NULL && n < sizeof all / sizeof all[0] - 1)
+        all[n++] = *more++;
+    all[n] = NULL;
+    return sandbox_enter(all, p);
+}
+
 static int start(struct service *s, const struct options *o, int ready, struct problem *p)
 {
     int error = paths_find(o->scope, &s->paths, p);
@@ -228,7 +245,7 @@ static int start(struct service *s, const struct options *o, int ready, struct p
     error = service_start(s, p);
     if (error == 0 && ready >= 0)
         error = leave_terminal(s, ready, p);
-    return error ? error : sandbox_enter(syscalls, p);
+    return error ? error : confine(s, p);
 }
 
 int main(int argc, char **argv)
@@ -250,6 +267,7 @@ int main(int argc, char **argv)
         message("%s", p.text);
         return 2;
     }
+    s.config.xen = s.config.xen || o.xen;
     if (o.check)
         return 0;
     if (!o.foreground && (ready = detach()) < 0) {

@@ -61,7 +61,8 @@ void service_unlisten(struct service *s, struct watch *listening, const char *na
 
 static bool busy(const struct service *s)
 {
-    return s->registry.n_sources > 0 || s->n_viewers > 0 || s->n_links > 0 || s->n_controls > 0;
+    return s->plugged.plugin != NULL || s->registry.n_sources > 0 || s->n_viewers > 0 || s->n_links > 0 ||
+           s->n_controls > 0;
 }
 
 static void linger_over(uv_timer_t *timer)
@@ -114,6 +115,7 @@ void service_stop(struct service *s)
         return;
     s->stopping = true;
     sockets_stop(s);
+    plugged_stop(s);
     links_close(s); /* their sources are drained and detached: the lines stay with the guests for whoever comes next */
     for (struct console *c = s->registry.first; c != NULL; c = c->next)
         console_detach(c, false);
@@ -216,7 +218,9 @@ int service_start(struct service *s, struct problem *p)
         error = tidier_start(&s->tidier, &s->store);
     if (error)
         return problem_set(p, error, "threads: %s", strerror(-error));
-    error = link_listen(s, p);
+    error = s->config.xen ? plugged_start(s, PLUGGED_XEN, p) : 0;
+    if (error == 0)
+        error = link_listen(s, p);
     if (error == 0)
         error = control_listen(s, p);
     if (error == 0 && (error = sockets_start(s)) != 0)
@@ -233,6 +237,7 @@ void service_run(struct service *s)
     }
     watches_close(&s->watches);
     tidier_stop(&s->tidier);
+    plugged_finish(s);
     uv_loop_close(&s->loop);
     sockets_free(s);
     owners_close(s);

@@ -13,6 +13,7 @@
  *     access.c      who may read and write what                  watch.c     many descriptors on one uv loop
  *     service.c     beginning and end of all of it               tidier.c    the thread that deletes old segments
  *     connector.c   sockets of vconsd.conf: connect, again       owner.c     whose a domain's name is, kept
+ *     plugged.c     the module for a Xen's dom0, if wanted: plugin.h
  *
  * Threads: the control thread (everything here unless said otherwise) and the append thread. A console is attached to the
  * append thread by append_add and comes back by append_remove; between the two it alone touches the source's out side
@@ -35,6 +36,7 @@
 #include "host/kick.h"
 #include "host/paths.h"
 #include "log.h"
+#include "plugged.h"
 #include "source_socket.h"
 #include "tidier.h"
 #include "watch.h"
@@ -59,6 +61,7 @@ struct service {
     struct kicker kicker; /* the control thread's */
     struct registry registry;
     struct socket_sources sockets;
+    struct plugged plugged;
     struct link *links;
     struct control *controls;
     struct clients clients;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * source.h: where a console's bytes come from and go to: a line of a hypervisor, a UNIX socket, later Xen's ring.
+ * source.h: where a console's bytes come from and go to: a line of a hypervisor, a UNIX socket, a ring page of a Xen.
  *
  * Spec:  design §5: peek (two spans) / commit / room / put / event / state. One user of each: append.c and console.c.
  * Owner: whoever creates the source places it in a struct of its own; console.c calls destroy, once, after the append
@@ -12,6 +12,10 @@
  *
  * Sleep: the append thread polls bytes_fd edge-triggered and never reads it. It calls peek/event until nothing is left,
  * then rest(): true means that a change of bytes_fd will tell of anything new.
+ *
+ * Hub: sources may wake by one descriptor for all of them, as event channels do. Each then has no bytes_fd but that hub;
+ * what the hub reported stays silent until the source's rest() has made it heard again and has looked once more. So a peer
+ * that kicks without end costs one event for each of its console's turns.
  */
 #ifndef VCONS_SERVICE_SOURCE_H
 #define VCONS_SERVICE_SOURCE_H
@@ -60,12 +64,21 @@ struct source_ops {
     void (*destroy)(struct source *s);
 };
 
+struct source_hub {
+    int fd; /* polled for EPOLLIN, level-triggered, by the append thread until it ends */
+    /* append: the readers of sources that have something new, n at most; a reader may be among them twice. Never waits.
+     * What is left makes fd readable again. */
+    uint32_t (*collect)(struct source_hub *hub, void *readers[], uint32_t n);
+};
+
 struct source { /* first member of each kind's own struct */
     const struct source_ops *ops;
     int bytes_fd, room_fd;              /* polled for bytes by append, for room by control; -1: none */
     uint32_t bytes_events, room_events; /* what to poll them for, EPOLL… without EPOLLET */
     uint32_t holds;                     /* bytes the peer can have written and not been relieved of */
     uint8_t line_id[16];                /* zero where the source has no line */
+    struct source_hub *hub;             /* what wakes it in place of bytes_fd, which is -1; NULL: none */
+    void *reader; /* the append thread's, while it has this source, else NULL: what the hub's collect answers */
 };
 
 #endif

@@ -19,6 +19,7 @@ ROOMS = {
     "guest": (GUEST, set(), True),
     "vmm": (r".+", {"host"}, True),
     "service": (r"wire/.+|ring|line|atomic|error", {"host"}, True),
+    "xen": (r"wire/.+|ring|xencons|atomic|error", {"service", "host"}, True),
     "client": (r"wire/(control|index)", {"host"}, True),
     "host": (r"(?!)", set(), True),
 }

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * plugin.h: a part of the service that is loaded when the configuration wants it, since its libraries are not everywhere.
+ *
+ * Spec:  ours. A module is a shared object that exports PLUGIN_SYMBOL, a struct plugin; it calls nothing of the service but
+ *        through the struct plugin_service that start gives it, and the service nothing of the module but through struct
+ *        plugin, its hub and its sources. There is one: vcons-xen.so, room xen/.
+ * Owner: the module owns its instance; from a successful attach to its destroy a source belongs to the service.
+ * Lock:  the functions of struct plugin_service marked (any) may be called by any thread, the others by the control thread
+ *        alone: from ready and request. Those of struct plugin are called by the control thread. Only start and finish may
+ *        wait: whatever else takes time is done by a thread of the module's own, which start begins, and is handed over by fd.
+ * Trust: the module runs in the service and is trusted as it is. What it attaches speaks for hostile guests: source.h.
+ */
+#ifndef VCONS_SERVICE_PLUGIN_H
+#define VCONS_SERVICE_PLUGIN_H
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <vcons/wire/link.h>
+
+#include "host/message.h"
+#include "source.h"
+
+#define PLUGIN_VERSION 1u
+#define PLUGIN_SYMBOL  "vcons_plugin"
+
+struct console; /* the service's; good until finish */
+
+struct plugin_origin { /* what a module says of a console */
+    uint32_t kind;     /* enum vc_link_kind: what `ls` shows as door */
+    uint32_t domid;
+    bool first; /* of its domain */
+    uint8_t uuid[VC_LINK_UUID_BYTES];
+    const char *engine; /* a word for `ls`, at most 11 characters */
+};
+
+struct plugin_service {
+    uint32_t version; /* PLUGIN_VERSION */
+    void *ctx;        /* first argument of each */
+
+    void (*message)(void *ctx, const char *format, va_list args); /* (any) one line for the operator */
+
+    /* The console of these names (host/name.h), made if there is none, its log open. NULL and *error, a negative errno. */
+    struct console *(*console)(void *ctx, const char *domain, const char *console, int *error);
+    /* As console_attach: 0, the source is the service's; -EBUSY: another one is there; else a negative errno. */
+    int (*attach)(void *ctx, struct console *c, struct source *source, const struct plugin_origin *origin);
+    /* Drain that source and let go of it, if c still has it; its destroy follows. for_good: its guest is no more. */
+    void (*detach)(void *ctx, struct console *c, struct source *source, bool for_good);
+    void (*state)(void *ctx, struct console *c, uint32_t state); /* enum vc_domain_state, for `ls` */
+};
+
+struct plugin {
+    uint32_t version;            /* PLUGIN_VERSION; the others stay unread if it is another */
+    const char *const *syscalls; /* what it needs behind the sandbox (host/sandbox.h), ends with NULL */
+
+    /* Open what it needs and begin: its thread may hand over sources at once. *fd: readable when ready has something to
+     * do, level-triggered; *hub: what its sources wake by, NULL: each has a bytes_fd. service outlives the instance. 0 and
+     * *instance, or a negative errno with *p and nothing is held. */
+    int (*start)(const struct plugin_service *service, void **instance, struct source_hub **hub, int *fd,
+                 struct problem *p);
+    void (*ready)(void *instance);
+    void (*stop)(void *instance);   /* the service leaves: attach nothing more; sources are drained and destroyed */
+    void (*finish)(void *instance); /* all sources are destroyed and the append thread has ended: end, free */
+};
+
+#endif
