@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The word `events`: senders on vCPUs of their own, one that takes all events, and the places of both pages moving. */
+/* The word `events`: senders on vCPUs of their own, one that takes all events, and the places of both pages moving; Ctrl-C ends it. */
 #include "tiny.h"
 
 #define MOST_ROUNDS   UINT32_MAX
 #define MOVES_AT_ONCE 8u
+#define MOVES_BEFORE  64u      /* with vCPU 0's vcpu_info in the page, at most */
 #define GIVE_UP       2000000u /* yields: at least seconds */
 
 struct stress {
+    struct tiny_console *console; /* that it was typed at */
     struct tiny *tiny;
     uint32_t n_senders, n_ports, n_rounds, n_moves;
     bool own; /* the one sender is vCPU 0 itself */
@@ -14,6 +16,7 @@ struct stress {
     uint32_t n_complete; /* ports whose handler has seen the last value */
     uint32_t n_ready;    /* senders that do not look at shared_info any more */
     uint32_t moved_all;  /* senders need not go on for the sake of moves */
+    uint32_t stop;       /* nor for the sake of rounds */
     uint32_t done;       /* nothing moves any more: senders may use shared_info again */
     uint32_t gave_up;
     uint32_t final[TINY_CPUS];      /* each sender's last round, before it begins that; 0: not known yet */
@@ -38,7 +41,7 @@ static void take(void *ctx, struct events_cpu *cpu, uint32_t port)
 static void send_rounds(struct stress *s, struct tiny_cpu *cpu, uint32_t sender)
 {
     for (uint32_t round = 1; vc_load_seq(&s->final[sender]) == 0; round++) {
-        if (round >= s->n_rounds && vc_load_seq(&s->moved_all) != 0)
+        if (vc_load_seq(&s->stop) != 0 || (round >= s->n_rounds && vc_load_seq(&s->moved_all) != 0))
             vc_store_seq(&s->final[sender], round);
         for (uint32_t i = sender; i < s->n_ports; i += s->n_senders) {
             vc_store_seq(&s->counter[i], round);
@@ -116,10 +119,12 @@ static void receive(struct stress *s)
     struct tiny_cpu *cpu = &s->tiny->cpus[0];
 
     while (!is_complete(s) && vc_load_seq(&s->gave_up) == 0) {
+        if (s->stop == 0 && tiny_interrupted(s->console))
+            vc_store_seq(&s->stop, 1);
         vc_store_seq(&s->moved_all, s->moved >= s->n_moves);
-        if (!cpu->events.registered && s->moved >= s->n_moves / 2)
+        if (!cpu->events.registered && (s->moved >= s->n_moves / 2 || s->moved >= MOVES_BEFORE))
             events_register(&cpu->events, cpu->info);
-        if (s->moved < s->n_moves)
+        if (s->moved < s->n_moves && s->stop == 0)
             move_some(s, &cpu->events);
         else
             idle(s, &cpu->events);
@@ -214,13 +219,14 @@ bool tiny_run_events(struct tiny_console *c, char *rest)
         print_line(&c->out, "events: no vCPU for a sender");
         return true;
     }
+    s->console = c;
     s->tiny = c->tiny;
     s->own = n_senders == 0;
     s->n_senders = s->own ? 1 : (uint32_t)n_senders;
     s->n_ports = (uint32_t)n_ports;
     s->n_rounds = (uint32_t)n_rounds;
     s->n_moves = (uint32_t)n_moves;
-    s->moved = s->n_events = s->n_complete = s->n_ready = s->moved_all = s->done = s->gave_up = 0;
+    s->moved = s->n_events = s->n_complete = s->n_ready = s->moved_all = s->stop = s->done = s->gave_up = 0;
     for (uint32_t i = 0; i < s->n_senders; i++)
         s->final[i] = 0;
     if (make_ports(s))
