@@ -4,8 +4,11 @@
 
 Each mutant is one exact replacement in one file; the seeded bugs of models/*.pml are among them. Races are looked for by
 the stress tests, at full speed and again and again until one is killed or its time is over; what one thread can show, by
-the ordinary unit tests. A mutant whose text is no longer there fails too: it must be moved along with the code.
+the ordinary unit tests, on all processors at once. A mutant whose text is no longer there fails too: it must be moved along with
+the code.
 """
+import collections
+import concurrent.futures
 import glob
 import os
 import re
@@ -13,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import doors
@@ -32,6 +36,8 @@ MORE = {**{name: ["guest/virtqueue.c"] for name in ("announce", "virtio_console"
         "guest_stress": ["tests/unit/guest_machine.c", "guest/console_io.c", "guest/hvc.c", "guest/xen_console.c"]}
 LONG = os.environ.get("VCONS_LONG") is not None
 RACE_S = 600 if LONG else 120  # for one race, in all: a second is plenty on a machine that does nothing else
+STILL_S = 10  # a test that stands still takes longer than that, and ten times as long as without the mutant
+ONCE = collections.defaultdict(threading.Lock)  # by object: no two threads compile it
 
 PUBLISH = "    vc_store_seq(p->ring.prod, p->prod); /* pairs with the load in vc_consumer_peek: bytes before index */\n"
 COPY_IN = ("    memcpy(p->ring.bytes + slot, bytes, first);\n"
@@ -110,8 +116,13 @@ def compile_to(work, test, path):
     ours = path.startswith(SOURCE)
     name = os.path.relpath(path, SOURCE).replace("/", "-") if ours else os.path.basename(path)
     target = os.path.join(work if ours else os.path.dirname(path), f"{flavour}-{name}.o")
-    if ours and os.path.exists(target):
-        return target
+    with ONCE[target]:
+        if not ours or not os.path.exists(target):
+            compile_one(test, path, target)
+    return target
+
+
+def compile_one(test, path, target):
     command = ["cc", "-O2" if test in RACES else "-O1", "-g0", "-w", "-D_GNU_SOURCE", "-pthread",
                *([] if test in RACES else ["-fsanitize=address"]), "-I" + os.path.join(SOURCE, "include"),
                "-I" + os.path.join(SOURCE, "core"), "-I" + os.path.join(SOURCE, "tests/unit"),
@@ -119,7 +130,6 @@ def compile_to(work, test, path):
     built = subprocess.run(command, capture_output=True, text=True)
     if built.returncode != 0:
         raise ValueError("does not compile: " + built.stderr)
-    return target
 
 
 def users_of(name):
@@ -135,69 +145,105 @@ def users_of(name):
 
 
 def build(work, directory, test, mutated):
+    """The test in directory, where the changed file is; None: nothing is changed."""
     test = test.split()[0]
-    changed = users_of(mutated)
-    for path in glob.glob(os.path.join(SOURCE, "core", "*.[ch]")):  # headers too: a file finds them beside itself
-        if mutated.startswith("guest/"):
-            break
-        if os.path.basename(path) != mutated and (path.endswith(".h") or os.path.basename(path) in changed):
+    if mutated is None:
+        changed, core = set(), []
+    elif mutated.startswith("guest/"):
+        changed, core = {mutated}, []
+    else:
+        changed = {os.path.join("core", f) for f in users_of(mutated)}
+        core = glob.glob(os.path.join(SOURCE, "core", "*.[ch]"))
+    for path in core:  # headers too: a file finds them beside itself
+        name = os.path.basename(path)
+        if name != mutated and (name.endswith(".h") or os.path.join("core", name) in changed):
             shutil.copy(path, directory)
-    mutant = os.path.join(directory, os.path.basename(mutated)) if mutated.startswith("guest/") else None
-    sources = [os.path.join(directory if f in changed and mutant is None else os.path.join(SOURCE, "core"), f) for f in CORE]
-    sources += [mutant if f == mutated else os.path.join(SOURCE, f) for f in [f"tests/unit/test_{test}.c", *MORE.get(test, [])]]
-    objects = [compile_to(work, test, path) for path in sources]
+    sources = [*(os.path.join("core", f) for f in CORE), f"tests/unit/test_{test}.c", *MORE.get(test, [])]
+    objects = [compile_to(work, test, os.path.join(directory, os.path.basename(f)) if f in changed else os.path.join(SOURCE, f))
+               for f in sources]
     subprocess.run(["cc", "-pthread", *([] if test in RACES else ["-fsanitize=address"]), *objects, "-lcmocka", "-o",
                     os.path.join(directory, "test")], check=True)
 
 
-def noticed(directory, test):
+def unchanged_s(work, test):
+    """How long the test takes if nothing is changed; it passes then."""
+    with tempfile.TemporaryDirectory(prefix="unchanged-", dir=work) as directory:
+        build(work, directory, test, None)
+        began = time.monotonic()
+        subprocess.run([os.path.join(directory, "test"), *test.split()[1:]], capture_output=True, check=True)
+        return time.monotonic() - began
+
+
+def noticed(work, directory, test):
     """Whether one run of the test fails, or stands still."""
-    try:
-        return subprocess.run([os.path.join(directory, "test"), *test.split()[1:]], capture_output=True, timeout=60).returncode != 0
-    except subprocess.TimeoutExpired:
-        return True
+    with subprocess.Popen([os.path.join(directory, "test"), *test.split()[1:]], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL) as process:
+        try:
+            return process.wait(STILL_S) != 0
+        except subprocess.TimeoutExpired:
+            pass
+        try:
+            return process.wait(10 * unchanged_s(work, test)) != 0
+        except subprocess.TimeoutExpired:
+            return True
+        finally:
+            process.kill()
 
 
-def killed(work, name, file, old, new, test):
-    directory = tempfile.mkdtemp(prefix="mutant-", dir=work)
-    try:
-        path = os.path.join(directory, os.path.basename(file))
-        with open(os.path.join(SOURCE, file if "/" in file else f"core/{file}")) as f:
+class Mutant:
+    """One of the lists; why says why it lives, and is empty if it was killed."""
+
+    def __init__(self, work, name, file, old, new, test):
+        self.work, self.name, self.file, self.old, self.new, self.test = work, name, file, old, new, test
+        self.race = test.split()[0] in RACES
+        self.directory, self.why, self.seconds = tempfile.mkdtemp(prefix="mutant-", dir=work), "", 0
+
+    def make(self):
+        with open(os.path.join(SOURCE, self.file if "/" in self.file else f"core/{self.file}")) as f:
             text = f.read()
-        places = re.findall(r"\s+".join(map(re.escape, old.split())), text)  # however the lines are broken
+        places = re.findall(r"\s+".join(map(re.escape, self.old.split())), text)  # however the lines are broken
         if len(places) != 1:
-            return f"its text stands {len(places)} times in {file}"
-        with open(path, "w") as f:
-            f.write(text.replace(places[0], new))
-        build(work, directory, test, file)
-        until = time.monotonic() + (RACE_S if test.split()[0] in RACES else 0)
+            raise ValueError(f"its text stands {len(places)} times in {self.file}")
+        with open(os.path.join(self.directory, os.path.basename(self.file)), "w") as f:
+            f.write(text.replace(places[0], self.new))
+        build(self.work, self.directory, self.test, self.file)
+
+    def kill(self):
+        until = time.monotonic() + (RACE_S if self.race else 0)
         rounds = 1
-        while not noticed(directory, test):
+        while not noticed(self.work, self.directory, self.test):
             if time.monotonic() >= until:
-                return f"test_{test} did not notice in {rounds} runs"
+                raise ValueError(f"test_{self.test} did not notice in {rounds} runs")
             rounds += 1
-        return ""
-    except ValueError as error:
-        return str(error)
-    finally:
-        shutil.rmtree(directory)
+
+    def does(self, *steps):
+        began = time.monotonic()
+        try:
+            for step in steps:
+                if not self.why:
+                    step()
+        except (ValueError, subprocess.CalledProcessError) as error:
+            self.why = str(error)
+        self.seconds += time.monotonic() - began
+
+    def tell(self):
+        print(f"{'LIVES' if self.why else 'killed'} {self.name} ({self.seconds:.1f} s){': ' if self.why else ''}{self.why}", flush=True)
+        shutil.rmtree(self.directory)
 
 
 def main(words):
-    failures = 0
-    work = tempfile.mkdtemp(prefix="vcons-mutants-")
-    try:
-        for mutant in MUTANTS + doors.MUTANTS + events.MUTANTS + uarts.MUTANTS + virtio.MUTANTS + guest.MUTANTS:
-            if words and not any(w in mutant[0] for w in words):
-                continue
-            began = time.monotonic()
-            why = killed(work, *mutant)
-            failures += why != ""
-            print(f"{'LIVES' if why else 'killed'} {mutant[0]} ({time.monotonic() - began:.1f} s){': ' if why else ''}{why}",
-                  flush=True)
-    finally:
-        shutil.rmtree(work)
-    return 1 if failures else 0
+    with tempfile.TemporaryDirectory(prefix="vcons-mutants-") as work:
+        mutants = [Mutant(work, *m) for m in MUTANTS + doors.MUTANTS + events.MUTANTS + uarts.MUTANTS + virtio.MUTANTS + guest.MUTANTS
+                   if not words or any(w in m[0] for w in words)]
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            done = [pool.submit(m.does, m.make, *([] if m.race else [m.kill])) for m in mutants]
+        for mutant in done:
+            mutant.result()  # or the exception that nobody thought of
+        for mutant in mutants:  # races want the processors for themselves
+            if mutant.race:
+                mutant.does(mutant.kill)
+            mutant.tell()
+    return 1 if any(m.why for m in mutants) else 0
 
 
 if __name__ == "__main__":
