@@ -49,6 +49,28 @@ int64_t shared_page_map(const struct platform *p, const void *page)
     return p->hypercall(p->ctx, XEN_memory_op, XENMEM_add_to_physmap, guest_address(call), 0);
 }
 
+static int64_t unmap(const struct platform *p, const void *page)
+{
+    uint64_t gfn = gpa_of(p, page) >> PAGE_SHIFT;
+    struct xen_remove_from_physmap remove = {.domid = XEN_DOMID_SELF, .gpfn = gfn};
+    struct compat_remove_from_physmap compat = {.domid = XEN_DOMID_SELF, .gpfn = (uint32_t)gfn};
+    const void *call = sizeof(void *) == 8 ? (const void *)&remove : &compat;
+
+    return p->hypercall(p->ctx, XEN_memory_op, XENMEM_remove_from_physmap, guest_address(call), 0);
+}
+
+int64_t shared_page_move(const struct platform *p, const void *from, const void *to)
+{
+    int64_t error = shared_page_map(p, to);
+
+    if (error != -XEN_EBUSY || unmap(p, from) != 0)
+        return error;
+    error = shared_page_map(p, to);
+    if (error != 0)
+        shared_page_map(p, from);
+    return error;
+}
+
 uint8_t *shared_page_info(const struct shared_layout *layout, void *page, uint32_t vcpu)
 {
     return vcpu < layout->n_infos ? (uint8_t *)page + vcpu * layout->info_bytes : NULL;

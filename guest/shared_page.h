@@ -38,6 +38,11 @@ static inline const struct shared_layout *shared_layout_own(void)
 
 /* Have the hypervisor's shared_info appear in this page of ours; again: it moves there, with all that it holds. 0 or -XEN_E. */
 int64_t shared_page_map(const struct platform *p, const void *page);
+/*
+ * As it, from that page of ours to this. An Arm's Xen gives up no place by itself (-XEN_EBUSY since 4.17): there nothing is at from in
+ * between, and no memory afterwards. After a refusal it is where it was.
+ */
+int64_t shared_page_move(const struct platform *p, const void *from, const void *to);
 /* The vcpu_info of a vCPU that has registered none; NULL: there is no room for it (Xen ABI 5.3). */
 uint8_t *shared_page_info(const struct shared_layout *layout, void *page, uint32_t vcpu);
 /* VCPUOP_register_vcpu_info. 0 or -XEN_E; once for each vCPU. */

@@ -43,7 +43,7 @@ int64_t tiny_events_move(struct tiny *t)
     struct events_cpu *cpu = &t->cpus[0].events;
     uint32_t to = 1 - t->page;
     bool on = cpu->way->off(cpu->way_ctx);
-    int64_t error = shared_page_map(cpu->platform, shared_pages[to]);
+    int64_t error = shared_page_move(cpu->platform, shared_pages[t->page], shared_pages[to]);
 
     if (error == 0) {
         t->page = to;

@@ -29,7 +29,8 @@ static inline bool arm64_interrupts_off(void)
     return (daif & DAIF_IRQ_OFF) == 0;
 }
 
-static inline void arm64_interrupts_on(void) { __asm__ volatile("msr daifclr, #2" : : : "memory"); }
+/* What is due comes before this returns. */
+static inline void arm64_interrupts_on(void) { __asm__ volatile("msr daifclr, #2; isb" : : : "memory"); }
 
 /* Until an interrupt is due, also with interrupts off: then it is still due. */
 static inline void arm64_wait_for_interrupt(void) { __asm__ volatile("dsb sy; wfi" : : : "memory"); }

@@ -206,6 +206,9 @@ fault:
     b halt
 
 interrupt:
+    mov x0, sp
+    and x0, x0, #-STACK_BYTES   /* whose stack this is */
+    ldr x0, [x0]
     bl arm64_interrupt
     ldp x0, x1, [sp, #16]
     ldp x2, x3, [sp, #32]

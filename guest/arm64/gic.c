@@ -6,7 +6,8 @@ enum { GICD_CTLR = 0x000, GICD_TYPER = 0x004, GICD_IGROUPR = 0x080, GICD_ISENABL
 enum { GICD_IPRIORITYR = 0x400, GICD_ITARGETSR = 0x800, GICD_ICFGR = 0xc00, GICD_IROUTER = 0x6000 };
 enum { CTLR_GROUPS = 3, CTLR_ARE = 0x10 };
 enum { GICC_CTLR = 0x00, GICC_PMR = 0x04, GICC_IAR = 0x0c, GICC_EOIR = 0x10 };
-enum { GICR_TYPER = 0x008, GICR_WAKER = 0x014, GICR_FRAMES = 0x20000, GICR_VLPI_FRAMES = 0x40000 };
+enum { GICR_TYPER = 0x008, GICR_WAKER = 0x014, GICR_SGI_FRAME = 0x10000, GICR_FRAMES = 0x20000 };
+enum { GICR_VLPI_FRAMES = 0x40000 };
 enum { TYPER_VLPIS = 2, TYPER_LAST = 0x10, WAKER_SLEEP = 2, WAKER_ASLEEP = 4 };
 
 #define PRIORITY      0xa0u
@@ -37,8 +38,8 @@ static bool wake(uint64_t frame)
     return false;
 }
 
-/* This vCPU's frames have its affinity in them; false: none has. */
-static bool wake_redistributor(void)
+/* This vCPU's frames have its affinity in them; 0: none has. */
+static uint64_t own_frames(void)
 {
     uint64_t mpidr = ARM64_READ("mpidr_el1"), bytes = GICR_FRAMES, typer;
     uint32_t affinity = (uint32_t)(mpidr >> 8 & 0xff000000) | (mpidr & 0xffffff);
@@ -46,32 +47,34 @@ static bool wake_redistributor(void)
     for (uint64_t at = 0; at + GICR_FRAMES <= tree->redistributor_bytes; at += bytes) {
         typer = mmio_read64(tree->redistributor + at + GICR_TYPER);
         if ((uint32_t)(typer >> 32) == affinity)
-            return wake(tree->redistributor + at);
+            return tree->redistributor + at;
         bytes = (typer & TYPER_VLPIS) != 0 ? GICR_VLPI_FRAMES : GICR_FRAMES;
         if ((typer & TYPER_LAST) != 0)
             break;
     }
-    return false;
+    return 0;
 }
 
-static bool begin_v3(void)
+static bool begin_cpu_v3(void)
 {
-    if (!wake_redistributor())
+    uint64_t frames = own_frames();
+
+    if (frames == 0 || !wake(frames))
         return false;
-    write(GICD_CTLR, CTLR_GROUPS | CTLR_ARE);
     ARM64_WRITE(ICC_SRE, ARM64_READ(ICC_SRE) | 1);
     ARM64_WRITE(ICC_PMR, PRIORITY_MASK);
     ARM64_WRITE(ICC_IGRPEN1, 1);
     return true;
 }
 
-static bool begin_v2(void)
+static bool begin_cpu_v2(void)
 {
-    write(GICD_CTLR, CTLR_GROUPS);
     mmio_write32(tree->redistributor + GICC_PMR, PRIORITY_MASK);
     mmio_write32(tree->redistributor + GICC_CTLR, 1);
     return true;
 }
+
+bool gic_begin_cpu(void) { return tree->gic == TREE_GICV3 ? begin_cpu_v3() : begin_cpu_v2(); }
 
 bool gic_begin(const struct tree *t)
 {
@@ -79,7 +82,19 @@ bool gic_begin(const struct tree *t)
     if (t->gic == TREE_NO_GIC)
         return false;
     n_intids = 32 * ((read(GICD_TYPER) & 0x1f) + 1);
-    return t->gic == TREE_GICV3 ? begin_v3() : begin_v2();
+    write(GICD_CTLR, t->gic == TREE_GICV3 ? CTLR_GROUPS | CTLR_ARE : CTLR_GROUPS);
+    return gic_begin_cpu();
+}
+
+void gic_enable_private(uint32_t intid)
+{
+    /* The same registers either way: a GICv2 has the first of the distributor's once for each vCPU. */
+    uint64_t base = tree->gic == TREE_GICV3 ? own_frames() + GICR_SGI_FRAME : tree->distributor;
+
+    mmio_write8(base + GICD_IPRIORITYR + intid, PRIORITY);
+    if (tree->gic == TREE_GICV3)
+        mmio_write32(base + GICD_IGROUPR, mmio_read32(base + GICD_IGROUPR) | 1u << intid);
+    mmio_write32(base + GICD_ISENABLER, 1u << intid);
 }
 
 void gic_disable(uint32_t intid)

@@ -2,6 +2,7 @@
 #include "machine.h"
 #include "arm64.h"
 #include "pages.h"
+#include "xen.h"
 
 #define NS_IN_S       UINT64_C(1000000000)
 #define EVENT_STREAM  0xf4u /* CNTKCTL_EL1: an event each 2^16 counts */
@@ -23,7 +24,9 @@ _Alignas(STACK_BYTES) union stack arm64_stacks[TINY_CPUS]; /* vCPU 0's is the fi
 
 static struct arm64_cpu cpus[TINY_CPUS];
 static const struct tree *tree;
-static bool has_doorbell;
+static enum { NOBODY, DOORBELL, XEN } hypervisor;
+static uint64_t time_ahead_ns; /* of the hypervisor's clock */
+static uint64_t counted_ns(void);
 
 struct arm64_cpu *arm64_cpu_of(uint32_t vcpu) { return &cpus[vcpu]; }
 
@@ -31,11 +34,16 @@ bool arm64_machine_begin(const struct tree *t)
 {
     tree = t;
     ARM64_WRITE(CNTKCTL_EL1, EVENT_STREAM);
-    has_doorbell = t->doorbell != 0 && mmio_read32(t->doorbell + VC_DOORBELL_MAGIC) == VC_DOORBELL_MAGIC_VALUE &&
-                   mmio_read32(t->doorbell + VC_DOORBELL_VERSION) == VC_DOORBELL_VERSION_1;
     for (uint32_t i = 0; i < TINY_CPUS; i++)
         arm64_stacks[i].cpu = &cpus[i];
-    return has_doorbell;
+    if (t->doorbell != 0 && mmio_read32(t->doorbell + VC_DOORBELL_MAGIC) == VC_DOORBELL_MAGIC_VALUE &&
+        mmio_read32(t->doorbell + VC_DOORBELL_VERSION) == VC_DOORBELL_VERSION_1)
+        hypervisor = DOORBELL;
+    else if (t->xen)
+        hypervisor = XEN;
+    if (hypervisor == XEN)
+        time_ahead_ns = arm64_xen_time_ahead_ns(counted_ns);
+    return hypervisor != NOBODY;
 }
 
 /* ---- Calls. ---- */
@@ -67,6 +75,11 @@ static void poll_until(uint64_t until_ns)
     while (until_ns != 0 && counted_ns() < until_ns);
 }
 
+static int64_t psci(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3)
+{
+    return tree->psci == TREE_PSCI_SMC ? arm64_smc(function, a1, a2, a3) : arm64_hvc(function, a1, a2, a3);
+}
+
 /* What a kernel needs of a hypervisor that it has not: time, and to let it pass. */
 static int64_t by_oneself(uint64_t nr, uint64_t a0, uint64_t a1)
 {
@@ -79,24 +92,38 @@ static int64_t by_oneself(uint64_t nr, uint64_t a0, uint64_t a1)
     return -XEN_ENOSYS;
 }
 
+/* On Arm Xen says nothing of its vCPUs: they are PSCI's. */
+static int64_t ask_xen(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
+{
+    if (nr == VC_CALL_TIME)
+        return -XEN_ENOSYS;
+    if (nr == XEN_vcpu_op && a0 == VCPUOP_is_up)
+        return a1 < tree->n_cpus ? psci(PSCI_AFFINITY, tree->cpus[a1], 0, 0) != PSCI_IS_OFF : -XEN_ENOENT;
+    return arm64_xen_call(nr, a0, a1, a2);
+}
+
+static int64_t ask(struct arm64_cpu *c, uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
+{
+    switch (hypervisor) {
+    case DOORBELL: return ring(c, nr, a0, a1, a2);
+    case XEN: return ask_xen(nr, a0, a1, a2);
+    default: return by_oneself(nr, a0, a1);
+    }
+}
+
 int64_t arm64_hypercall(void *ctx, uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
 {
     struct arm64_cpu *c = ctx;
-    int64_t result = has_doorbell ? ring(c, nr, a0, a1, a2) : by_oneself(nr, a0, a1);
+    int64_t result = ask(c, nr, a0, a1, a2);
 
     if (nr == VC_CALL_TIME && result < 0 && counted_ns() != 0)
-        result = (int64_t)counted_ns();
+        result = (int64_t)(counted_ns() + time_ahead_ns);
     if (c->has_upcalls)
         events_look(&c->cpu->events); /* nothing interrupts for them (wire/doorbell.h) */
     return result;
 }
 
 /* ---- vCPUs. ---- */
-
-static int64_t psci(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3)
-{
-    return tree->psci == TREE_PSCI_SMC ? arm64_smc(function, a1, a2, a3) : arm64_hvc(function, a1, a2, a3);
-}
 
 void arm64_halt(uint32_t reason)
 {
@@ -165,10 +192,12 @@ const struct tiny_check arm64_checks[] = {
     {NULL, NULL},
 };
 
-static void upcalls_by_looking(struct tiny_cpu *cpu)
+static void upcalls(struct tiny_cpu *cpu)
 {
+    if (hypervisor == XEN && arm64_xen_upcalls(tree, &cpus[cpu->id]))
+        return;
     cpus[cpu->id].has_upcalls = true;
-    events_cpu_way(&cpu->events, &events_by_block, &cpu->events);
+    events_cpu_way(&cpu->events, hypervisor == XEN ? &events_by_poll : &events_by_block, &cpu->events);
 }
 
-const struct tiny_cpu_ops arm64_cpu_ops = {prepare, start, upcalls_by_looking};
+const struct tiny_cpu_ops arm64_cpu_ops = {prepare, start, upcalls};

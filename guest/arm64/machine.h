@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * machine.h: an arm64 machine as the platform of tiny: hypercalls by the doorbell page, the counter, PSCI, vCPUs.
+ * machine.h: an arm64 machine as the platform of tiny: hypercalls by the doorbell page or to a real Xen (xen.h), the counter, PSCI,
+ *        vCPUs.
  *
  * Spec:  wire/doorbell.h; Arm DEN 0022 (PSCI) 5.1; Arm ARM D11 (generic timer).
  * Owner: one struct arm64_cpu and one stack for each vCPU, here and for good.
@@ -36,6 +37,8 @@ void arm64_uarts_begin(const struct tree *t);
 bool arm64_uart_interrupts(struct uart *u, uint32_t irq);
 void arm64_wait(void *ctx, const uint32_t *ports, uint32_t n, uint64_t until_ns);
 bool arm64_interrupts_begin(void); /* false: no interrupt controller that we know */
+void arm64_sleep(
+    void); /* vCPU 0, interrupts off: until one that is no upcall, also one since the last sleep, or for no reason */
 #define ARM64_NO_IRQ UINT32_MAX
 static inline uint32_t arm64_intid(uint32_t spi) { return spi == TREE_NO_SPI ? ARM64_NO_IRQ : 32 + spi; }
 
@@ -47,7 +50,7 @@ bool arm64_virtio_interrupt(uint32_t intid);
 
 /* Called by entry.S. */
 void arm64_main(void);
-void arm64_interrupt(void);
+void arm64_interrupt(struct arm64_cpu *cpu);
 void arm64_fault(uint64_t esr, uint64_t elr, uint64_t far, uint64_t vector);
 _Noreturn void arm64_secondary_main(struct arm64_cpu *cpu);
 /* entry.S */

@@ -73,6 +73,18 @@ static void take_doorbell(struct tree *t, const struct fdt *f, const struct fdt_
         t->doorbell = base;
 }
 
+/* The first of its `interrupts` is for upcalls; the other values are of grant tables, which nobody uses here. */
+static void take_xen(struct tree *t, const struct fdt *f, const struct fdt_node *node)
+{
+    struct fdt_value v;
+    uint64_t kind, number;
+
+    t->xen = true;
+    if (fdt_get(f, node, "interrupts", &v) && v.n >= 12 && fdt_cells(&v, 0, 1, &kind) && fdt_cells(&v, 1, 1, &number) &&
+        kind == 1 && number < 16)
+        t->xen_ppi = 16 + (uint32_t)number;
+}
+
 static void add_cpu(struct tree *t, const struct fdt *f, const struct fdt_node *node)
 {
     uint64_t bytes;
@@ -113,6 +125,8 @@ static void take(struct tree *t, const struct fdt *f, const struct fdt_node *nod
         take_gic(t, f, node, TREE_GICV2);
     else if (fdt_says(f, node, "compatible", VC_DOORBELL_COMPATIBLE))
         take_doorbell(t, f, node);
+    else if (fdt_says(f, node, "compatible", "xen,xen"))
+        take_xen(t, f, node);
     else if (fdt_says(f, node, "compatible", "arm,psci-0.2") || fdt_says(f, node, "compatible", "arm,psci-1.0"))
         t->psci = fdt_says(f, node, "method", "smc") ? TREE_PSCI_SMC : TREE_PSCI_HVC;
 }

@@ -2,7 +2,7 @@
 /*
  * tree.h: what tiny takes from the device tree of an arm64 machine.
  *
- * Spec:  Linux's bindings virtio,mmio, arm,pl011, arm,sbsa-uart, arm,gic-v3, arm,cortex-a15-gic, arm,psci; device ABI 1.8, 5.6;
+ * Spec:  Linux's bindings xen, virtio,mmio, arm,pl011, arm,sbsa-uart, arm,gic-v3, arm,cortex-a15-gic, arm,psci; device ABI 1.8, 5.6;
  *        wire/doorbell.h.
  * Owner: the caller's; nothing points into the tree afterwards.
  * Lock:  none; before anything else runs, with no cache and no MMU, so nothing here needs an unaligned load.
@@ -48,6 +48,8 @@ struct tree {
     uint64_t distributor, redistributor, redistributor_bytes; /* of a GICv2 the second is the CPU interface */
     enum tree_psci psci;
     uint64_t doorbell; /* 0: none */
+    bool xen;          /* a Xen to call */
+    uint32_t xen_ppi;  /* INTID of its upcalls, from 16 to 31; 0: none */
     char cmdline[TREE_CMDLINE_BYTES];
 };
 

@@ -10,7 +10,7 @@ static struct uart *listeners[TREE_UARTS];
 static uint32_t listener_irqs[TREE_UARTS], n_listeners;
 static bool has_gic;
 static const struct tree *tree;
-static bool roused; /* by an interrupt, since the last wait; touched on vCPU 0 alone */
+static bool roused; /* by an interrupt that is no upcall, since the last wait; touched on vCPU 0 alone */
 
 static uint32_t read(const struct uart_io *io, uint32_t offset, uint32_t width)
 {
@@ -66,30 +66,40 @@ static void serve(uint32_t intid)
         gic_disable(intid);
 }
 
-void arm64_interrupt(void)
+void arm64_interrupt(struct arm64_cpu *cpu)
 {
     for (uint32_t i = 0; i < TAKES_MAX; i++) {
-        uint32_t intid = gic_take();
+        uint32_t taken = gic_take(), intid = taken & 0x3ff;
 
-        if (intid == GIC_NONE)
+        if (taken == GIC_NONE)
             break;
-        serve(intid & 0x3ff);
-        gic_end(intid);
-        roused = true;
+        if (intid == tree->xen_ppi && cpu->cpu != NULL) {
+            events_upcall(&cpu->cpu->events);
+        } else {
+            serve(intid);
+            roused = true;
+        }
+        gic_end(taken);
     }
 }
 
 /* Taken back here: what is touched by a handler too. */
 static bool was_roused(void) { return __atomic_exchange_n(&roused, false, __ATOMIC_RELAXED); }
 
+void arm64_sleep(void)
+{
+    if (!was_roused())
+        arm64_wait_for_interrupt();
+}
+
 void arm64_wait(void *ctx, const uint32_t *ports, uint32_t n, uint64_t until_ns)
 {
     bool on = arm64_interrupts_off();
 
     (void)ctx, (void)ports, (void)n;
-    if (until_ns == 0 && !was_roused())
-        arm64_wait_for_interrupt();
-    else if (until_ns != 0 && !was_roused())
+    if (until_ns == 0)
+        arm64_sleep();
+    else if (!was_roused())
         arm64_wait_for_event(); /* for no reason before the time: the caller looks again */
     if (on)
         arm64_interrupts_on();

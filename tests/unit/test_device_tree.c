@@ -152,6 +152,11 @@ static uint8_t *machine(uint32_t *total, const char *stdout_path)
     text(w, "compatible", "vcons,doorbell");
     CELLS(w, "reg", 0, 0xc000000, 0, 0x1000);
     end(w);
+    begin(w, "hypervisor"); /* as Xen has it */
+    property(w, "compatible", "xen,xen-4.17\0xen,xen", 21);
+    CELLS(w, "reg", 0, 0x38000000, 0, 0x1000000);
+    CELLS(w, "interrupts", 1, 15, 0xf08);
+    end(w);
     begin(w, "soc");
     CELLS(w, "#address-cells", 2);
     CELLS(w, "#size-cells", 2);
@@ -189,6 +194,8 @@ static void machine_is_read(void **state)
     assert_int_equal(t.distributor, 0x8000000);
     assert_int_equal(t.redistributor_bytes, 0xf60000);
     assert_int_equal(t.doorbell, 0xc000000);
+    assert_true(t.xen);
+    assert_int_equal(t.xen_ppi, 31);
     assert_int_equal(t.n_uarts, 2); /* the disabled one is none */
     assert_int_equal(t.uarts[0].base, 0x9000000);
     assert_int_equal(t.uarts[0].spi, 1);
@@ -281,7 +288,7 @@ static void cut_trees_end(void **state)
     (void)state;
     assert_true(fdt_open(&f, dtb, total));
     whole = walk(&f);
-    assert_int_equal(whole, 14);
+    assert_int_equal(whole, 15);
     for (uint32_t n = 0; n < total - HEADER; n += 4) {
         uint8_t *cut = malloc(HEADER + n + STRINGS_MAX);
         uint32_t strings = total - HEADER - (f.structure_end - f.structure);
