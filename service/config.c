@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,13 +72,13 @@ static int check_socket(cfg_t *cfg, cfg_opt_t *opt)
     return 0;
 }
 
-static int check_access(cfg_t *cfg, cfg_opt_t *opt)
+static int check_pattern(cfg_t *cfg, cfg_opt_t *opt)
 {
     cfg_t *block = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
 
-    if (strlen(cfg_title(block)) < sizeof((struct access_rule *)0)->pattern)
+    if (strlen(cfg_title(block)) < CONFIG_PATTERN_BYTES)
         return 0;
-    return config_error(cfg, "access \"%s\": the pattern is too long", cfg_title(block));
+    return config_error(cfg, "%s \"%s\": the pattern is too long", cfg_opt_name(opt), cfg_title(block));
 }
 
 static gid_t group_of(cfg_t *block, const char *key)
@@ -94,6 +95,12 @@ static void take_rule(struct access_rule *rule, cfg_t *block)
     rule->read = group_of(block, "read");
     rule->write = group_of(block, "write");
     rule->send_break = cfg_getbool(block, "break") == cfg_true;
+}
+
+static void take_console(struct config_console *console, cfg_t *block)
+{
+    snprintf(console->pattern, sizeof console->pattern, "%s", cfg_title(block));
+    console->pty = cfg_getbool(block, "pty") == cfg_true;
 }
 
 static void take_socket(struct config_socket *socket, cfg_t *block)
@@ -117,14 +124,18 @@ static int take(struct service_config *config, cfg_t *cfg)
     config->n_rules = cfg_size(cfg, "access");
     config->n_sockets = cfg_size(cfg, "socket");
     config->xen = cfg_size(cfg, "xen") > 0;
+    config->n_consoles = cfg_size(cfg, "console");
     config->rules = calloc(config->n_rules + 1, sizeof *config->rules);
     config->sockets = calloc(config->n_sockets + 1, sizeof *config->sockets);
-    if (config->rules == NULL || config->sockets == NULL)
+    config->consoles = calloc(config->n_consoles + 1, sizeof *config->consoles);
+    if (config->rules == NULL || config->sockets == NULL || config->consoles == NULL)
         return -ENOMEM;
     for (uint32_t i = 0; i < config->n_rules; i++)
         take_rule(&config->rules[i], cfg_getnsec(cfg, "access", i));
     for (uint32_t i = 0; i < config->n_sockets; i++)
         take_socket(&config->sockets[i], cfg_getnsec(cfg, "socket", i));
+    for (uint32_t i = 0; i < config->n_consoles; i++)
+        take_console(&config->consoles[i], cfg_getnsec(cfg, "console", i));
     return 0;
 }
 
@@ -134,12 +145,14 @@ int service_config_load(struct service_config *config, const char *path, struct 
                                CFG_BOOL("break", cfg_false, CFGF_NONE), CFG_END()};
     cfg_opt_t socket_opts[] = {CFG_STR("path", NULL, CFGF_NONE), CFG_END()};
     cfg_opt_t xen_opts[] = {CFG_END()};
+    cfg_opt_t console_opts[] = {CFG_BOOL("pty", cfg_false, CFGF_NONE), CFG_END()};
     cfg_opt_t opts[] = {CFG_STR("segment_size", NULL, CFGF_NONE),
                         CFG_STR("console_size", NULL, CFGF_NONE),
                         CFG_STR("total_size", NULL, CFGF_NONE),
                         CFG_SEC("access", access_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
                         CFG_SEC("socket", socket_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
                         CFG_SEC("xen", xen_opts, CFGF_MULTI), /* not there without MULTI: libconfuse makes one up */
+                        CFG_SEC("console", console_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
                         CFG_END()};
     cfg_t *cfg = cfg_init(opts, CFGF_NONE);
     int error;
@@ -150,7 +163,8 @@ int service_config_load(struct service_config *config, const char *path, struct 
     cfg_set_validate_func(cfg, "segment_size", check_size);
     cfg_set_validate_func(cfg, "console_size", check_size);
     cfg_set_validate_func(cfg, "total_size", check_size);
-    cfg_set_validate_func(cfg, "access", check_access);
+    cfg_set_validate_func(cfg, "access", check_pattern);
+    cfg_set_validate_func(cfg, "console", check_pattern);
     cfg_set_validate_func(cfg, "access|read", check_group);
     cfg_set_validate_func(cfg, "access|write", check_group);
     cfg_set_validate_func(cfg, "socket", check_socket);
@@ -164,9 +178,21 @@ int service_config_load(struct service_config *config, const char *path, struct 
     return error;
 }
 
+bool service_config_pty(const struct service_config *config, const char *domain, const char *console)
+{
+    char name[NAME_FULL_BYTES];
+
+    snprintf(name, sizeof name, "%s/%s", domain, console);
+    for (uint32_t i = 0; i < config->n_consoles; i++)
+        if (fnmatch(config->consoles[i].pattern, name, 0) == 0)
+            return config->consoles[i].pty;
+    return false;
+}
+
 void service_config_free(struct service_config *config)
 {
     free(config->rules);
     free(config->sockets);
+    free(config->consoles);
     *config = (struct service_config){0};
 }

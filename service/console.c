@@ -9,6 +9,7 @@
 #include "control.h"
 #include "host/message.h"
 #include "host/name.h"
+#include "pty.h"
 #include "raw.h"
 #include "service.h"
 #include "viewer.h"
@@ -191,6 +192,20 @@ void console_resize(struct console *c, uint32_t size)
     tell_size(c);
 }
 
+/* What it is to a world outside: plain sockets, and a pty where the configuration wants one. */
+static void show(struct console *c)
+{
+    struct problem p = {.text = ""};
+    struct log_status log;
+
+    raw_open(c);
+    if (!service_config_pty(&c->service->config, c->log.domain, c->log.console) || c->pty != NULL)
+        return;
+    log_status_get(&c->log, &log);
+    if (pty_open(c, log.length, &p) == NULL)
+        message("%s/%s has no pty: %s", c->log.domain, c->log.console, p.text);
+}
+
 /* Its log is open, and it belongs to whoever brought the source. */
 static void attach_now(struct console *c, struct source *source)
 {
@@ -200,7 +215,7 @@ static void attach_now(struct console *c, struct source *source)
     join(c, source, &now);
     c->source = source;
     c->service->registry.n_sources++;
-    raw_open(c);
+    show(c);
     if (source->ops->greet != NULL)
         source->ops->greet(source);
     append_add(&c->service->append, c);
@@ -265,8 +280,10 @@ static void removed(struct console *c)
         attach_now(c, later);
     if (c->source == NULL)
         viewers_orphans(c);
-    if (c->gone && c->source == NULL)
+    if (c->gone && c->source == NULL) {
         viewers_end(c);
+        pty_gone(c);
+    }
     service_idle_check(c->service);
 }
 
@@ -320,6 +337,7 @@ void registry_close(struct service *s)
     for (struct console *c = s->registry.first; c != NULL; c = next) {
         next = c->next;
         viewers_drop(c);
+        pty_close(c);
         raw_close(c);
         if (c->log_open)
             log_close(&c->log, &now);

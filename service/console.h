@@ -3,7 +3,7 @@
  * console.h: the registry of consoles: names, owners, states; sources come and go, the log stays.
  *
  * Spec:  design §5, §6; decisions, "Names, places, lifetimes".
- * Owner: the registry owns every console until it is closed; a console owns its log, its source and its two raw sockets.
+ * Owner: the registry owns every console until it is closed; a console owns its log, its source, its two raw sockets and its pty.
  * Lock:  the control thread, except what append.h and viewer.h give to the append thread.
  * Trust: names are checked by whoever brings them (name_ok) and again by the log store.
  */
@@ -56,6 +56,7 @@ struct console {
     struct token token;
     struct watch room;        /* source->room_fd, while the writer waits for room */
     struct watch raw, raw_ro; /* listening sockets */
+    struct pty *pty;          /* NULL: none */
     struct viewer *viewers;   /* guarded by live, as are the members viewer.h names */
     uint32_t n_viewers;
     pthread_mutex_t live;

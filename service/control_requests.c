@@ -11,6 +11,7 @@
 
 #include "console.h"
 #include "link.h"
+#include "pty.h"
 #include "service.h"
 #include "viewer.h"
 
@@ -136,7 +137,7 @@ json_t *control_describe(struct console *c)
     json_object_set_new(o, "source", c->source != NULL ? json_string(c->source->ops->type) : json_null());
     json_object_set_new(o, "log", json_string(log));
     json_object_set_new(o, "socket", c->raw.on ? json_string(socket) : json_null());
-    json_object_set_new(o, "pty", json_null());
+    json_object_set_new(o, "pty", pty_path(c) != NULL ? json_string(pty_path(c)) : json_null());
     json_object_set_new(o, "guest", guest_of(c));
     return o;
 }

@@ -53,7 +53,8 @@ static const char *const syscalls[] = {
     "openat", "mkdir", "mkdirat", "unlink", "unlinkat", "renameat", "renameat2", "symlinkat", "ftruncate", "fallocate",
     "sysinfo", /* glibc's qsort, for the names of more than a hundred segments */
     "pread64", "pwrite64", "pwritev", "statfs", "getdents64", "lstat", "stat", "statx", "fdatasync", "fsync",
-    "readlinkat", "getuid", "geteuid", "ioctl", "sched_getaffinity", "madvise", "membarrier", NULL};
+    "readlinkat", "inotify_init1", "inotify_add_watch", "inotify_rm_watch", /* who opens a pty */
+    "getuid", "geteuid", "ioctl", "sched_getaffinity", "madvise", "membarrier", NULL};
 
 static int parse(int argc, char **argv, struct options *o)
 {

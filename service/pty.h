@@ -24,7 +24,8 @@ struct console;
 struct pty;
 struct service;
 
-struct ptys { /* of the service; zeroed: none is open */
+/* Of the service; zeroed: there is none. */
+struct ptys {
     struct watch opened; /* the inotify descriptor of all of them */
     struct pty *first;
 };
@@ -35,9 +36,14 @@ struct ptys { /* of the service; zeroed: none is open */
  */
 const char *pty_open(struct console *c, uint64_t from, struct problem *p);
 const char *pty_path(const struct console *c); /* NULL: it has none */
-/* c's source is gone for good: the pty goes as well once nobody has it open. */
+/* c's source is gone for good: the pty goes as well once nobody has it open, so that its last words can be read. */
 void pty_gone(struct console *c);
 void pty_close(struct console *c); /* at once, after its viewer; accepts a console without one */
 void ptys_close(struct service *s);
+
+/* viewer.c: the last one has closed it; what was read ends at this offset of the log. */
+void pty_left(struct console *c, uint64_t offset);
+/* viewer_input.c: its writer types. Somebody may have told the pty how large the terminal is. */
+void pty_typed(struct console *c);
 
 #endif

@@ -63,7 +63,7 @@ static void reader_ready(struct watch *w, uint32_t events)
     accept_one((struct console *)((char *)w - offsetof(struct console, raw_ro)), w, false);
 }
 
-static int path_of(const struct console *c, const char *end, char path[PATHS_SOCKET_BYTES], struct problem *p)
+int raw_path(const struct console *c, const char *end, char path[PATHS_SOCKET_BYTES], struct problem *p)
 {
     char name[sizeof "consoles//.ro.sock" + 2 * NAME_CHARS];
 
@@ -74,7 +74,7 @@ static int path_of(const struct console *c, const char *end, char path[PATHS_SOC
 static int listen_at(struct console *c, struct watch *w, const char *end, struct problem *p)
 {
     char path[PATHS_SOCKET_BYTES];
-    int error = path_of(c, end, path, p);
+    int error = raw_path(c, end, path, p);
 
     if (error)
         return error;
@@ -82,7 +82,7 @@ static int listen_at(struct console *c, struct watch *w, const char *end, struct
     return w->fd < 0 ? w->fd : watch_set(&c->service->watches, w, EPOLLIN);
 }
 
-static int make_directory(const struct console *c)
+int raw_directory(const struct console *c)
 {
     char path[PATH_MAX];
     mode_t mode = c->service->config.n_rules > 0 ? 0755 : 0700;
@@ -105,7 +105,7 @@ void raw_open(struct console *c)
         return;
     c->raw.ready = writer_ready;
     c->raw_ro.ready = reader_ready;
-    error = make_directory(c);
+    error = raw_directory(c);
     if (error)
         problem_set(&p, error, "its directory below %s/consoles: %s", c->service->paths.runtime, strerror(-error));
     else if ((error = listen_at(c, &c->raw, ".sock", &p)) == 0)
@@ -122,7 +122,7 @@ static void end_one(struct console *c, struct watch *w, const char *end)
         return;
     watch_end(&c->service->watches, w);
     close(w->fd);
-    if (path_of(c, end, path, NULL) == 0)
+    if (raw_path(c, end, path, NULL) == 0)
         unlink(path);
 }
 

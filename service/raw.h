@@ -11,11 +11,18 @@
 #ifndef VCONS_SERVICE_RAW_H
 #define VCONS_SERVICE_RAW_H
 
+#include "host/paths.h"
+
 struct console;
+struct problem;
 struct service;
 
 /* Begin to listen, if it does not yet; says so when it cannot, once for each console. */
 void raw_open(struct console *c);
 void raw_close(struct console *c); /* accepts one that never listened */
+
+/* consoles/DOMAIN/CONSOLE and this end; its directory, made. 0 or a negative errno, the former with *p. */
+int raw_path(const struct console *c, const char *end, char path[PATHS_SOCKET_BYTES], struct problem *p);
+int raw_directory(const struct console *c);
 
 #endif

@@ -12,6 +12,7 @@
 #include "control.h"
 #include "link.h"
 #include "owner.h"
+#include "pty.h"
 #include "viewer.h"
 
 #define RETURN_MS       2000  /* hypervisors dial again within 10 ms: long enough for busy ones */
@@ -105,6 +106,7 @@ static void finish(struct service *s)
     controls_close(s);
     append_stop(&s->append);
     registry_close(s);
+    ptys_close(s);
     log_store_close(&s->store);
     uv_walk(&s->loop, closed_rest, NULL);
 }

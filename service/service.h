@@ -13,7 +13,7 @@
  *     access.c      who may read and write what                  watch.c     many descriptors on one uv loop
  *     service.c     beginning and end of all of it               tidier.c    the thread that deletes old segments
  *     connector.c   sockets of vconsd.conf: connect, again       owner.c     whose a domain's name is, kept
- *     plugged.c     the module for a Xen's dom0, if wanted: plugin.h
+ *     plugged.c     the module for a Xen's dom0, if wanted       pty.c       a console as a pseudo-terminal
  *
  * Threads: the control thread (everything here unless said otherwise) and the append thread. A console is attached to the
  * append thread by append_add and comes back by append_remove; between the two it alone touches the source's out side
@@ -37,6 +37,7 @@
 #include "host/paths.h"
 #include "log.h"
 #include "plugged.h"
+#include "pty.h"
 #include "source_socket.h"
 #include "tidier.h"
 #include "watch.h"
@@ -62,6 +63,7 @@ struct service {
     struct registry registry;
     struct socket_sources sockets;
     struct plugged plugged;
+    struct ptys ptys;
     struct link *links;
     struct control *controls;
     struct clients clients;

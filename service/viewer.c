@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "console.h"
+#include "pty.h"
 #include "service.h"
 #include "viewer_input.h"
 #include "viewer_private.h"
@@ -48,7 +49,10 @@ static void viewer_destroy(struct viewer *v)
     c->service->n_viewers--;
     token_release(c, v);
     watch_end(&c->service->watches, &v->watch);
-    close(v->watch.fd);
+    if (v->pty)
+        pty_left(c, v->cursor.offset);
+    else
+        close(v->watch.fd);
     clients_leave(c->service, v->uid);
     log_cursor_close(&v->cursor);
     free(v);
@@ -140,6 +144,8 @@ void viewers_end(struct console *c)
 
     for (struct viewer *v = c->viewers; v != NULL; v = next) {
         next = v->next;
+        if (v->pty)
+            continue; /* a cable stays in its socket when the machine is off */
         v->end_reason = VC_CONTROL_END_CONSOLE;
         announce(v, PENDING_END);
     }
@@ -197,6 +203,10 @@ static void ready(struct watch *w, uint32_t events)
     struct viewer *v = viewer_of(w);
     bool over = (events & (EPOLLHUP | EPOLLERR)) != 0;
 
+    if (over && v->blocked && v->console->source == NULL) {
+        viewer_destroy(v); /* as viewers_orphans */
+        return;
+    }
     if (over && v->blocked) {
         v->orphan = true; /* what it typed is not lost because it left: viewer_room */
         watch_end(&v->console->service->watches, &v->watch);
@@ -252,13 +262,15 @@ int viewer_create(struct console *c, int fd, const struct viewer_wish *wish)
     v->console = c;
     v->end = wish->end;
     v->frames = wish->frames;
+    v->pty = wish->pty;
     v->marks = wish->kinds != 0;
     v->times = (wish->kinds & LOG_KIND(VC_INDEX_TIME)) != 0;
     v->may_write = wish->may_write;
     v->may_break = wish->may_break;
     v->uid = wish->uid;
     snprintf(v->who, sizeof v->who, "%s", wish->who);
-    if (c->gone && c->source == NULL && v->end == UINT64_MAX && !uv_is_active((uv_handle_t *)&c->service->returning)) {
+    if (c->gone && c->source == NULL && v->end == UINT64_MAX && !v->pty &&
+        !uv_is_active((uv_handle_t *)&c->service->returning)) {
         v->pending = PENDING_END;
         v->end_reason = VC_CONTROL_END_CONSOLE;
     }
@@ -276,6 +288,12 @@ void viewer_begin(struct viewer *v)
     if (v->frames)
         v->pending |= PENDING_TOKEN;
     v->stuck = true; /* its socket will poll writable */
+    update_watch(v);
+}
+
+void viewer_reopened(struct viewer *v)
+{
+    v->orphan = v->deaf = false; /* who closed it was the last when we looked, and is not any more */
     update_watch(v);
 }
 

@@ -44,6 +44,7 @@ struct viewer {
     uint8_t small[VIEWER_SMALL]; /* what stands before the frame's output */
     uint8_t sync[16];
     bool frames;       /* control protocol; else raw bytes */
+    bool pty;          /* its socket is the master of the console's pty, which outlives it: pty.h */
     bool marks, times; /* wants marks; time marks as well */
     bool may_write, may_break;
     bool refused; /* told so by the next token frame */
@@ -67,6 +68,7 @@ struct viewer_wish {
     uint64_t offset, end; /* from there; end UINT64_MAX: follow */
     uint32_t kinds;       /* of marks, LOG_KIND; 0: none */
     bool frames, may_write, may_break;
+    bool pty; /* fd is the master of c's pty, and stays c's */
     const char *who;
     uid_t uid; /* whose connection it is, counted by clients.h */
 };
@@ -75,13 +77,15 @@ struct viewer_wish {
 int viewer_create(struct console *c, int fd, const struct viewer_wish *wish);
 /* Start sending: after the answer to attach has gone out. */
 void viewer_begin(struct viewer *v);
+/* Of a pty: somebody has it open (again). */
+void viewer_reopened(struct viewer *v);
 /* The newest viewer of c: the one viewer_create just made. */
 struct viewer *viewer_newest(struct console *c);
 
 void viewer_room(struct console *c);        /* the line has room: read its writer again */
 void viewers_pump(struct console *c);       /* those who are behind may have something to read */
 void viewers_tell_token(struct console *c); /* it changed hands */
-void viewers_end(struct console *c);        /* the console is gone for good: after the last byte, END */
+void viewers_end(struct console *c);        /* the console is gone for good: after the last byte, END; ptys stay */
 void viewers_orphans(struct console *c);    /* its line is gone: nothing can be typed any more by those who left */
 void viewers_drop(struct console *c);       /* at once */
 

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "console.h"
+#include "pty.h"
 #include "source.h"
 #include "viewer.h"
 
@@ -24,7 +26,9 @@ static ssize_t receive(struct viewer *v, uint8_t *to, size_t max)
         to[0] = v->early;
         v->has_early = false;
     }
-    if (max > early)
+    if (max > early && v->pty)
+        n = read(v->watch.fd, to + early, max - early);
+    else if (max > early)
         n = recv(v->watch.fd, to + early, max - early, MSG_DONTWAIT);
     return early == 0 ? n : n > 0 ? n + 1 : 1;
 }
@@ -71,11 +75,13 @@ static enum input read_refused(struct viewer *v, uint32_t max, uint32_t *went)
     return n > 0 ? INPUT_MORE : failed(n);
 }
 
-/* Raw sockets: the first byte asks for the token. */
+/* Raw sockets and ptys: the first byte asks for the token. */
 static enum input read_raw(struct viewer *v, uint32_t *went)
 {
     bool writes = v->may_write && token_request(v->console, v, false);
 
+    if (writes && v->pty)
+        pty_typed(v->console);
     return writes ? read_bytes(v, VC_CONTROL_IN_MAX, went) : read_refused(v, VC_CONTROL_IN_MAX, went);
 }
 

@@ -114,7 +114,7 @@ static bool send_both(struct viewer *v, const void *bytes, uint32_t n, uint32_t 
                            {(void *)(uintptr_t)bytes, n}};
     struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
     size_t head = iov[0].iov_len;
-    ssize_t sent = sendmsg(v->watch.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t sent = v->pty ? writev(v->watch.fd, iov, 2) : sendmsg(v->watch.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 
     *taken = 0;
     *stuck = sent < (ssize_t)(head + n);
@@ -227,9 +227,11 @@ enum viewer_step viewer_step(struct viewer *v)
     if (v->small_done < v->small_n && v->frame_left == 0)
         return viewer_send_small(v);
     if (v->frame_left > 0) {
-        if (log_cursor_next(&v->cursor, &item) != 0 || item.kind != LOG_BYTES)
+        if (log_cursor_next(&v->cursor, &item) != 0 || (item.kind != LOG_BYTES && v->frames))
             return STEP_DEAD; /* retention took the rest of a frame that has begun */
-        return send_output(v, &item);
+        if (item.kind == LOG_BYTES)
+            return send_output(v, &item);
+        v->frame_left = 0; /* raw bytes have no frames that could break */
     }
     if (v->closing)
         return STEP_DEAD;
