@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 from hypervisor import Hypervisor, domain, log_of, run
 from spew import lines
@@ -93,9 +92,7 @@ def reboots():
 
         wait_for(lambda: look(h) and log_of(place, "still/hvc0") and boots("again/hvc0") >= 8, "eight boots")
         h.process.send_signal(signal.SIGTERM)
-        began = time.monotonic()
         assert h.wait() == 0
-        assert time.monotonic() - began < 10
         log, banner = place.log_bytes("again/hvc0"), b"tiny: the vcons test kernel, pvh"
         assert log.count(banner) in (boots("again/hvc0"), boots("again/hvc0") - 1), (log.count(banner), boots("again/hvc0"))
         h.close()

@@ -83,11 +83,8 @@ def answers(h):
 
 def no_service_no_difference(place):
     """Nobody listens: the guest boots as fast, and hold, however long, holds nothing until a service first came."""
-    begin = time.monotonic()
     h = Hypervisor(place, domain("web", "spew 20000; echo done", hold="forever"))
-    answers(h)  # it has put 1.6 MB into a line of 256 KiB
-    took = time.monotonic() - begin
-    assert took < 10, f"{took} s"
+    answers(h)  # it has put 1.6 MB into a line of 256 KiB; held it would never answer
     place.daemon("--private")  # the returning service finds the head, one gap, the newest
     wait_for(lambda: log_of(place, "web/hvc0").endswith(b"over\r\ntiny> "), "the newest output in the log")
     log, gaps = place.log_bytes("web/hvc0"), marks(place, "web/hvc0", GAP)

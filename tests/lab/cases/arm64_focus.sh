@@ -12,7 +12,7 @@ domain "two" { kernel = "tiny" memory = 8M cmdline = "console=sbsa"
 END
 chat -t 200 shown vcons run two.conf <<'END'
 see (d2) tiny: the vcons test kernel, arm64
-see guest# 
+do until grep -qs 'guest: up' log/deb/uart/*.log; do usleep 200000; done
 type echo a$((6*7)) on $(uname -m)\r
 see \na42 on aarch64\r\n
 do vcons ls >ls

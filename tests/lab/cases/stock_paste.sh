@@ -41,7 +41,7 @@ typed 'find / 2>/dev/null | head -c '$printed' >/all; echo >>/all; dmesg -n 1; e
 wait_for "much output" said E-ND
 typed "grep '$line' /proc/interrupts; echo I-\"ND\""
 wait_for "its interrupts" said I-ND
-typed 'poweroff -f'
+last deb 'poweroff -f'
 wait $! || fail "vcons-vmm says $?"
 log_of deb/uart | tr -d '\r' >log.deb
 awk '/^E-ND/ { exit } on; /^A-LL/ { on = 1 }' log.deb >all

@@ -16,8 +16,7 @@ vmm=$!
 wait_for "its shell" said 'guest# '
 vcons send deb 'stty -F /dev/hvc0 -opost; seq 100000 175000 | head -c 524288 >/data; dd if=/data of=/dev/hvc0 bs=64k 2>/dev/null; echo; echo the"end"'
 wait_for "the end" said '^theend'
-vcons send -n deb 'poweroff -f
-' || true
+last deb 'poweroff -f'
 wait "$vmm" || fail "it ended with status $?"
 seq 100000 175000 | head -c 524280 | grep '......' >wanted
 log_of deb/hvc0 | tr -d '\r' | sed -n '/^100000$/,/^theend/p' | grep -x '1[0-9]\{5\}' >printed || true

@@ -38,7 +38,7 @@ for d in polled pl011 sbsa; do # the first spins while it waits
     wait_for "its prompt" prompts $d
     printf 'sum %d\r' $n | cat - paste | vcons send $d
     wait_for "what was pasted into $d" said $d "sum $n 0x$crc"
-    printf 'consoles\rpoweroff\r' | vcons send $d
+    printf 'consoles\rpoweroff\r' | last -n $d
 done
 wait $! || fail "vcons-vmm says $?"
 log_of ring/hvc0 | tr -d '\r' >self

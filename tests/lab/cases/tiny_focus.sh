@@ -11,7 +11,7 @@ chat -t 60 shown vcons run --private two.conf <<'END'
 see tiny> 
 type echo a$((6*7))\r
 see \na$((6*7))\r\n
-type slow 40 100\r
+type slow 1000000 100\r
 see slow 0\r\n
 type \x01\x01\x01
 see *** Serial input to 
