@@ -24,6 +24,7 @@ PROGRAMS = {  # in the machine's PATH: where the build has it
     'tiny-pvh': 'guest/tiny-pvh', 'tiny-pvh32': 'guest/tiny-pvh32', 'tiny-process': 'guest/tiny-process', 'tiny-arm64': 'guest/tiny-arm64',
     'check_spew': 'bench/bench_check_spew', 'chat': 'tests/lab/lab_chat',
     'arm64_state': 'tests/lab/lab_arm64_state', 'xenstore_real': 'tests/lab/lab_xenstore_real',
+    'xen_ring': 'tests/lab/lab_xen_ring',
     'kvm_exits': 'tests/lab/lab_kvm_exits', 'kvm_xen_exits': 'tests/lab/lab_kvm_xen_exits',
     'test_kvm_engine': 'tests/kvm/test_kvm_engine', 'test_kvm_vcpus': 'tests/kvm/test_kvm_vcpus', 'test_kvm_xen': 'tests/kvm/test_kvm_xen',
 }

@@ -49,6 +49,21 @@ domid() { xl domid "$1"; }
 # node NAME PATH - a node of the domain's own directory in XenStore
 node() { xenstore-read "/local/domain/$(domid "$1")/$2" 2>/dev/null; }
 
+# ring NAME WHAT... - its console's ring by hand (programs/xen_ring.c); most of it while nobody serves it
+ring() {
+    local name=$1
+    shift
+    xen_ring "$(domid "$name")" "$(node "$name" console/ring-ref)" "$(node "$name" console/port)" "$@"
+}
+# rests NAME - it has the port of VIRQ_DEBUG, which a word `bind virq 1` gave it, and waits for something
+rests() {
+    xl debug-keys e # Xen tells of all event channels; state 5 is a virq
+    xl dmesg | sed -n "/for domain $(domid "$1"):/,/for domain/p" | grep -qE 's=5 .*v=1( |$)' && xl list "$1" | grep -q -- ' -b---- '
+}
+# served NAME - whoever serves its console has given it a terminal, since forget_tty
+served() { [ -n "$(node "$1" console/tty)" ]; }
+forget_tty() { xenstore-rm "/local/domain/$(domid "$1")/console/tty"; }
+
 no_process() { ! pidof "$1" >/dev/null; }
 # consoled_stop, consoled_start - Xen's own daemon
 consoled_stop() {
