@@ -38,6 +38,9 @@
  *     await N        "await C" once C, N or more, consoles of virtio devices are there; with fewer after a minute, or Ctrl-C
  *     virtio-test    "ok WHAT" or "FAILED WHAT" a line, then "virtio-test: N ok, M failed": what the driver relies on, of each
  *                    device; one that has not the console of this word is started anew meanwhile
+ *     virtio-pry     the same, "virtio-pry: " in its last line, of what no driver may do, to each device that has not the
+ *                    console of this word: nothing comes of it, and its driver begins anew. Whole lines "virtio-pry" are sent
+ *                    to its first port
  *     selftest       "ok WHAT" or "FAILED WHAT" a line, then "selftest: N ok, M failed"
  *     uart-test [UART] [EMULATOR]
  *                    "ok WHAT", "known WHAT" or "FAILED WHAT" a line, then "uart-test: N ok, K known, M failed": what drivers

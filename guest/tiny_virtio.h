@@ -49,5 +49,6 @@ void tiny_virtio_print(struct tiny_console *c);
 bool tiny_run_port(struct tiny_console *c, char *rest);
 bool tiny_run_await(struct tiny_console *c, char *rest);
 bool tiny_run_virtio_test(struct tiny_console *c, char *rest); /* tiny_virtio_test.c */
+bool tiny_run_virtio_pry(struct tiny_console *c, char *rest);  /* tiny_virtio_pry.c */
 
 #endif

@@ -3,34 +3,27 @@
  * What `virtio-test` checks: registers, queues and ports of each device, as VIRTIO 1.2 has them and the driver relies on. The same
  * rows hold on devices that we did not write.
  */
-#include "tiny.h"
+#include "tiny_virtio_test.h"
 
 #define SOON_NS     UINT64_C(60000000000) /* a hang guard: of a laboratory on a busy host, too */
 #define SOON_LOOKS  2000000u
 #define NAMES_BYTES VIRTIO_PORT_NAME_BYTES
 
-struct test {
-    struct tiny *t;
-    struct virtio_console *c;
-    bool own; /* it has the console that tells of it */
-};
-
-static uint32_t get(const struct test *test, enum virtio_mmio_register at)
+uint32_t virtio_test_get(const struct virtio_test *test, enum virtio_mmio_register at)
 {
     const struct virtio_io *io = &test->c->mmio.io;
 
     return io->read(io, at, 4);
 }
 
-static void set(const struct test *test, enum virtio_mmio_register at, uint32_t value)
+void virtio_test_set(const struct virtio_test *test, enum virtio_mmio_register at, uint32_t value)
 {
     const struct virtio_io *io = &test->c->mmio.io;
 
     io->write(io, at, 4, value);
 }
 
-/* Until it holds; false: it does not, for long. */
-static bool soon(const struct test *test, bool (*holds)(const struct test *test))
+bool virtio_test_soon(const struct virtio_test *test, bool (*holds)(const struct virtio_test *test))
 {
     const struct platform *p = &test->t->cpus[0].platform;
     uint64_t began = hypercall_time(p);
@@ -48,31 +41,31 @@ static bool soon(const struct test *test, bool (*holds)(const struct test *test)
 
 /* ---- Registers of a device that runs. ---- */
 
-static bool is_a_console(const struct test *test)
+static bool is_a_console(const struct virtio_test *test)
 {
-    return get(test, VIRTIO_MMIO_MAGIC_VALUE) == VIRTIO_MMIO_MAGIC &&
-           get(test, VIRTIO_MMIO_VERSION_VALUE) == VIRTIO_MMIO_VERSION &&
-           get(test, VIRTIO_MMIO_DEVICE_ID) == VIRTIO_ID_CONSOLE;
+    return virtio_test_get(test, VIRTIO_MMIO_MAGIC_VALUE) == VIRTIO_MMIO_MAGIC &&
+           virtio_test_get(test, VIRTIO_MMIO_VERSION_VALUE) == VIRTIO_MMIO_VERSION &&
+           virtio_test_get(test, VIRTIO_MMIO_DEVICE_ID) == VIRTIO_ID_CONSOLE;
 }
 
-static bool offers_version_1(const struct test *test)
+static bool offers_version_1(const struct virtio_test *test)
 {
-    set(test, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 1);
-    return (get(test, VIRTIO_MMIO_DEVICE_FEATURES) & 1u << (VIRTIO_F_VERSION_1 - 32)) != 0;
+    virtio_test_set(test, VIRTIO_MMIO_DEVICE_FEATURES_SEL, 1);
+    return (virtio_test_get(test, VIRTIO_MMIO_DEVICE_FEATURES) & 1u << (VIRTIO_F_VERSION_1 - 32)) != 0;
 }
 
-static bool runs(const struct test *test)
+static bool runs(const struct virtio_test *test)
 {
-    return get(test, VIRTIO_MMIO_STATUS) ==
+    return virtio_test_get(test, VIRTIO_MMIO_STATUS) ==
            (VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_DRIVER_OK);
 }
 
-static uint32_t n_queues(const struct test *test)
+static uint32_t n_queues(const struct virtio_test *test)
 {
     return test->c->multiport ? VIRTIO_CONSOLE_QUEUES(test->c->max_ports) : 2;
 }
 
-static bool ready_and_others_not(const struct test *test)
+static bool ready_and_others_not(const struct virtio_test *test)
 {
     bool all = true;
 
@@ -80,21 +73,22 @@ static bool ready_and_others_not(const struct test *test)
         uint32_t port = i < 2 ? 0 : (i - 2) / 2;
         bool control = i == VIRTIO_CONSOLE_CONTROL_RX || i == VIRTIO_CONSOLE_CONTROL_TX;
 
-        set(test, VIRTIO_MMIO_QUEUE_SEL, i);
-        all = all && get(test, VIRTIO_MMIO_QUEUE_READY) == (control || port < test->c->setup.n_ports);
+        virtio_test_set(test, VIRTIO_MMIO_QUEUE_SEL, i);
+        all = all && virtio_test_get(test, VIRTIO_MMIO_QUEUE_READY) == (control || port < test->c->setup.n_ports);
     }
     return all;
 }
 
-static bool no_queue_past_the_last(const struct test *test)
+static bool no_queue_past_the_last(const struct virtio_test *test)
 {
     if (!test->c->multiport)
         return true; /* the spec says nothing of queues that only MULTIPORT would use */
-    set(test, VIRTIO_MMIO_QUEUE_SEL, VIRTIO_CONSOLE_QUEUES(test->c->max_ports));
-    return get(test, VIRTIO_MMIO_QUEUE_SIZE_MAX) == 0 && get(test, VIRTIO_MMIO_QUEUE_READY) == 0;
+    virtio_test_set(test, VIRTIO_MMIO_QUEUE_SEL, VIRTIO_CONSOLE_QUEUES(test->c->max_ports));
+    return virtio_test_get(test, VIRTIO_MMIO_QUEUE_SIZE_MAX) == 0 &&
+           virtio_test_get(test, VIRTIO_MMIO_QUEUE_READY) == 0;
 }
 
-static bool ports_by_any_width(const struct test *test)
+static bool ports_by_any_width(const struct virtio_test *test)
 {
     const struct virtio_mmio *m = &test->c->mmio;
     uint32_t at = offsetof(struct virtio_console_config, max_nr_ports), n = 0;
@@ -105,22 +99,22 @@ static bool ports_by_any_width(const struct test *test)
                                    virtio_mmio_config(m, at, 2) == (n & 0xffff));
 }
 
-static bool generation_stays(const struct test *test)
+static bool generation_stays(const struct virtio_test *test)
 {
     return virtio_mmio_generation(&test->c->mmio) == virtio_mmio_generation(&test->c->mmio);
 }
 
 /* Notified of what is not there, and of nothing, it goes on. */
-static bool idle_notifications_do_nothing(const struct test *test)
+static bool idle_notifications_do_nothing(const struct virtio_test *test)
 {
-    set(test, VIRTIO_MMIO_QUEUE_NOTIFY, n_queues(test) + 1);
-    set(test, VIRTIO_MMIO_QUEUE_NOTIFY, VIRTIO_CONSOLE_TX0);
+    virtio_test_set(test, VIRTIO_MMIO_QUEUE_NOTIFY, n_queues(test) + 1);
+    virtio_test_set(test, VIRTIO_MMIO_QUEUE_NOTIFY, VIRTIO_CONSOLE_TX0);
     return runs(test);
 }
 
 /* ---- Ports. ---- */
 
-static bool all_came_back(const struct test *test)
+static bool all_came_back(const struct virtio_test *test)
 {
     for (uint32_t i = 0; i < test->c->setup.n_ports; i++) {
         const struct virtio_port *p = &test->c->setup.ports[i];
@@ -132,7 +126,7 @@ static bool all_came_back(const struct test *test)
 }
 
 /* A line at each console of it, which its host sees. */
-static bool what_was_sent_comes_back(const struct test *test)
+static bool what_was_sent_comes_back(const struct virtio_test *test)
 {
     static const char line[] = "virtio-test: a line\r\n";
 
@@ -155,7 +149,7 @@ static bool what_was_sent_comes_back(const struct test *test)
     return all_came_back(test);
 }
 
-static bool consoles_are_numbered(const struct test *test)
+static bool consoles_are_numbered(const struct virtio_test *test)
 {
     for (uint32_t i = 0; i < test->c->setup.n_ports; i++) {
         const struct virtio_port *p = &test->c->setup.ports[i];
@@ -166,7 +160,7 @@ static bool consoles_are_numbered(const struct test *test)
     return true;
 }
 
-static bool no_number_twice(const struct test *test)
+static bool no_number_twice(const struct virtio_test *test)
 {
     const struct virtio_port *ports = test->t->virtio.ports;
 
@@ -177,7 +171,7 @@ static bool no_number_twice(const struct test *test)
     return true;
 }
 
-static bool kept_to_the_spec(const struct test *test)
+static bool kept_to_the_spec(const struct virtio_test *test)
 {
     return test->c->violations == 0 && !virtio_mmio_needs_reset(&test->c->mmio);
 }
@@ -204,28 +198,28 @@ static struct {
     uint64_t names;
 } before; /* as they were */
 
-static bool all_are_back(const struct test *test)
+static bool all_are_back(const struct virtio_test *test)
 {
     uint64_t names;
 
     return count(test->c, &names) == before.n && names == before.names;
 }
 
-static bool a_reset_clears_it(const struct test *test)
+bool virtio_test_leave(const struct virtio_test *test)
 {
     before.n = count(test->c, &before.names);
-    if (!virtio_console_end(test->c) || get(test, VIRTIO_MMIO_STATUS) != 0 ||
-        get(test, VIRTIO_MMIO_INTERRUPT_STATUS) != 0)
+    if (!virtio_console_end(test->c) || virtio_test_get(test, VIRTIO_MMIO_STATUS) != 0 ||
+        virtio_test_get(test, VIRTIO_MMIO_INTERRUPT_STATUS) != 0)
         return false;
     for (uint32_t i = 0; i < 2; i++) {
-        set(test, VIRTIO_MMIO_QUEUE_SEL, i);
-        if (get(test, VIRTIO_MMIO_QUEUE_READY) != 0)
+        virtio_test_set(test, VIRTIO_MMIO_QUEUE_SEL, i);
+        if (virtio_test_get(test, VIRTIO_MMIO_QUEUE_READY) != 0)
             return false;
     }
     return true;
 }
 
-static bool its_ports_come_again(const struct test *test)
+bool virtio_test_return(const struct virtio_test *test)
 {
     struct virtio_console_setup setup = test->c->setup;
     struct virtio_io io = test->c->mmio.io;
@@ -237,14 +231,10 @@ static bool its_ports_come_again(const struct test *test)
     test->c->interrupts = interrupts;
     test->c->wakes = wakes;
     test->c->event_port = event_port;
-    return soon(test, all_are_back);
+    return virtio_test_soon(test, all_are_back);
 }
 
-static const struct check {
-    const char *what;
-    bool (*holds)(const struct test *test);
-    bool anew; /* the device goes and comes: not that of our own console */
-} checks[] = {
+static const struct virtio_check checks[] = {
     {"magic, version and kind are those of a console", is_a_console, false},
     {"VERSION_1 is offered", offers_version_1, false},
     {"status is what was written", runs, false},
@@ -255,44 +245,50 @@ static const struct check {
     {"a notification for nothing does nothing", idle_notifications_do_nothing, false},
     {"what was sent comes back", what_was_sent_comes_back, false},
     {"a console is open and has a number", consoles_are_numbered, false},
-    {"a reset clears it", a_reset_clears_it, true},
-    {"its ports come again, with their names", its_ports_come_again, true},
+    {"a reset clears it", virtio_test_leave, true},
+    {"its ports come again, with their names", virtio_test_return, true},
     {"no two consoles have one number", no_number_twice, false},
     {"it has kept to the spec", kept_to_the_spec, false},
 };
 
-static void run(struct tiny_console *c, struct test *test, uint32_t n[2])
+static void run(struct tiny_console *c, const struct virtio_check *check, const struct virtio_test *test, uint32_t n[2])
 {
-    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
-        bool holds;
+    bool holds;
 
-        if (checks[i].anew && test->own)
-            continue;
-        print_flush(&c->out);
-        holds = checks[i].holds(test);
-        n[holds]++;
-        print_text(&c->out, holds ? "ok virtio" : "FAILED virtio");
-        print_number(&c->out, test->c->setup.number);
-        print_text(&c->out, ": ");
-        print_line(&c->out, checks[i].what);
-    }
+    if (check->anew && test->own)
+        return;
+    print_flush(&c->out);
+    holds = check->holds(test);
+    n[holds]++;
+    print_text(&c->out, holds ? "ok virtio" : "FAILED virtio");
+    print_number(&c->out, test->c->setup.number);
+    print_text(&c->out, ": ");
+    print_line(&c->out, check->what);
 }
 
-bool tiny_run_virtio_test(struct tiny_console *c, char *rest)
+void virtio_run_checks(struct tiny_console *c, const char *name, const struct virtio_check *rows, size_t n_rows)
 {
     const struct virtio_port *own = tiny_virtio_of(c->tiny, c->hvc);
     uint32_t n[2] = {0, 0}; /* failed, ok */
 
-    (void)rest;
     for (uint32_t i = 0; i < c->tiny->virtio.n_devices; i++) {
         struct virtio_console *device = &c->tiny->virtio.devices[i];
+        const struct virtio_test test = {c->tiny, device, own != NULL && own->device == device};
 
-        run(c, &(struct test){c->tiny, device, own != NULL && own->device == device}, n);
+        for (size_t j = 0; j < n_rows; j++)
+            run(c, &rows[j], &test, n);
     }
-    print_text(&c->out, "virtio-test: ");
+    print_text(&c->out, name);
+    print_text(&c->out, ": ");
     print_number(&c->out, n[1]);
     print_text(&c->out, " ok, ");
     print_number(&c->out, n[0]);
     print_line(&c->out, " failed");
+}
+
+bool tiny_run_virtio_test(struct tiny_console *c, char *rest)
+{
+    (void)rest;
+    virtio_run_checks(c, "virtio-test", checks, sizeof checks / sizeof checks[0]);
     return true;
 }

@@ -270,6 +270,7 @@ static const struct {
     {"port", tiny_run_port, " NAME open|close|send TEXT|read", "use a virtio port that is no console"},
     {"await", tiny_run_await, " N", "wait until N consoles of virtio devices are there"},
     {"virtio-test", tiny_run_virtio_test, "", "check virtio-console devices for what drivers rely on"},
+    {"virtio-pry", tiny_run_virtio_pry, "", "do to virtio-console devices what no driver may"},
     {"vcpus", tiny_run_vcpus, " [N]", "start vCPUs until N run"},
     {"bind", tiny_run_bind, " unbound [DOMID]|inter DOMID PORT|virq N [VCPU]|ipi [VCPU]|loop", "a port, masked"},
     {"mask", tiny_run_mask, " PORT", "mask a port"},

@@ -18,6 +18,8 @@
 #define VC_INDEX_RECORD_BYTES 64u
 #define VC_INDEX_CRC_BLOCK    65536u /* a CRC record closes each whole block of this size of a segment */
 
+#define VC_INDEX_BROKEN_VIRTIO 16u /* stands still until its driver resets it; below, what is taken up anew by itself */
+
 enum vc_index_kind {
     VC_INDEX_TIME = 1,   /* bytes up to offset were stored by now; value is the CRC32C of those behind the last block */
     VC_INDEX_ATTACH = 2, /* a source came; value 0 */
@@ -29,7 +31,7 @@ enum vc_index_kind {
     VC_INDEX_BREAK = 8,
     VC_INDEX_OPEN = 9,
     VC_INDEX_CLOSE = 10,  /* value is an enum vc_domain_state */
-    VC_INDEX_BROKEN = 11, /* value is the door's reason */
+    VC_INDEX_BROKEN = 11, /* value is the door's reason: from VC_INDEX_BROKEN_VIRTIO on a virtio-console's */
     VC_INDEX_RESTORE = 12,
     VC_INDEX_CRC = 13,   /* value is the CRC32C of the VC_INDEX_CRC_BLOCK bytes that end at offset */
     VC_INDEX_START = 14, /* first record of a segment; value tells boots of the machine apart, 0: not known */
