@@ -294,6 +294,33 @@ def wanted(place):
     vcons.stop(daemon)
 
 
+def oldest(place, name):
+    return min(int(f[:20]) for f in os.listdir(os.path.join(place.log, name)) if f[0].isdigit())
+
+
+def kept(place):
+    """Where retention took what was to come next, a reader goes on with the oldest there is."""
+    config = os.path.join(place.root, "small.conf")
+    with open(config, "w") as f:
+        f.write('segment_size = "64K"\nconsole_size = "256K"\nconsole "*" { pty = yes }\n')
+    daemon = place.daemon("--config", config)
+    feeder = place.feeder("-n", "1")
+    feeder.expect("served")
+    lines(feeder, 0, 20000)
+    with Reader(link(place, 0)) as r:
+        wait_ls(place, "f0/hvc0", "viewers", 1)  # a piece has begun, and the kernel has as much as it takes
+        lines(feeder, 0, 20000)
+        vcons.wait_for(lambda: oldest(place, "f0/hvc0") > 20000 * LINE, "retention")
+        data = bytearray()
+        while not data.endswith(vcons.pattern(0, 39999, 1)):
+            data += os.read(r.fd, 1 << 16)  # not in whole lines
+        lines(feeder, 0, 1)
+        assert r.read(LINE) == vcons.pattern(0, 40000, 1)
+    assert len(data) < 30000 * LINE
+    vcons.stop(feeder.process)
+    assert vcons.stop(daemon) == 0
+
+
 def main():
     with vcons.Place() as place:
         config = os.path.join(place.root, "vconsd.conf")
@@ -307,8 +334,9 @@ def main():
             case(place, feeder)
         full(place)
         killed(place, config, daemon, feeder)
-    with vcons.Place() as place:
-        wanted(place)
+    for case in (wanted, kept):
+        with vcons.Place() as place:
+            case(place)
     return 0
 
 
