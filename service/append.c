@@ -316,14 +316,14 @@ static void *run(void *argument)
     return NULL;
 }
 
-int append_start(struct append *a, uv_async_t *async)
+int append_start(struct append *a, struct waker *waker)
 {
     struct epoll_event e = {.events = EPOLLIN, .data.ptr = a};
     struct epoll_event due = {.events = EPOLLIN | EPOLLET,
                               .data.ptr = &a->timer}; /* never read: set anew, it is quiet */
     int error;
 
-    *a = (struct append){.async = async, .turn_bytes = TURN_MAX};
+    *a = (struct append){.waker = waker, .turn_bytes = TURN_MAX};
     a->fresh_last = &a->fresh;
     a->old_last = &a->old;
     error = kicker_open(&a->kicker);

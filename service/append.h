@@ -19,9 +19,9 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <uv.h>
 
 #include "host/kick.h"
+#include "host/waker.h"
 #include "log.h"
 
 struct append;
@@ -71,13 +71,13 @@ struct append {
     uint32_t turn_bytes;  /* a turn's, by how long rounds take */
     uint64_t turn_since;  /* mono_ns: since when it is so much */
     struct kicker kicker;
-    uv_async_t *async;      /* the control thread's: there is news */
+    struct waker *waker;    /* the control thread's: there is news */
     struct source_hub *hub; /* atomic; NULL: none */
     struct log_time now;
 };
 
-/* Begin. async is sent when append_collect has something. 0 or a negative errno. */
-int append_start(struct append *a, uv_async_t *async);
+/* Begin. waker is asked when append_collect has something. 0 or a negative errno. */
+int append_start(struct append *a, struct waker *waker);
 /* From now on sources may wake by this hub, of which there is one. It outlives the thread. 0 or a negative errno. */
 int append_hub(struct append *a, struct source_hub *hub);
 /* End the thread; no console is attached any more. */

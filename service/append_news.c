@@ -13,7 +13,7 @@ void append_tell(struct append *a, struct console *c, uint32_t news)
     c->append.next_news = a->news;
     a->news = c;
     pthread_mutex_unlock(&a->lock);
-    uv_async_send(a->async);
+    waker_ask(a->waker);
 }
 
 struct console *append_collect(struct append *a, uint32_t *news)

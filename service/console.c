@@ -303,7 +303,7 @@ void console_news(struct service *s)
             removed(c);
     }
     if (turns > NEWS_A_TURN)
-        uv_async_send(&s->news); /* there may be more */
+        waker_ask(&s->news); /* there may be more */
 }
 
 static void room_ready(struct watch *w, uint32_t events)

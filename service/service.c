@@ -108,6 +108,7 @@ static void finish(struct service *s)
     registry_close(s);
     ptys_close(s);
     log_store_close(&s->store);
+    waker_finish(&s->news); /* nobody is left who asks */
     uv_walk(&s->loop, closed_rest, NULL);
 }
 
@@ -121,17 +122,16 @@ void service_stop(struct service *s)
     links_close(s); /* their sources are drained and detached: the lines stay with the guests for whoever comes next */
     for (struct console *c = s->registry.first; c != NULL; c = c->next)
         console_detach(c, false);
-    uv_async_send(&s->news); /* from a fresh stack: we may stand in the middle of what finish frees */
+    waker_ask(&s->news); /* from a fresh stack: we may stand in the middle of what finish frees */
 }
 
-static void news_ready(uv_async_t *async)
+static void news_ready(void *ctx)
 {
-    struct service *s = async->data;
+    struct service *s = ctx;
 
     console_news(s);
-    if (s->stopping && s->registry.n_sources == 0 && !uv_is_closing((uv_handle_t *)async)) {
+    if (s->stopping && s->registry.n_sources == 0 && s->news.ready)
         finish(s);
-    }
 }
 
 static void signalled(uv_signal_t *signal, int number)
@@ -193,9 +193,9 @@ int service_start(struct service *s, struct problem *p)
     registry_open(&s->registry);
     clients_open(&s->clients);
     error = uv_loop_init(&s->loop);
-    s->news.data = s->linger.data = s->returning.data = s;
+    s->linger.data = s->returning.data = s;
     if (error == 0)
-        error = uv_async_init(&s->loop, &s->news, news_ready);
+        error = waker_init(&s->news, &s->loop, news_ready, s);
     if (error == 0)
         error = uv_timer_init(&s->loop, &s->linger);
     if (error == 0)

@@ -35,6 +35,7 @@
 #include "console.h"
 #include "host/kick.h"
 #include "host/paths.h"
+#include "host/waker.h"
 #include "log.h"
 #include "plugged.h"
 #include "pty.h"
@@ -47,7 +48,7 @@ struct control;
 
 struct service {
     uv_loop_t loop;
-    uv_async_t news; /* from the append thread */
+    struct waker news; /* from the append thread, and to ourselves: console_news */
     uv_signal_t term, interrupt, hangup;
     uv_timer_t linger;
     uv_timer_t returning; /* while it runs, hypervisors of an earlier service may still come back */

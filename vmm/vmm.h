@@ -11,11 +11,11 @@
 #include "console.h"
 #include "domain.h"
 #include "guest_clock.h"
+#include "host/waker.h"
 #include "link.h"
 #include "pump.h"
 #include "show.h"
 #include "terminal.h"
-#include "waker.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "vmm/waker.h"
+#include "host/waker.h"
 
 #define ASKERS 4u
 #define ASKS   20000u

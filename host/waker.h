@@ -9,8 +9,8 @@
  * Lock:  none; waker_ask from any thread, under any lock; the rest in the loop.
  * Order: who asks has written before what there is to do; asked is taken back before work looks.
  */
-#ifndef VCONS_VMM_WAKER_H
-#define VCONS_VMM_WAKER_H
+#ifndef VCONS_HOST_WAKER_H
+#define VCONS_HOST_WAKER_H
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <uv.h>
