@@ -9,13 +9,18 @@ static bool plain(char c) /* not isalnum: that one follows the locale */
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
+static bool hex(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); }
+
 static bool name_ok_n(const char *text, size_t n)
 {
-    if (n == 0 || n > NAME_CHARS || !plain(text[0]))
+    if (n == 0 || n > NAME_CHARS || (!plain(text[0]) && text[0] != '%'))
         return false;
-    for (size_t i = 1; i < n; i++)
-        if (!plain(text[i]) && text[i] != '.' && text[i] != '_' && text[i] != '-')
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] == '%' && (n - i < 3 || !hex(text[i + 1]) || !hex(text[i + 2])))
             return false;
+        if (!plain(text[i]) && text[i] != '.' && text[i] != '_' && text[i] != '-' && text[i] != '%')
+            return false;
+    }
     return true;
 }
 

@@ -3,7 +3,8 @@
  * name.h: names of domains and consoles, as people type them and as directories carry them.
  *
  * Spec:  wire/link.h: [A-Za-z0-9][A-Za-z0-9._-]{0,31}, so that a name is never a path, an option or an escape
- *        sequence.
+ *        sequence. %XX, two digits of 0-9A-F, may stand for any one character of a name that others gave: Xen and libvirt
+ *        allow more.
  * Owner: the caller places everything.
  * Lock:  none.
  * Trust: any bytes at all may be offered as a name.

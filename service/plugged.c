@@ -9,6 +9,7 @@
 
 #include "console.h"
 #include "host/name.h"
+#include "pty.h"
 #include "service.h"
 
 /* What a module may ask of the service. */
@@ -32,6 +33,15 @@ static struct console *get(void *ctx, const char *domain, const char *console, i
     c = console_get(ctx, domain, console);
     *error = c != NULL ? console_open(c) : -ENOMEM;
     return *error == 0 ? c : NULL;
+}
+
+static const char *pty(void *ctx, struct console *c, struct problem *p)
+{
+    struct log_status status;
+
+    (void)ctx;
+    log_status_get(&c->log, &status);
+    return pty_open(c, status.length, p);
 }
 
 static int attach(void *ctx, struct console *c, struct source *source, const struct plugin_origin *from)
@@ -102,6 +112,7 @@ int plugged_start(struct service *s, const char *name, struct problem *p)
                                          .ctx = s,
                                          .message = say,
                                          .console = get,
+                                         .pty = pty,
                                          .attach = attach,
                                          .detach = detach,
                                          .state = state};

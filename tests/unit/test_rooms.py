@@ -52,8 +52,8 @@ def quoted(name, target, room):
 def allowed(name, kind, target, room):
     vcons, others, libc = ROOMS[room]
     if kind == '"':
-        if target.startswith("host/"):
-            return "host" in others and os.path.exists(os.path.join(source, target))
+        if target.startswith(("host/", "service/")):
+            return target.split("/")[0] in others and os.path.exists(os.path.join(source, target))
         return quoted(name, target, room)
     if target.startswith("vcons/"):
         return re.fullmatch(rf"vcons/({vcons})\.h", target) is not None

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/* The consoles of one domain, by its nodes. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <vcons/atomic.h>
+
+#include "attach.h"
+#include "domains.h"
+
+/* Directory of the console's nodes. */
+static void directory_of(const struct seat *s, char path[NODES_PATH_BYTES])
+{
+    switch (s->kind) {
+    case SEAT_PV0: snprintf(path, NODES_PATH_BYTES, "/local/domain/%u/console", s->domain->id); break;
+    case SEAT_VUART: snprintf(path, NODES_PATH_BYTES, "/local/domain/%u/vuart/%u", s->domain->id, s->number); break;
+    case SEAT_XEN: snprintf(path, NODES_PATH_BYTES, "/local/domain/%u/xen-console/%u", s->domain->id, s->number); break;
+    }
+}
+
+static void name_of(const struct seat *s, char name[NAME_BYTES])
+{
+    static const char *const words[] = {[SEAT_PV0] = "pv", [SEAT_VUART] = "vuart", [SEAT_XEN] = "xen"};
+
+    snprintf(name, NAME_BYTES, "%s%u", words[s->kind], s->number);
+}
+
+static int read_below(struct xen *x, char value[NODES_VALUE_BYTES], const char *directory, const char *name)
+{
+    char path[2 * NODES_PATH_BYTES];
+
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return nodes_read(&x->nodes, value, path);
+}
+
+/* Where its nodes say it is. False: nowhere, or it is somebody else's to serve. */
+static bool place_by_nodes(struct xen *x, const struct seat *s, struct place *place)
+{
+    char directory[NODES_PATH_BYTES], ref[NODES_VALUE_BYTES], port[NODES_VALUE_BYTES], type[NODES_VALUE_BYTES];
+
+    directory_of(s, directory);
+    if (read_below(x, ref, directory, "ring-ref") != 0 || read_below(x, port, directory, "port") != 0)
+        return false;
+    /* ioemu: QEMU serves it. xen-console/N has no such node. */
+    if (read_below(x, type, directory, "type") == 0 && strcmp(type, "xenconsoled") != 0)
+        return false;
+    return place_of(ref, port, PLACE_FRAME_MAX, place);
+}
+
+static void complain(struct xen *x, struct seat *s, const char *why)
+{
+    char name[NAME_BYTES];
+
+    name_of(s, name);
+    if (!s->told)
+        xen_say(x, "%s/%s of domain %u: %s; it is tried again and again", s->domain->name, name, s->domain->id, why);
+    s->told = true;
+    s->retry_ms = xen_now_ms() + SEAT_RETRY_MS;
+}
+
+/* Its ring goes on without it, until the service has let go of it. */
+static void let_go(struct xen *x, struct seat *s, uint32_t what)
+{
+    if (s->ring == NULL)
+        return;
+    s->ring->seat = NULL;
+    post_send(&x->post, POST_CONTROL, s->ring, what);
+    s->ring = NULL;
+}
+
+static void attach(struct xen *x, struct seat *s, const struct place *place)
+{
+    const struct domain *d = s->domain;
+    int error;
+    struct ring *r =
+        attach_ring(x, d->id, d->uuid, place, s->kind == SEAT_PV0 ? ATTACH_GRANT_0_OR_FRAME : ATTACH_FRAME, &error);
+
+    if (r == NULL) {
+        complain(x, s, error == -EPROTO ? "the indices in its page are not legal" : strerror(-error));
+        return;
+    }
+    s->retry_ms = 0;
+    s->ring = r;
+    r->seat = s;
+    r->origin = (struct plugin_origin){.kind = s->kind == SEAT_VUART ? VC_LINK_SBSA : VC_LINK_XEN,
+                                       .domid = d->id,
+                                       .first = s->kind == SEAT_PV0,
+                                       .engine = "xen"};
+    memcpy(r->origin.uuid, d->uuid, sizeof r->origin.uuid);
+    memcpy(r->domain, d->name, sizeof r->domain);
+    name_of(s, r->console_name);
+    r->state = d->state;
+    x->n_outstanding++;
+    post_send(&x->post, POST_CONTROL, r, RING_ATTACH);
+}
+
+/* It is attached: is it still where it was? */
+static void check(struct xen *x, struct seat *s, const struct place *place)
+{
+    struct ring *r = s->ring;
+
+    if (!r->granted && place->frame != r->place.frame) {
+        let_go(x, s, RING_DETACH);
+        attach(x, s, place);
+    } else if (place->port != r->place.port || !attach_connected(x, r)) {
+        (void)attach_rebind(x, r, place->port); /* not yet: its guest will say more */
+    }
+}
+
+static void look(struct xen *x, struct seat *s)
+{
+    struct place place;
+
+    if (!place_by_nodes(x, s, &place))
+        return; /* without nodes it stays as it is: domains end by Xen's word alone */
+    if (s->ring != NULL)
+        check(x, s, &place);
+    else if (s->retry_ms <= xen_now_ms())
+        attach(x, s, &place);
+}
+
+static struct seat *seat_of(struct domain *d, enum seat_kind kind, uint32_t number)
+{
+    struct seat *s = d->seats;
+
+    while (s != NULL && (s->kind != kind || s->number != number))
+        s = s->next;
+    if (s != NULL || (s = calloc(1, sizeof *s)) == NULL)
+        return s;
+    s->domain = d;
+    s->kind = kind;
+    s->number = number;
+    s->next = d->seats;
+    d->seats = s;
+    return s;
+}
+
+/* One below xen-console/, which dom0 alone may write. */
+static void look_at_list(struct xen *x, struct domain *d)
+{
+    char path[NODES_PATH_BYTES];
+    uint64_t numbers[SEATS_XEN_MAX], n = 0;
+    const char *names;
+    uint32_t bytes;
+
+    snprintf(path, sizeof path, "/local/domain/%u/xen-console", d->id);
+    if (nodes_list(&x->nodes, path, &names, &bytes) != 0)
+        return;
+    for (uint32_t at = 0; at < bytes && n < SEATS_XEN_MAX; at += (uint32_t)strlen(names + at) + 1)
+        n += place_number(names + at, UINT16_MAX, &numbers[n]);
+    for (uint64_t i = 0; i < n; i++) {
+        struct seat *s = seat_of(d, SEAT_XEN, (uint32_t)numbers[i]);
+
+        if (s != NULL)
+            look(x, s);
+    }
+}
+
+void seats_look(struct xen *x, struct domain *d)
+{
+    char path[NODES_PATH_BYTES], name[NODES_VALUE_BYTES];
+    struct seat *first, *uart;
+
+    snprintf(path, sizeof path, "/local/domain/%u", d->id);
+    if (d->name[0] == '\0' && (read_below(x, name, path, "name") != 0 || !place_name(name, d->name)))
+        return; /* its watch tells when it has one */
+    first = seat_of(d, SEAT_PV0, 0);
+    uart = seat_of(d, SEAT_VUART, 0);
+    if (first != NULL)
+        look(x, first);
+    if (uart != NULL)
+        look(x, uart);
+    look_at_list(x, d);
+}
+
+void seats_end(struct xen *x, struct domain *d)
+{
+    while (d->seats != NULL) {
+        struct seat *s = d->seats;
+
+        d->seats = s->next;
+        let_go(x, s, RING_DETACH_END);
+        free(s);
+    }
+}
+
+void seats_state(struct xen *x, const struct domain *d)
+{
+    for (const struct seat *s = d->seats; s != NULL; s = s->next)
+        if (s->ring != NULL) {
+            vc_store_seq(&s->ring->state, d->state);
+            post_send(&x->post, POST_CONTROL, s->ring, RING_STATE);
+        }
+}
+
+int64_t seats_due_ms(const struct domain *d)
+{
+    int64_t first = -1;
+
+    for (const struct seat *s = d->seats; s != NULL; s = s->next)
+        if (s->ring == NULL && s->retry_ms != 0 && (first < 0 || s->retry_ms < first))
+            first = s->retry_ms;
+    return first;
+}
+
+/* What the service says. */
+
+void seat_taken(struct xen *x, struct ring *r)
+{
+    char directory[NODES_PATH_BYTES], path[NODES_PATH_BYTES + 8];
+
+    if (r->seat == NULL || r->tty[0] == '\0')
+        return;
+    r->seat->told = false;
+    directory_of(r->seat, directory);
+    snprintf(path, sizeof path, "%s/tty", directory);
+    (void)nodes_write(&x->nodes, path, r->tty); /* lost with its connection: written again after the next */
+}
+
+void seat_refused(struct xen *x, struct ring *r)
+{
+    struct seat *s = r->seat;
+
+    if (s == NULL)
+        return; /* its detach is under way, and brings it back */
+    s->ring = NULL;
+    complain(x, s, "the service has another console of that name");
+    x->n_outstanding--;
+    attach_undo(x, r);
+}
+
+void seat_gone(struct xen *x, struct ring *r)
+{
+    if (r->seat != NULL)
+        r->seat->ring = NULL;
+    x->n_outstanding--;
+    attach_undo(x, r);
+}
