@@ -94,6 +94,17 @@ static int64_t serve(struct xen *x)
     return x->look ? xen_now_ms() : again; /* events may have come with an answer */
 }
 
+/* The service leaves: what it has not taken it never will. */
+static void take_back(struct xen *x)
+{
+    struct ring *r;
+    uint32_t what;
+
+    while ((r = post_take(&x->post, POST_CONTROL, &what)) != NULL)
+        if (what & RING_ATTACH)
+            seat_gone(x, r);
+}
+
 static void *run(void *argument)
 {
     struct xen *x = argument;
@@ -103,10 +114,12 @@ static void *run(void *argument)
         struct pollfd p[] = {{.fd = x->post.side[POST_THREAD].fd, .events = POLLIN},
                              {.fd = x->nodes.fd, .events = POLLIN}};
 
-        if (vc_load_seq(&x->stopping))
+        if (vc_load_seq(&x->stopping)) {
             take_post(x);
-        if (vc_load_seq(&x->stopping) && x->n_outstanding == 0)
-            break;
+            take_back(x);
+            if (x->n_outstanding == 0)
+                break;
+        }
         poll(p, 2, again < 0 ? -1 : left > 0 ? (int)left : 0);
     }
     return NULL;
