@@ -28,6 +28,7 @@ domain 2 5 "" <consoles | sed "/console \"boot\"/a\\$others" >deb.conf
 service
 vcons-vmm deb.conf >vmm.out 2>&1 &
 WAIT_S=200 boot 1
+everybody_talks "$(wc -l <terminals)"
 from=10000
 while read -r name terminal; do
     tell "$name" "print $from $((from + 1499))"

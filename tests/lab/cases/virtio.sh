@@ -9,6 +9,7 @@ case $WAY in
 arm64) kernel=/l2/Image engine=kvm first='type = pl011' cmdline='console=ttyAMA0 quiet' first_hvc=0 ;;
 *) kernel=/l2/vmlinux engine=$WAY first='type = xen' cmdline='console=hvc0 keep=hvc0 quiet' first_hvc=1 ;;
 esac
+modules=/l2/modules
 
 # virtio_ramdisk FILE
 virtio_ramdisk() {
@@ -16,9 +17,9 @@ virtio_ramdisk() {
     cp /bin/busybox guest/bin/
     cp "$CASES/cases/virtio-init" guest/init
     chmod 755 guest/init
-    grep -v 'pci\|blk' /l2/modules/order >guest/modules/order
+    grep -v 'pci\|blk' "$modules/order" >guest/modules/order
     while read -r module; do
-        cp "/l2/modules/$module.ko" guest/modules/
+        cp "$modules/$module.ko" guest/modules/
     done <guest/modules/order
     (cd guest && find . | cpio -o -H newc 2>/dev/null) >"$1"
 }
@@ -37,20 +38,22 @@ END
     echo "}"
 }
 
-# ups N - the guest has come up so many times
-ups() { [ "$(cat log/deb/boot/0*.log 2>/dev/null | grep -c '^guest: up')" -ge "$1" ]; }
+# ups N - the guest has come up so many times, or has died
+ups() { [ "$(cat log/deb/boot/0*.log 2>/dev/null | grep -c -e '^guest: up' -e 'Kernel panic')" -ge "$1" ]; }
 # boot N - wait for the Nth boot, and have its ports in the file ports: port, name, guest, host, console, vtermno
 boot() {
-    wait_for "boot $1" ups_or_panic "$1"
+    wait_for "boot $1" ups "$1"
     ! grep -qs 'Kernel panic' log/deb/boot/0*.log || { log_of deb/boot | tail -n 60; fail "the guest panicked"; }
     log_of deb/boot | tr -d '\r' | awk '/^port: / { line[n++] = substr($0, 7) } /^guest: up/ { kept = n; for (i = 0; i < n; i++) l[i] = line[i]; n = 0 }
         END { for (i = 0; i < kept; i++) print l[i] }' >ports
 }
-ups_or_panic() { ups "$1" || grep -qs 'Kernel panic' log/deb/boot/0*.log; }
 
 # duplicates - numbers that two consoles share
 duplicates() { awk '$5 == "yes" { print $6 }' ports | sort | uniq -d; }
 
+# everybody_talks N - wait until N consoles have said who they are, in all boots: what comes earlier, a terminal would echo
+everybody_talks() { wait_for "all $1 to talk" talking "$1"; }
+talking() { [ "$(cat log/deb/*/0*.log | grep -c "I am ")" -ge "$1" ]; }
 # tell CONSOLE LINE
 tell() { vcons send -n "deb/$1" "$2
 "; }
