@@ -36,7 +36,8 @@ STORE = {**os.environ, 'XENSTORED': 'xenstored'}  # the C store: it names what t
 BOOT_S = 120  # a hang guard: 5 s on an idle host
 QUIET_S = 60  # no sign of life for so long, and the machine itself stands still
 TRIES = 8  # of a case whose machine stands still
-FACTOR = float(os.environ.get('VCONS_LAB_PATIENCE', '1'))  # for hosts that are slower still
+LONG = os.environ.get('VCONS_LONG', '')
+FACTOR = float(os.environ.get('VCONS_LAB_PATIENCE', '1')) * (10 if LONG else 1)  # for hosts that are slower still
 
 
 def build_for(machine):
@@ -68,7 +69,7 @@ class Boot:
         self.results, self.current, self.began, self.stray = [], None, 0, []
         self.heard, self.stands_still = time.monotonic(), False
         limit = BOOT_S + sum(jobs.values()) + 10 * len(jobs)
-        way = [f'WAY={machine}', f'VCONS_LONG={os.environ.get("VCONS_LONG", "")}']
+        way = [f'WAY={machine}', f'VCONS_LONG={LONG}', f'VCONS_SEED={os.environ.get("VCONS_SEED", "")}']
         extra = ['--dom0less', f'{where}/bin/tiny-arm64 {DOM0LESS}'] if machine == 'xen-arm64' else []
         command = [os.path.join(LAB, MACHINES[machine][0]), *MACHINES[machine][1:], *extra, '--dir', where, '--timeout', str(limit), '--',
                    'env', *way, 'sh', './run-cases', *(f'{name}:{seconds}' for name, seconds in jobs.items())]
