@@ -36,7 +36,7 @@ enum append_news {                     /* what the append thread has to tell abo
 
 enum append_queue { QUEUE_NONE, QUEUE_FRESH, QUEUE_OLD };
 
-enum append_guest { APPEND_GUEST_UNKNOWN, APPEND_GUEST_OPEN, APPEND_GUEST_CLOSED }; /* its end, by the last event */
+#define APPEND_GUEST_SEEN 4u /* in an event since the source came: what its hypervisor said by other ways is older */
 
 struct append_entry {             /* in each console */
     struct console *next;         /* in the queue that holds it */
@@ -53,7 +53,7 @@ struct append_entry {             /* in each console */
     bool polled, resting, ended, unsettled;
     bool command_add, command_remove, command_sync; /* guarded by append->lock */
     uint32_t broken;                                /* atomic: 1 while its peer breaks the protocol */
-    uint32_t guest;                                 /* atomic: enum append_guest */
+    uint32_t guest;                                 /* atomic: enum vc_guest_end, and … */
 };
 
 struct append {

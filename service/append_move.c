@@ -52,9 +52,9 @@ static void move_bytes(struct append *a, struct console *c, struct vc_span spans
 static void note_guest(struct console *c, uint16_t kind)
 {
     if (kind == VC_INDEX_OPEN)
-        __atomic_store_n(&c->append.guest, APPEND_GUEST_OPEN, __ATOMIC_RELAXED);
+        __atomic_store_n(&c->append.guest, VC_GUEST_OPEN | APPEND_GUEST_SEEN, __ATOMIC_RELAXED);
     else if (kind == VC_INDEX_CLOSE || kind == VC_INDEX_BOOT || kind == VC_INDEX_RESET)
-        __atomic_store_n(&c->append.guest, APPEND_GUEST_CLOSED, __ATOMIC_RELAXED);
+        __atomic_store_n(&c->append.guest, VC_GUEST_CLOSED | APPEND_GUEST_SEEN, __ATOMIC_RELAXED);
 }
 
 /* The event that is due, into the index; then, and only then, it is done. */

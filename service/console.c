@@ -216,6 +216,7 @@ static void attach_now(struct console *c, struct source *source)
     c->source = source;
     c->service->registry.n_sources++;
     show(c);
+    __atomic_store_n(&c->append.guest, VC_GUEST_UNKNOWN, __ATOMIC_RELAXED); /* until somebody tells */
     if (source->ops->greet != NULL)
         source->ops->greet(source);
     append_add(&c->service->append, c);
@@ -250,6 +251,22 @@ static void forget_later(struct console *c)
     c->later = NULL;
 }
 
+/* Who looks at it has seen all that there will be. */
+static void ended(struct console *c)
+{
+    viewers_end(c);
+    pty_gone(c);
+}
+
+void console_guest(struct console *c, uint32_t end)
+{
+    uint32_t was = __atomic_load_n(&c->append.guest, __ATOMIC_RELAXED);
+
+    while ((was & APPEND_GUEST_SEEN) == 0 &&
+           !__atomic_compare_exchange_n(&c->append.guest, &was, end, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        continue;
+}
+
 void console_detach(struct console *c, bool for_good)
 {
     c->gone = c->gone || for_good;
@@ -259,6 +276,8 @@ void console_detach(struct console *c, bool for_good)
     if (c->token.terminal || c->token.claimed)
         token_claim(c, false);
     forget_later(c);
+    if (c->source == NULL && for_good)
+        ended(c);
     if (c->source == NULL || c->removing)
         return;
     c->removing = true;
@@ -280,10 +299,8 @@ static void removed(struct console *c)
         attach_now(c, later);
     if (c->source == NULL)
         viewers_orphans(c);
-    if (c->gone && c->source == NULL) {
-        viewers_end(c);
-        pty_gone(c);
-    }
+    if (c->gone && c->source == NULL)
+        ended(c);
     service_idle_check(c->service);
 }
 

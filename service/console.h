@@ -33,6 +33,7 @@ struct origin {        /* what a source says about its console */
     bool first, owned; /* owned: uid, pid and uuid are those of a hypervisor, this one or the last */
     uint8_t uuid[VC_LINK_UUID_BYTES];
     char engine[12];
+    char hypervisor[VC_LINK_NAME_BYTES]; /* its name, also after its link; empty: none, or of an earlier service */
 };
 
 struct console {
@@ -91,8 +92,10 @@ const char *console_state(const struct console *c);
  * After a crash of the service it goes on exactly behind the last byte in the log, else with a marked gap.
  */
 int console_attach(struct console *c, struct source *source, const struct origin *origin);
-/* Drain and let go of the source; for_good: its guest is no more. */
+/* Drain and let go of the source, if it has one; for_good: its guest is no more. */
 void console_detach(struct console *c, bool for_good);
+/* Its hypervisor says what the guest's end is (enum vc_guest_end). Events of its source know better. */
+void console_guest(struct console *c, uint32_t end);
 /* What the append thread had to tell. */
 void console_news(struct service *s);
 /* Its size is that, rows << 16 | columns, from now on: told as soon as there is a source with room for it. */

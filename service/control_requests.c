@@ -87,11 +87,11 @@ const char *control_door(const struct console *c)
 static json_t *guest_of(const struct console *c)
 {
     bool virtio = c->origin.kind == VC_LINK_VIRTIO || c->origin.kind == VC_LINK_VIRTIO_PORT;
-    uint32_t guest = virtio ? __atomic_load_n(&c->append.guest, __ATOMIC_RELAXED) : APPEND_GUEST_UNKNOWN;
+    uint32_t guest = virtio ? __atomic_load_n(&c->append.guest, __ATOMIC_RELAXED) & ~APPEND_GUEST_SEEN : 0;
 
-    return guest == APPEND_GUEST_OPEN     ? json_string("open")
-           : guest == APPEND_GUEST_CLOSED ? json_string("closed")
-                                          : json_null();
+    return guest == VC_GUEST_OPEN     ? json_string("open")
+           : guest == VC_GUEST_CLOSED ? json_string("closed")
+                                      : json_null();
 }
 
 /* Bytes, boots and the newest output: of an open log, or of one that is only glanced at. */

@@ -225,6 +225,7 @@ static struct origin origin_of(struct link *l, const struct vc_link_add *add)
                        .owned = true};
 
     memcpy(o.uuid, add->uuid, sizeof o.uuid);
+    memcpy(o.hypervisor, l->name, sizeof o.hypervisor);
     snprintf(o.engine, sizeof o.engine, "%.*s", (int)sizeof o.engine - 1, add->engine);
     return o;
 }
@@ -311,6 +312,16 @@ static void on_status(struct link *l, const struct vc_link_status *status)
         return;
     c->state = status->state;
     c->dropped = status->dropped;
+    if (status->guest == VC_GUEST_OPEN || status->guest == VC_GUEST_CLOSED)
+        console_guest(c, status->guest);
+}
+
+/* What was this hypervisor's, and it no longer has, ended while nobody could say so. */
+static void on_all(struct link *l)
+{
+    for (struct console *c = l->service->registry.first; c != NULL; c = c->next)
+        if (c->link == NULL && !c->gone && c->origin.uid == l->uid && strcmp(c->origin.hypervisor, l->name) == 0)
+            console_detach(c, true);
 }
 
 static void on_claim(struct link *l, const struct vc_link_claim *claim)
@@ -331,6 +342,7 @@ static uint32_t bytes_of_type(uint32_t type)
     case VC_LINK_REFUSED: return sizeof(struct vc_link_answer);
     case VC_LINK_CLAIM: return sizeof(struct vc_link_claim);
     case VC_LINK_STATE: return sizeof(struct vc_link_status);
+    case VC_LINK_ALL: return sizeof(struct vc_link_head);
     default: return 0;
     }
 }
@@ -355,6 +367,7 @@ static bool on_packet(struct link *l, const void *packet, uint32_t bytes, int *f
     switch (head->type) {
     case VC_LINK_HELLO: return on_hello(l, packet);
     case VC_LINK_STATE: on_status(l, packet); return true;
+    case VC_LINK_ALL: on_all(l); return true;
     case VC_LINK_CLAIM: on_claim(l, packet); return true;
     default: return on_answer(l, packet);
     }

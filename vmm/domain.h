@@ -95,6 +95,8 @@ bool domain_has_console(const struct domain *d, uint32_t number);
 const struct config_console *domain_console_config(const struct domain *d, uint32_t number);
 struct console *domain_console(struct domain *d, uint32_t number);
 struct pump *domain_pump(struct domain *d, uint32_t number);
+/* [console.lock] */
+enum vc_guest_end domain_guest_end(const struct domain *d, uint32_t number);
 /* The services have all that it said; what its consoles hold the guest back for. */
 bool domain_delivered(struct domain *d);
 bool domain_held(struct domain *d);

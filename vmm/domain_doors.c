@@ -188,6 +188,15 @@ void domain_typed(struct domain *d)
         door_input(d->doors[0]);
 }
 
+enum vc_guest_end domain_guest_end(const struct domain *d, uint32_t number)
+{
+    struct door *door = d->doors[number];
+
+    if (!door_is_virtio(door->config->door))
+        return VC_GUEST_UNKNOWN;
+    return virtio_is_open(door) ? VC_GUEST_OPEN : VC_GUEST_CLOSED;
+}
+
 void domain_linked(struct domain *d, uint32_t number, bool linked) { door_linked(d->doors[number], linked); }
 
 void domain_give_up(struct domain *d)

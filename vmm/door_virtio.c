@@ -100,6 +100,13 @@ void virtio_emergency(struct door *door, uint8_t byte)
 
 /* ---- Input. ---- */
 
+bool virtio_is_open(struct door *door)
+{
+    const struct door_virtio *p = &door->virtio;
+
+    return p->plugged && p->device->open && vc_virtio_console_guest_open(device_of(door), door->config->port);
+}
+
 /* It leaves the line only when the guest has opened the port, and taken all that left it before. */
 void virtio_offer_input(struct door *door)
 {

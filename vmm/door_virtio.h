@@ -40,6 +40,8 @@ void virtio_resize(struct door *door, unsigned rows, unsigned columns);
 /* What core says of this port. */
 uint32_t virtio_out(struct door *door, const uint8_t *bytes, uint32_t n);
 void virtio_emergency(struct door *door, uint8_t byte);
+/* The guest has it, and has opened it. */
+bool virtio_is_open(struct door *door);
 /* The guest would take input. */
 void virtio_offer_input(struct door *door);
 /* Input that the guest has not taken goes back to what the door keeps. -1: no memory. */

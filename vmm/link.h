@@ -46,6 +46,7 @@ struct link {
     uv_poll_t watch;
     uv_timer_t retry;
     bool ready, watching;
+    bool owe_all;     /* of this connection: VC_LINK_ALL */
     unsigned hurried; /* quick attempts since the socket's directory last changed */
     uint64_t up_since_ms;
     struct link_console *consoles;

@@ -14,6 +14,7 @@ static bool on_hello(struct link *l, const struct vc_link_hello *hello)
     if (l->phase != LINK_GREETED || hello->version != VC_LINK_VERSION)
         return false;
     l->phase = LINK_UP;
+    l->owe_all = true;
     l->up_since_ms = vmm_now_ms();
     link_send_owed(l);
     return true;

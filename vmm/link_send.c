@@ -117,6 +117,8 @@ static int send_state(struct link *l, uint32_t cookie)
     status.state = cookie == 0 ? VC_DOMAIN_RUNNING : state_of(l->consoles[cookie].domain);
     console_lock(console);
     status.dropped = console->dropped;
+    status.guest =
+        cookie == 0 ? VC_GUEST_UNKNOWN : domain_guest_end(l->consoles[cookie].domain, l->consoles[cookie].number);
     console_unlock(console);
     return send_packet(l, &status, sizeof status, NULL, 0);
 }
@@ -206,6 +208,20 @@ static int send_for_consoles(struct link *l, bool ended)
     return error;
 }
 
+/* Once all that there are were offered. */
+static int send_all(struct link *l)
+{
+    const struct vc_link_head all = head_of(VC_LINK_ALL, sizeof all);
+    int error;
+
+    for (uint32_t i = 0; i < l->n_consoles; i++)
+        if (l->consoles[i].phase == LINK_NEW && !l->consoles[i].ended)
+            return 0;
+    error = l->owe_all ? send_packet(l, &all, sizeof all, NULL, 0) : 0;
+    l->owe_all = l->owe_all && error != 0;
+    return error;
+}
+
 void link_send_owed(struct link *l)
 {
     int error;
@@ -215,6 +231,8 @@ void link_send_owed(struct link *l)
     error = send_for_consoles(l, true);
     if (error == 0)
         error = send_for_consoles(l, false);
+    if (error == 0)
+        error = send_all(l);
     /* Answers last: who hears that a domain is saved finds its name free. */
     if (error == 0)
         error = send_answers(l);

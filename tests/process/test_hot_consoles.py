@@ -166,6 +166,25 @@ def a_hundred_times(place, vmm, daemon):
     assert {name: n for name, (n, _, _) in ports(place).items()} == {"v0": 1, "w0": 2, "v1": 3}
 
 
+def told_to_the_next_service(place, daemon):
+    """Which ends the guest has open, though it does nothing: v0 of a console, one port opened and one not."""
+    names = {"v0": "open", "agent": "open", "other": "closed", "hvc0": None}
+    for name in ("agent", "other"):
+        command(place, "console", "add", "--port", "web", name)
+    assert "no such port" not in asked(place, "port agent open")
+    assert vcons.stop(daemon) == 0
+    daemon = place.daemon()
+
+    def ends(c):
+        there = c.ls()
+        return {name: there[f"web/{name}"]["guest"] for name in names if f"web/{name}" in there}
+    with vcons.Control(place.control) as c:
+        vcons.wait_for(lambda: ends(c) == names, f"the guest's ends: {ends(c)}")
+    for name in ("agent", "other"):
+        command(place, "console", "remove", "web", name)
+    return daemon
+
+
 def over_a_reset(place):
     """What came stays, and what is typed to it arrives."""
     at = len(log_of(place, "web/v1"))
@@ -190,6 +209,7 @@ def main():
         refusals(place)
         sizes(place)
         named_port(place)
+        daemon = told_to_the_next_service(place, daemon)
         a_hundred_times(place, vmm, daemon)
         over_a_reset(place)
         command(place, "stop", "--all")

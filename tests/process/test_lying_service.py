@@ -12,7 +12,7 @@ import struct
 from hypervisor import Hypervisor, domain, log_of
 from vcons import Place, wait_for
 
-HELLO, ADD, GONE, OK, REFUSED, CLAIM, TOKEN, STATE, REQUEST, CONSOLE = range(1, 11)
+HELLO, ADD, GONE, OK, REFUSED, CLAIM, TOKEN, STATE, REQUEST, CONSOLE, ALL = range(1, 12)
 OUT_CONS, OUT_BYTES_WAIT, IN_PROD, OUT_EVENT_CONS, IN_EVENT_PROD = 128, 192, 320, 640, 704  # wire/line.h
 
 
@@ -157,7 +157,7 @@ def next_of(service, *kinds):
         packet, rights, _, _ = service.link.recvmsg(512, socket.CMSG_SPACE(20))
         for fd in array.array("i", rights[0][2]) if rights else ():
             os.close(fd)
-        kind, _, number = struct.unpack_from("<III", packet)
+        kind, _, number = struct.unpack_from("<III", packet.ljust(12, b"\0"))
         if kind in kinds:
             return kind, number, packet[12:]
 
@@ -214,6 +214,7 @@ def changes(place):
     service.accept()  # leaves before it took it
     names = {names for names, _, _ in service.take(4).values()}
     assert "web/v3" in names and "web/v1" not in names, names
+    assert service.link.recv(512) == struct.pack("<II", ALL, 8), "no others will come"
     service.link.send(request(8, 1, b"nobody"))
     answered(service, REFUSED, 8)  # who asked the last service is not answered by this one
     service.close(place)

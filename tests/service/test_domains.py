@@ -117,7 +117,7 @@ def overtaking(place, daemon):
             after.line()
             after.packet(after.ADD, struct.pack("<IIIIII16s16s36s36s36s", 7, 9, 1, 1, 1, 1, after.id, b"u" * 16,
                                                 b"again", b"hvc0", b""), after.fds)
-            after.packet(after.STATE, struct.pack("<IIQ", 7, 4, 1234))
+            after.packet(after.STATE, struct.pack("<IIQII", 7, 4, 1234, 0, 0))
             after.packet(after.CLAIM, struct.pack("<II128s", 7, 1, b""))
             daemon.send_signal(signal.SIGCONT)
             if after.answer()[0] != after.OK:  # it was heard before the end of the other: busy
@@ -132,6 +132,56 @@ def overtaking(place, daemon):
             after.close()
             vcons.wait_for(lambda: not c.ls()["again/hvc0"]["source"], "its end")
         assert heard > 0, "its packets always overtook the end of the other link"
+
+
+def all_there_are(place):
+    """A hypervisor whose link broke says which consoles it still has: the others have ended, also for those who look at them."""
+    def states():
+        return {name: c.ls()[f"sets/{name}"]["state"] for name in ("a", "b", "c")}
+
+    with vcons.Control(place.control) as c, vcons.Control(place.control) as viewer:
+        guests = [vcons.Guest(place, name="sets")]
+        for cookie, name in enumerate("abc"):
+            guests[0].line()
+            assert guests[0].add("sets", name, cookie)[0] == vcons.Guest.OK
+        other = vcons.Guest(place, "beside")
+        other.close()
+        guests[0].close()
+        vcons.wait_for(lambda: set(states().values()) == {"away"}, "all to be away")
+        viewer.attach("sets/b", "start")
+        guest = vcons.Guest(place, name="sets")
+        guest.line()
+        assert guest.add("sets", "c", 5)[0] == guest.OK
+        assert states() == {"a": "away", "b": "away", "c": "running"}, states()
+        guest.packet(guest.ALL, b"")
+        vcons.wait_for(lambda: states() == {"a": "off", "b": "off", "c": "running"}, f"two to have ended: {states()}")
+        try:
+            while True:
+                viewer.out()
+        except EOFError as e:
+            assert "gone" in str(e), e
+        assert c.ls()["beside/hvc0"]["state"] == "away", "another's"
+        guest.line()
+        assert guest.add("sets", "b", 6)[0] == guest.OK, "it may come again"
+        assert states()["b"] == "running"
+        guest.close()
+
+
+def guests_end(place):
+    """What a virtio port's guest did before this service came is told by its hypervisor, and nothing else is believed of it."""
+    with vcons.Control(place.control) as c, vcons.Guest(place, name="ends") as guest:
+        def end():
+            return c.ls()["ends/port"]["guest"]
+
+        guest.line()
+        assert guest.add("ends", "port", 1, kind=10)[0] == guest.OK
+        assert end() is None
+        for told, shown in ((0, None), (99, None), (2, "open"), (1, "closed"), (0, "closed")):
+            guest.packet(guest.STATE, struct.pack("<IIQII", 1, 1, told, told, 0))
+            vcons.wait_for(lambda: c.ls()["ends/port"]["dropped"] == told, "STATE")
+            assert end() == shown, (told, end())
+        guest.post(0, 6, 0)  # OPEN in the stream
+        vcons.wait_for(lambda: end() == "open", "an event")
 
 
 def sandboxed(daemon):
@@ -154,6 +204,8 @@ def main():
         gone(place, first)
         positions(place, first)
         overtaking(place, daemon)
+        all_there_are(place)
+        guests_end(place)
         daemon = returning(place, daemon, first)
         assert vcons.stop(daemon) == 0
     return 0

@@ -13,13 +13,16 @@
  *                              <-     HELLO(version) or REFUSED
  *     ADD(cookie, names, fds)  ->
  *                              <-     OK(cookie) or REFUSED(cookie, reason)
- *     STATE, GONE, CLAIM       ->
+ *     STATE, GONE, CLAIM, ALL  ->
  *                              <-     TOKEN, REQUEST, CONSOLE
  *     OK/REFUSED(serial)       ->            (answers a REQUEST or a CONSOLE)
  *
  * ADD and GONE come at any time, also of a name that went: it goes on in the same log. A cookie is free again once its
  * console is GONE or was REFUSED. The ADD of a console that a CONSOLE asked for comes before the answer to that, and so does
  * the GONE of one that was to go.
+ *
+ * ALL follows the ADDs of all consoles that the hypervisor has when a link begins: what it brought on an earlier link, and has not
+ * added by then, has ended meanwhile.
  *
  * A name is [A-Za-z0-9][A-Za-z0-9._-]{0,31}. A link that ends takes its consoles' state to "away"; the service first
  * drains what each line still holds up to out_prod.
@@ -44,9 +47,10 @@ enum vc_link_type {
     VC_LINK_REFUSED = 5,
     VC_LINK_CLAIM = 6,    /* hypervisor: the terminal wants, or gives back, the write token */
     VC_LINK_TOKEN = 7,    /* service: whether the terminal holds the write token */
-    VC_LINK_STATE = 8,    /* hypervisor: the domain's state and the bytes dropped so far */
+    VC_LINK_STATE = 8,    /* hypervisor: the domain's state, the bytes dropped so far, the guest's end */
     VC_LINK_REQUEST = 9,  /* service: a user asks for stop, reset or save of a domain */
     VC_LINK_CONSOLE = 10, /* service: a user asks for a console more, or less, of a domain that may well run */
+    VC_LINK_ALL = 11,     /* hypervisor: no other console is left of an earlier link; the head alone */
 };
 
 enum vc_link_reason {
@@ -137,6 +141,8 @@ struct vc_link_status { /* STATE */
     uint32_t cookie;
     uint32_t state;   /* enum vc_domain_state */
     uint64_t dropped; /* bytes that the guest wrote and no log holds */
+    uint32_t guest;   /* enum vc_guest_end, for a service that saw none of its line's events; later ones tell */
+    uint32_t zero;
 };
 struct vc_link_ask { /* REQUEST */
     struct vc_link_head head;
@@ -158,7 +164,7 @@ _Static_assert(sizeof(struct vc_link_hello) == 52, "wire layout");
 _Static_assert(sizeof(struct vc_link_add) == 172, "wire layout");
 _Static_assert(sizeof(struct vc_link_answer) == 144, "wire layout");
 _Static_assert(sizeof(struct vc_link_claim) == 144, "wire layout");
-_Static_assert(sizeof(struct vc_link_status) == 24, "wire layout");
+_Static_assert(sizeof(struct vc_link_status) == 32, "wire layout");
 _Static_assert(sizeof(struct vc_link_ask) == 52, "wire layout");
 _Static_assert(sizeof(struct vc_link_console) == 96, "wire layout");
 
