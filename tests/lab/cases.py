@@ -67,7 +67,7 @@ class Boot:
 
     def __init__(self, machine, jobs, where):
         self.results, self.current, self.began, self.stray = [], None, 0, []
-        self.heard, self.stands_still = time.monotonic(), False
+        self.heard, self.stands_still = time.monotonic() + BOOT_S - QUIET_S, False  # nothing is said while it boots
         limit = BOOT_S + sum(jobs.values()) + 10 * len(jobs)
         way = [f'WAY={machine}', f'VCONS_LONG={LONG}', f'VCONS_SEED={os.environ.get("VCONS_SEED", "")}']
         extra = ['--dom0less', f'{where}/bin/tiny-arm64 {DOM0LESS}'] if machine == 'xen-arm64' else []
@@ -135,6 +135,10 @@ def run(machine, jobs):
                 del left[result['name']]
                 yield result
             if not boot.results:
+                tries[machine] += 1
+                if boot.stands_still and tries[machine] < TRIES:
+                    print(f'lab: {machine} stood still before its first case; once more', file=sys.stderr, flush=True)
+                    continue
                 for name in left:
                     yield {'name': name, 'result': 'FAIL', 'duration': 0, 'stdout': '',
                            'stderr': f'the machine ran no case, status {boot.status}\n' + ''.join(boot.stray)}

@@ -35,7 +35,7 @@ end 0
 END
 ended late
 consoled_said late | tr -d '\r' >said
-cat said | grep -v '^[0-9]'
+grep -v '^[0-9]' said
 grep -q early said && fail "what was said before the flag fell came later"
 [ "$(grep '^[0-9]' said | cut -d' ' -f1 | tr '\n' ' ')" = "$(seq -s ' ' 0 99) " ] || fail "lines are missing or twice"
 spew=$(consoled_said late | grep '^[0-9]' | wc -c)

@@ -7,6 +7,7 @@ case $WAY in
     xen-arm64) TINY=$CASES/bin/tiny-arm64 TYPE= ;;
 esac
 CONSOLED_LOG=/var/log/xen/console
+SERVICE= # the pid of vconsd, once xen_service has put it there
 
 # create NAME [LINE]... - a domain of these lines of its configuration beside what all have: tiny with 16 MiB, two vCPUs,
 # destroyed however it ends. A later line wins. As OPTIONS says: OPTIONS=-p create ...
@@ -42,8 +43,19 @@ stock() {
 }
 
 gone() { ! xl domid "$1" >/dev/null 2>&1; }
-# ended NAME - wait for its end
-ended() { wait_for "the end of $1" gone "$1"; }
+# kept NAME - all that it said is where it belongs: who served its console has let go of it
+kept() {
+    if [ -n "$SERVICE" ]; then
+        vcons ls | grep -qE "^$1/pv0 +off "
+    else
+        ! ls -l "/proc/$(pidof xenconsoled)/fd" | grep -qF "guest-$1.log"
+    fi
+}
+# ended NAME - wait for its end, and until its last byte is in the log
+ended() {
+    wait_for "the end of $1" gone "$1"
+    wait_for "the last that $1 said" kept "$1"
+}
 # domid NAME
 domid() { xl domid "$1"; }
 # node NAME PATH - a node of the domain's own directory in XenStore
@@ -55,6 +67,8 @@ ring() {
     shift
     xen_ring "$(domid "$name")" "$(node "$name" console/ring-ref)" "$(node "$name" console/port)" "$@"
 }
+# full NAME - its guest waits for somebody to read
+full() { ring "$1" show | awk '{ exit $8 - $6 != 2048 }'; }
 # rests NAME - it has the port of VIRQ_DEBUG, which a word `bind virq 1` gave it, and waits for something
 rests() {
     xl debug-keys e # Xen tells of all event channels; state 5 is a virq
@@ -87,7 +101,12 @@ xen_service() {
 # xen_service_stop [SIGNAL]
 xen_service_stop() {
     kill "-${1:-TERM}" "$SERVICE"
-    wait "$SERVICE" || true
+    wait "$SERVICE" 2>/dev/null || true
+    SERVICE=
 }
-# Whichever daemon the case used, the next one finds Xen's own.
-trap 'consoled_start' EXIT
+
+# What a case left is ended (run-cases), but not its domains; and each begins with Xen's own daemon.
+for left in $(xl list | awk 'NR > 1 && $1 !~ /^(Domain-0|\(null\)|dom0less-.*)$/ { print $1 }'); do
+    xl destroy "$left"
+done
+consoled_start
