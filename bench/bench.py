@@ -24,6 +24,8 @@ Processor time comes from the scheduler's nanoseconds (schedstat). Exit status 1
                against QEMU's 16550 and PL011 on the same KVM
     stockvirtio  stock Linux on x86_64: a dd to a port of virtio-console, exits, interrupts and processor time against QEMU's
                virtio-serial port to a file on the same KVM
+    xen        domains of a real Xen, in the lab on arm64: a flood against a loop that only drains the ring, a key's echo
+               beside it, the start with eight domains and memory against xenconsoled, in the same boot
 
 The defaults are the long forms (1 GiB of spew, a minute of idleness); all take about 20 minutes. On a machine where
 others work the ratios hold more or less, the megabytes a second do not.
@@ -41,6 +43,7 @@ import micro
 import rig
 import service
 import stock
+import xen
 
 
 def build():
@@ -62,8 +65,8 @@ WORKLOADS = {"ids": lambda o: micro.ids(o.rounds), "send": lambda o: micro.send(
              "fairness": lambda o: service.fairness(), "echo": lambda o: service.echo(o.rounds),
              "memory": lambda o: service.memory(o.rounds), "idle": lambda o: service.idle(o.idle),
              "stock": lambda o: stock.stock(o.rounds, o.dd), "stockuart": lambda o: stock.stock_uart(o.rounds, o.dd // 8),
-             "stockvirtio": lambda o: stock.stock_virtio(o.rounds, o.dd * 8)}
-IN_LAB = ("stock", "stockuart", "stockvirtio")
+             "stockvirtio": lambda o: stock.stock_virtio(o.rounds, o.dd * 8), "xen": lambda o: xen.xen(o.rounds, o.dd * 2)}
+IN_LAB = ("stock", "stockuart", "stockvirtio", "xen")
 
 
 PLAIN = ("workload", "value", "unit", "against", "ratio", "goal", "ok", "spread", "against_spread", "rounds", "limit")
@@ -82,7 +85,7 @@ def main():
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--rounds", type=int, default=5, help="of each side (default 5)")
     parser.add_argument("--spew", type=int, default=1024, metavar="MIB", help="what a guest prints in ringlog (default 1024)")
-    parser.add_argument("--dd", type=int, default=2048, metavar="KIB", help="what a stock guest copies to hvc0; to a UART an eighth of it, to a virtio port eight times as much (default 2048)")
+    parser.add_argument("--dd", type=int, default=2048, metavar="KIB", help="what a stock guest copies to hvc0; to a UART an eighth of it, to a virtio port eight times as much; what a domain of Xen says, twice as much (default 2048)")
     parser.add_argument("--idle", type=int, default=60, metavar="SECONDS", help="how long idle looks (default 60)")
     parser.add_argument("workload", nargs="*", help="of the above; all but those of the lab without")
     options = parser.parse_args()

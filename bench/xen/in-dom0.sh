@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=dash source=tests/lab/cases/xenlib.sh
+# In the dom0 of a real Xen: in-dom0.sh ROUNDS LINES LINES_OF_XENCONSOLED KEYS. In each round vconsd, a drain loop that does no more than it
+# must (xen_ring drain) and xenconsoled, one after the other. Prints a line for each figure: what, who, and
+#     flood    bytes and seconds of LINES lines of 80 bytes, by the guest's own clock
+#     echo     nanoseconds of a key's way there and back beside a domain that prints without end, the median of KEYS
+#     start    nanoseconds from the start of the service until it serves the consoles of eight domains
+#     memory   KiB of its own for each of these consoles
+. "$CASES/cases/xenlib.sh"
+rounds=$1 lines=$2 slow_lines=$3 keys=$4
+all='d1 d2 d3 d4 d5 d6 d7 d8'
+
+stop() {
+    if [ -n "$SERVICE" ]; then xen_service_stop TERM; else consoled_stop; fi
+}
+start() {
+    if [ "$1" = vcons ]; then xen_service; else consoled_start; fi
+}
+pid_of() { if [ "$1" = vcons ]; then echo "$SERVICE"; else pidof xenconsoled; fi; }
+said_to() { if [ "$1" = vcons ]; then log_of "$2/pv0"; else consoled_said "$2"; fi; }
+prompts() { said_to "$1" "$2" 2>/dev/null | tail -n 1 | grep -q '^tiny> $'; }
+kib() { awk '/^RssAnon:/ { print $2 }' "/proc/$(pid_of "$1")/status"; }
+
+# seconds FILE - between the first and the last line that says the time
+seconds() { sed -n 's/^time \([0-9.]*\).*/\1/p' "$1" | awk 'NR == 1 { t = $1 } END { printf "%.9f", $1 - t }'; }
+
+# flood WHO NAME LINES
+flood() {
+    OPTIONS=-p tiny "$2" "quiet; time; spew $3; time; poweroff" 'vcpus = 1'
+    if [ "$1" = drain ]; then
+        consoled_stop
+        ring "$2" drain said >drained &
+        drain=$!
+    fi
+    xl unpause "$2"
+    if [ "$1" = drain ]; then
+        wait_for "the end of $2" gone "$2"
+        wait "$drain" || fail "the drain loop"
+        consoled_start
+    else
+        ended "$2"
+        said_to "$1" "$2" >said
+    fi
+    [ "$(grep -c '^[0-9]' said)" = "$3" ] || fail "$1 has $(grep -c '^[0-9]' said) of $3 lines"
+    echo "flood $1 $(($3 * 80)) $(seconds said)"
+}
+
+# echoes WHO ROUND
+echoes() {
+    tiny "noise$2$1" "quiet; spew 1000000000" 'vcpus = 1'
+    tiny "key$2$1" "quiet" 'vcpus = 1'
+    wait_for "its prompt" prompts "$1" "key$2$1"
+    echo "echo $1 $(dom0_tty echo "$(node "key$2$1" console/tty)" "$keys")"
+    xl destroy "noise$2$1"
+    xl destroy "key$2$1"
+}
+
+# vcons_begin - as xen_service, and no wait
+vcons_begin() {
+    vconsd --foreground --xen 2>>vconsd.err &
+    SERVICE=$!
+}
+# starts WHO - a watch says something at once, and then when it changes
+starts() {
+    local watched='' name
+    for name in $all; do
+        forget_tty "$name"
+        watched="$watched /local/domain/$(domid "$name")/console/tty"
+    done
+    # shellcheck disable=SC2086 # paths
+    xenstore-watch -n 16 $watched >changed &
+    watch=$!
+    wait_for "the watches" watching
+    began=$(dom0_tty now)
+    if [ "$1" = vcons ]; then vcons_begin; else consoled_start; fi
+    wait "$watch"
+    echo "start $1 $(($(dom0_tty now) - began))"
+}
+watching() { [ "$(wc -l <changed)" -ge 8 ]; }
+
+consoled_stop
+for who in vcons xenconsoled; do
+    start $who
+    eval "empty_$who=$(kib $who)"
+    stop
+done
+consoled_start
+for name in $all; do
+    tiny "$name" "quiet" 'vcpus = 1'
+done
+stop
+for round in $(seq "$rounds"); do
+    for who in vcons xenconsoled; do
+        starts $who
+        eval "echo memory $who \$((\$(kib $who) - empty_$who)) 8"
+        stop
+    done
+done
+consoled_start
+for name in $all; do
+    xl destroy "$name"
+done
+stop
+for round in $(seq "$rounds"); do
+    start vcons
+    flood vcons "flood$round" "$lines"
+    echoes vcons "$round"
+    stop
+    start xenconsoled
+    flood drain "flood$round" "$lines"
+    flood xenconsoled "flood$round" "$slow_lines"
+    echoes xenconsoled "$round"
+    stop
+done
