@@ -211,7 +211,9 @@ static void asked_done(struct control *k)
     struct console *c;
 
     k->asked_id = NULL;
-    if (!k->asked_failed && k->asked_console.domain[0] != '\0') {
+    if (!k->asked_failed && k->asked_text[0] != '\0') {
+        value = json_pack("{s:s}", "text", k->asked_text);
+    } else if (!k->asked_failed && k->asked_console.domain[0] != '\0') {
         c = console_find(k->service, k->asked_console.domain, k->asked_console.console);
         if (c != NULL)
             value = json_pack("{s:o}", "console", control_describe(c));
@@ -237,6 +239,8 @@ void control_answered(struct service *s, const struct link *l, const struct vc_l
     for (struct control *k = s->controls; k != NULL; k = k->next)
         for (uint32_t i = 0; i < k->n_asked; i++)
             if (k->asked[i].link == l && k->asked[i].serial == a->cookie) {
+                if (l == NULL && a->head.type == VC_LINK_OK) /* a module: it says what it did */
+                    snprintf(k->asked_text, sizeof k->asked_text, "%s", a->text);
                 asked_one(k, i, a->head.type == VC_LINK_REFUSED ? VC_CONTROL_E_FAILED : NULL, a->text);
                 return;
             }

@@ -127,3 +127,32 @@ json_t *control_resize(struct control *k, const json_t *request)
     console_resize(c, (uint32_t)rows << 16 | (uint32_t)columns);
     return control_ok(id, json_pack("{s:s, s:I, s:I}", "console", name, "rows", rows, "columns", columns));
 }
+
+json_t *control_xen(struct control *k, const json_t *request)
+{
+    static const char *const verbs[] = {[PLUGIN_CONSOLE_ADD] = "console_add",
+                                        [PLUGIN_CONSOLE_REMOVE] = "console_remove",
+                                        [PLUGIN_RELEASE] = "release",
+                                        [PLUGIN_ATTACH_RING] = "attach_ring"};
+    const json_t *id = json_object_get(request, "id");
+    const char *verb = control_text(request, "do"), *name = control_text(request, "name");
+    struct plugin_request ask = {.domain = control_text(request, "domain"), .name = name != NULL ? name : ""};
+    uint32_t serial, n = 0;
+
+    if (k->peer.uid != 0 && k->peer.uid != k->service->own.uid)
+        return control_error(id, VC_CONTROL_E_NOT_ALLOWED, "only the service's own user and root ask that of a Xen");
+    while (n < sizeof verbs / sizeof verbs[0] && (verb == NULL || strcmp(verb, verbs[n]) != 0))
+        n++;
+    if (n == sizeof verbs / sizeof verbs[0])
+        return control_bad(request, "\"do\" is console_add, console_remove, release or attach_ring");
+    ask.verb = (enum plugin_verb)n;
+    if (ask.domain == NULL || !name_ok(ask.domain))
+        return control_bad(request, "which domain? \"domain\" is a name or an id");
+    if (name != NULL && !name_ok(name))
+        return control_bad(request, "\"name\" is [A-Za-z0-9][A-Za-z0-9._-]{0,31}");
+    control_asking(k, NULL);
+    if (plugged_request(k->service, &ask, &serial) != 0)
+        return control_error(id, VC_CONTROL_E_FAILED, "this service serves no Xen: start vconsd with --xen");
+    control_asked(k, request, NULL, serial);
+    return NULL;
+}

@@ -192,6 +192,7 @@ void control_asking(struct control *k, const char *lost)
     k->n_asked = 0;
     k->asked_failed = false;
     k->asked_lost = lost;
+    k->asked_text[0] = '\0';
     k->asked_console = (struct name){{0}, {0}};
 }
 
@@ -401,6 +402,8 @@ json_t *control_request(struct control *k, const json_t *request)
         return control_console(k, request, VC_LINK_CONSOLE_ADD);
     if (strcmp(op, "console_remove") == 0)
         return control_console(k, request, VC_LINK_CONSOLE_REMOVE);
+    if (strcmp(op, "xen") == 0)
+        return control_xen(k, request);
     if (strcmp(op, "resize") == 0)
         return control_resize(k, request);
     if (strcmp(op, "attach") == 0)

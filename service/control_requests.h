@@ -58,6 +58,7 @@ json_t *control_attach(struct control *k);
 /* control_consoles.c: a console more or less; the size of one. */
 json_t *control_console(struct control *k, const json_t *request, enum vc_link_console_request what);
 json_t *control_resize(struct control *k, const json_t *request);
+json_t *control_xen(struct control *k, const json_t *request); /* to the module */
 /* The object CONSOLE of wire/control.h. */
 json_t *control_describe(struct console *c);
 const char *control_door(const struct console *c);

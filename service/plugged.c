@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "console.h"
+#include "control.h"
 #include "host/name.h"
 #include "pty.h"
 #include "service.h"
@@ -71,6 +72,22 @@ static void state(void *ctx, struct console *c, uint32_t now)
         c->state = now;
 }
 
+static void answered(void *ctx, uint32_t serial, int error, const char *text)
+{
+    struct vc_link_answer answer = {.head = {.type = error ? VC_LINK_REFUSED : VC_LINK_OK}, .cookie = serial};
+
+    snprintf(answer.text, sizeof answer.text, "%s", text);
+    control_answered(ctx, NULL, &answer);
+}
+
+int plugged_request(struct service *s, const struct plugin_request *request, uint32_t *serial)
+{
+    if (s->plugged.plugin == NULL || s->plugged.plugin->request == NULL || s->stopping)
+        return -ENODEV;
+    *serial = ++s->next_serial;
+    return s->plugged.plugin->request(s->plugged.instance, *serial, request);
+}
+
 /* Loading. */
 
 static void ready(struct watch *w, uint32_t events)
@@ -115,7 +132,8 @@ int plugged_start(struct service *s, const char *name, struct problem *p)
                                          .pty = pty,
                                          .attach = attach,
                                          .detach = detach,
-                                         .state = state};
+                                         .state = state,
+                                         .answered = answered};
     k->ready.ready = ready;
     error = k->plugin->start(&k->service, &k->instance, &hub, &k->ready.fd, p);
     if (error) {

@@ -24,6 +24,8 @@ struct plugged {
 
 /* Load a module by its file's name and start it. 0 or a negative errno with *p. */
 int plugged_start(struct service *s, const char *name, struct problem *p);
+/* Ask it; the answer comes to control_answered with this serial and no link. -ENODEV: there is no module that takes it. */
+int plugged_request(struct service *s, const struct plugin_request *request, uint32_t *serial);
 void plugged_stop(struct service *s);   /* it attaches nothing more */
 void plugged_finish(struct service *s); /* after registry and append thread */
 /* What the module needs behind the sandbox, ends with NULL. */

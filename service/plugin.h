@@ -34,6 +34,14 @@ struct plugin_origin { /* what a module says of a console */
     const char *engine; /* a word for `ls`, at most 11 characters */
 };
 
+enum plugin_verb { PLUGIN_CONSOLE_ADD, PLUGIN_CONSOLE_REMOVE, PLUGIN_RELEASE, PLUGIN_ATTACH_RING };
+
+struct plugin_request { /* of root or the service's own user */
+    enum plugin_verb verb;
+    const char *domain; /* a name (host/name.h), or an id in decimal */
+    const char *name;   /* of a console; empty: none was given */
+};
+
 struct plugin_service {
     uint32_t version; /* PLUGIN_VERSION */
     void *ctx;        /* first argument of each */
@@ -49,6 +57,8 @@ struct plugin_service {
     /* Drain that source and let go of it, if c still has it; its destroy follows. for_good: its guest is no more. */
     void (*detach)(void *ctx, struct console *c, struct source *source, bool for_good);
     void (*state)(void *ctx, struct console *c, uint32_t state); /* enum vc_domain_state, for `ls` */
+    /* The answer to a request: error 0 or a negative errno, and a line for people either way. */
+    void (*answered)(void *ctx, uint32_t serial, int error, const char *text);
 };
 
 struct plugin {
@@ -61,6 +71,8 @@ struct plugin {
     int (*start)(const struct plugin_service *service, void **instance, struct source_hub **hub, int *fd,
                  struct problem *p);
     void (*ready)(void *instance);
+    /* Carry it out, and say answered later. 0, or a negative errno: it was not taken. The texts are the caller's. */
+    int (*request)(void *instance, uint32_t serial, const struct plugin_request *r);
     void (*stop)(void *instance);   /* the service leaves: attach nothing more; sources are drained and destroyed */
     void (*finish)(void *instance); /* all sources are destroyed and the append thread has ended: end, free */
 };

@@ -120,6 +120,16 @@ int domains_look(struct xen *x)
     return 0;
 }
 
+struct domain *domains_find(struct xen *x, const char *name)
+{
+    struct domain *d = x->domains;
+    uint64_t id;
+
+    while (d != NULL && strcmp(d->name, name) != 0)
+        d = d->next;
+    return d == NULL && place_number(name, UINT32_MAX, &id) ? find(x, (uint32_t)id) : d;
+}
+
 void domains_touched(struct xen *x, const char *token)
 {
     uint64_t id;
@@ -134,6 +144,8 @@ void domains_touch_all(struct xen *x)
     for (struct domain *d = x->domains; d != NULL; d = d->next) {
         d->watched = false;
         d->dirty = true;
+        for (struct seat *s = d->seats; s != NULL; s = s->next)
+            s->watched = false;
         set_watches(x, d, true);
     }
 }
@@ -171,9 +183,7 @@ void domains_free(struct xen *x)
             struct seat *s = d->seats;
 
             d->seats = s->next;
-            if (s->ring != NULL)
-                s->ring->seat = NULL;
-            free(s);
+            free(s); /* no ring is left that could belong to it */
         }
         free(d);
     }

@@ -17,7 +17,10 @@
 #define SEAT_RETRY_MS    1000 /* a console that could not be attached */
 #define SEATS_XEN_MAX    8u   /* consoles below xen-console/ */
 
-enum seat_kind { SEAT_PV0, SEAT_VUART, SEAT_XEN };
+#define SEATS_FURTHER   9u   /* further PV consoles have numbers from 1 to this: Linux reads one digit */
+#define END_PATIENCE_MS 5000 /* a guest that is to give up a console has so long */
+
+enum seat_kind { SEAT_PV0, SEAT_VUART, SEAT_XEN, SEAT_FURTHER };
 
 struct seat { /* a console that a domain has, or had */
     struct seat *next;
@@ -25,8 +28,17 @@ struct seat { /* a console that a domain has, or had */
     struct ring *ring; /* NULL: not attached */
     enum seat_kind kind;
     uint32_t number;
-    int64_t retry_ms; /* not before; 0: whenever something changes */
-    bool told;        /* that it cannot be attached */
+    int64_t retry_ms;   /* not before; 0: whenever something changes */
+    bool told;          /* that it cannot be attached */
+    bool released;      /* somebody asked to have it served no more */
+    bool by_hand;       /* its place was taken from the domain's parameters, not from nodes */
+    struct place place; /* by_hand: where */
+
+    /* Of a further PV console: further.c. */
+    struct ring *leaving; /* detached, not yet unmapped */
+    bool watched, ending;
+    int64_t end_ms;        /* ending: when patience is over */
+    char name[NAME_BYTES]; /* empty: pvN */
 };
 
 struct domain {
@@ -56,6 +68,19 @@ void seats_state(struct xen *x, const struct domain *d);
 void seat_taken(struct xen *x, struct ring *r); /* the service has it: its pseudo-terminal into XenStore */
 void seat_refused(struct xen *x, struct ring *r);
 void seat_gone(struct xen *x, struct ring *r);
+struct seat *seat_of(struct domain *d, enum seat_kind kind, uint32_t number); /* found or made; NULL: no memory */
+void seat_drop(struct xen *x, struct seat *s);                                /* it has no ring */
+void seat_attach(struct xen *x, struct seat *s, const struct place *place);
+void seat_let_go(struct xen *x, struct seat *s, uint32_t what);
+void seat_name(const struct seat *s, char name[NAME_BYTES]);
 int64_t seats_due_ms(const struct domain *d); /* of the first that is tried again; -1: none */
+
+/* further.c: PV consoles beyond the first, whose backend we are. */
+void further_look(struct xen *x, struct domain *d);
+void further_end(struct xen *x, struct domain *d); /* the domain is no more: its nodes here go */
+/* Make one, under this name (empty: pvN); its number, or a negative errno. */
+int further_add(struct xen *x, struct domain *d, const char *name);
+int further_remove(struct xen *x, struct domain *d, struct seat *s); /* begin its end. 0 or a negative errno */
+struct domain *domains_find(struct xen *x, const char *name);        /* a name, or an id in decimal; NULL: none */
 
 #endif

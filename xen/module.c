@@ -72,6 +72,7 @@ static void ready(void *instance)
 
     if (x->log != NULL)
         take_log(x);
+    requests_answer(x);
     while ((r = post_take(&x->post, POST_CONTROL, &what)) != NULL) {
         if (what & RING_ATTACH)
             take(x, r);
@@ -84,6 +85,11 @@ static void ready(void *instance)
         else
             post_send(&x->post, POST_THREAD, r, RING_GONE); /* it was refused */
     }
+}
+
+static int request(void *instance, uint32_t serial, const struct plugin_request *r)
+{
+    return requests_begin(instance, serial, r);
 }
 
 /* ready is not called any more, so nothing is attached. */
@@ -149,6 +155,7 @@ static void close_handles(struct xen *x)
     if (x->grants != NULL)
         xengnttab_close(x->grants);
     ports_close(&x->ports);
+    requests_close(x);
     post_close(&x->post);
     free(x);
 }
@@ -178,6 +185,7 @@ static int start(const struct plugin_service *service, void **instance, struct s
         return problem_set(p, -ENOMEM, "out of memory");
     x->service = service;
     x->nodes.fd = -1;
+    requests_open(x);
     x->quiet = (xentoollog_logger){say_nothing, no_progress, no_destroy};
     error = post_open(&x->post);
     if (error)
@@ -210,5 +218,10 @@ static void finish(void *instance)
 static const char *const syscalls[] = {"mmap", "munmap", "ioctl", "read", "write", "poll", "eventfd2", NULL};
 
 extern const struct plugin vcons_plugin;
-__attribute__((visibility("default"))) const struct plugin vcons_plugin = {
-    .version = PLUGIN_VERSION, .syscalls = syscalls, .start = start, .ready = ready, .stop = stop, .finish = finish};
+__attribute__((visibility("default"))) const struct plugin vcons_plugin = {.version = PLUGIN_VERSION,
+                                                                           .syscalls = syscalls,
+                                                                           .start = start,
+                                                                           .ready = ready,
+                                                                           .request = request,
+                                                                           .stop = stop,
+                                                                           .finish = finish};

@@ -7,7 +7,8 @@
  *     domains.c     which domains there are                             seats.c    which consoles each has, by its nodes
  *     attach.c      map, check, bind; undo                              ring.c     a console page as a source
  *     ports.c       event channels: the hub of all rings                post.c     rings between the two threads
- *     conring.c     the hypervisor's log
+ *     conring.c     the hypervisor's log                              backend.c  xenbus' state machine, our side
+ *     further.c     PV consoles beyond the first, by that machine       requests.c what people ask: vcons xen
  *
  * Threads: the module's own does all that may wait: XenStore, mapping, binding, and owns domains and seats. Finished rings go to
  * the control thread by post.h and come back by it. The append thread sees rings through source.h only.
@@ -25,6 +26,7 @@
 #include "nodes.h"
 #include "ports.h"
 #include "post.h"
+#include "requests.h"
 #include "service/plugin.h"
 
 struct domain;
@@ -41,6 +43,8 @@ struct xen {
     uint32_t stopping;  /* atomic */
     struct source *log; /* the control thread's: the hypervisor's log until the service has it */
     char boot_id[40];   /* of this boot of the dom0, and so of the hypervisor */
+
+    struct requests requests;
 
     /* The thread's. */
     struct nodes nodes;

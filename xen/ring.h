@@ -39,6 +39,8 @@ struct ring {
 
     /* What follows is attach.c's and the module's (module.h). */
     bool granted; /* mapped by a grant, else as a frame */
+    bool taken;   /* the module's thread's: the service has it */
+    bool release; /* the module's thread's: once it is drained its guest hears that nobody serves it */
     uint32_t domid;
     struct place place;
     struct seat *seat; /* the module's thread's: where it belongs; NULL: nowhere any more */

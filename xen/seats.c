@@ -8,6 +8,7 @@
 
 #include "attach.h"
 #include "domains.h"
+#include "requests.h"
 
 /* Directory of the console's nodes. */
 static void directory_of(const struct seat *s, char path[NODES_PATH_BYTES])
@@ -15,15 +16,22 @@ static void directory_of(const struct seat *s, char path[NODES_PATH_BYTES])
     switch (s->kind) {
     case SEAT_PV0: snprintf(path, NODES_PATH_BYTES, "/local/domain/%u/console", s->domain->id); break;
     case SEAT_VUART: snprintf(path, NODES_PATH_BYTES, "/local/domain/%u/vuart/%u", s->domain->id, s->number); break;
+    case SEAT_FURTHER:
+        snprintf(path, NODES_PATH_BYTES, "/local/domain/%u/device/console/%u", s->domain->id, s->number);
+        break;
     case SEAT_XEN: snprintf(path, NODES_PATH_BYTES, "/local/domain/%u/xen-console/%u", s->domain->id, s->number); break;
     }
 }
 
-static void name_of(const struct seat *s, char name[NAME_BYTES])
+void seat_name(const struct seat *s, char name[NAME_BYTES])
 {
-    static const char *const words[] = {[SEAT_PV0] = "pv", [SEAT_VUART] = "vuart", [SEAT_XEN] = "xen"};
+    static const char *const words[] = {
+        [SEAT_PV0] = "pv", [SEAT_VUART] = "vuart", [SEAT_XEN] = "xen", [SEAT_FURTHER] = "pv"};
 
-    snprintf(name, NAME_BYTES, "%s%u", words[s->kind], s->number);
+    if (s->name[0] != '\0')
+        snprintf(name, NAME_BYTES, "%s", s->name);
+    else
+        snprintf(name, NAME_BYTES, "%s%u", words[s->kind], s->number);
 }
 
 static int read_below(struct xen *x, char value[NODES_VALUE_BYTES], const char *directory, const char *name)
@@ -39,6 +47,10 @@ static bool place_by_nodes(struct xen *x, const struct seat *s, struct place *pl
 {
     char directory[NODES_PATH_BYTES], ref[NODES_VALUE_BYTES], port[NODES_VALUE_BYTES], type[NODES_VALUE_BYTES];
 
+    if (s->by_hand) {
+        *place = s->place;
+        return true;
+    }
     directory_of(s, directory);
     if (read_below(x, ref, directory, "ring-ref") != 0 || read_below(x, port, directory, "port") != 0)
         return false;
@@ -52,7 +64,7 @@ static void complain(struct xen *x, struct seat *s, const char *why)
 {
     char name[NAME_BYTES];
 
-    name_of(s, name);
+    seat_name(s, name);
     if (!s->told)
         xen_say(x, "%s/%s of domain %u: %s; it is tried again and again", s->domain->name, name, s->domain->id, why);
     s->told = true;
@@ -60,7 +72,7 @@ static void complain(struct xen *x, struct seat *s, const char *why)
 }
 
 /* Its ring goes on without it, until the service has let go of it. */
-static void let_go(struct xen *x, struct seat *s, uint32_t what)
+void seat_let_go(struct xen *x, struct seat *s, uint32_t what)
 {
     if (s->ring == NULL)
         return;
@@ -69,12 +81,14 @@ static void let_go(struct xen *x, struct seat *s, uint32_t what)
     s->ring = NULL;
 }
 
-static void attach(struct xen *x, struct seat *s, const struct place *place)
+void seat_attach(struct xen *x, struct seat *s, const struct place *place)
 {
     const struct domain *d = s->domain;
     int error;
-    struct ring *r =
-        attach_ring(x, d->id, d->uuid, place, s->kind == SEAT_PV0 ? ATTACH_GRANT_0_OR_FRAME : ATTACH_FRAME, &error);
+    enum attach_by by = s->kind == SEAT_FURTHER              ? ATTACH_GRANT
+                        : s->kind == SEAT_PV0 && !s->by_hand ? ATTACH_GRANT_0_OR_FRAME
+                                                             : ATTACH_FRAME;
+    struct ring *r = attach_ring(x, d->id, d->uuid, place, by, &error);
 
     if (r == NULL) {
         complain(x, s, error == -EPROTO ? "the indices in its page are not legal" : strerror(-error));
@@ -89,7 +103,7 @@ static void attach(struct xen *x, struct seat *s, const struct place *place)
                                        .engine = "xen"};
     memcpy(r->origin.uuid, d->uuid, sizeof r->origin.uuid);
     memcpy(r->domain, d->name, sizeof r->domain);
-    name_of(s, r->console_name);
+    seat_name(s, r->console_name);
     r->state = d->state;
     x->n_outstanding++;
     post_send(&x->post, POST_CONTROL, r, RING_ATTACH);
@@ -101,8 +115,8 @@ static void check(struct xen *x, struct seat *s, const struct place *place)
     struct ring *r = s->ring;
 
     if (!r->granted && place->frame != r->place.frame) {
-        let_go(x, s, RING_DETACH);
-        attach(x, s, place);
+        seat_let_go(x, s, RING_DETACH);
+        seat_attach(x, s, place);
     } else if (place->port != r->place.port || !attach_connected(x, r)) {
         (void)attach_rebind(x, r, place->port); /* not yet: its guest will say more */
     }
@@ -112,15 +126,17 @@ static void look(struct xen *x, struct seat *s)
 {
     struct place place;
 
+    if (s->released)
+        return;
     if (!place_by_nodes(x, s, &place))
         return; /* without nodes it stays as it is: domains end by Xen's word alone */
     if (s->ring != NULL)
         check(x, s, &place);
     else if (s->retry_ms <= xen_now_ms())
-        attach(x, s, &place);
+        seat_attach(x, s, &place);
 }
 
-static struct seat *seat_of(struct domain *d, enum seat_kind kind, uint32_t number)
+struct seat *seat_of(struct domain *d, enum seat_kind kind, uint32_t number)
 {
     struct seat *s = d->seats;
 
@@ -172,57 +188,104 @@ void seats_look(struct xen *x, struct domain *d)
     if (uart != NULL)
         look(x, uart);
     look_at_list(x, d);
+    further_look(x, d);
+}
+
+void seat_drop(struct xen *x, struct seat *s)
+{
+    struct seat **at = &s->domain->seats;
+
+    (void)x;
+    while (*at != s)
+        at = &(*at)->next;
+    *at = s->next;
+    free(s);
 }
 
 void seats_end(struct xen *x, struct domain *d)
 {
+    further_end(x, d);
     while (d->seats != NULL) {
         struct seat *s = d->seats;
 
         d->seats = s->next;
-        let_go(x, s, RING_DETACH_END);
+        seat_let_go(x, s, RING_DETACH_END);
         free(s);
     }
+}
+
+static void post_state(struct xen *x, struct ring *r, uint32_t state)
+{
+    vc_store_seq(&r->state, state);
+    post_send(&x->post, POST_CONTROL, r, RING_STATE);
 }
 
 void seats_state(struct xen *x, const struct domain *d)
 {
     for (const struct seat *s = d->seats; s != NULL; s = s->next)
-        if (s->ring != NULL) {
-            vc_store_seq(&s->ring->state, d->state);
-            post_send(&x->post, POST_CONTROL, s->ring, RING_STATE);
-        }
+        if (s->ring != NULL && s->ring->taken) /* one that may still be refused is in no box but for that */
+            post_state(x, s->ring, d->state);
 }
+
+static int64_t earlier(int64_t a, int64_t b) { return a < 0 || b < a ? b : a; }
 
 int64_t seats_due_ms(const struct domain *d)
 {
     int64_t first = -1;
 
     for (const struct seat *s = d->seats; s != NULL; s = s->next)
-        if (s->ring == NULL && s->retry_ms != 0 && (first < 0 || s->retry_ms < first))
+        if (s->ending)
+            first = earlier(first, s->end_ms > d->looked_ms ? s->end_ms : d->looked_ms + SEAT_RETRY_MS);
+        else if (s->ring == NULL && s->retry_ms != 0 && (first < 0 || s->retry_ms < first))
             first = s->retry_ms;
     return first;
 }
 
 /* What the service says. */
 
+/*
+ * xl console opens what stands there, as root: so only dom0 may write it, also where the directory around it is the guest's. A
+ * transaction that collides is one with what the guest writes; it may not go on so for ever.
+ */
+static int write_tty(struct xen *x, const char *path, const struct ring *r)
+{
+    int error = -EAGAIN;
+
+    for (int i = 0; i < 8 && error == -EAGAIN; i++) {
+        error = nodes_begin(&x->nodes);
+        if (error)
+            return error;
+        error = nodes_write(&x->nodes, path, r->tty);
+        if (error == 0)
+            error = nodes_permit(&x->nodes, path, 0, r->domid);
+        if (error == 0)
+            error = nodes_end(&x->nodes, true);
+        else
+            (void)nodes_end(&x->nodes, false);
+    }
+    return error;
+}
+
 void seat_taken(struct xen *x, struct ring *r)
 {
     char directory[NODES_PATH_BYTES], path[NODES_PATH_BYTES + 8];
 
+    if (r->seat != NULL && vc_load_seq(&r->state) != r->seat->domain->state)
+        post_state(x, r, r->seat->domain->state); /* it changed meanwhile */
+    r->taken = true;
     if (r->seat == NULL || r->tty[0] == '\0')
         return;
     r->seat->told = false;
     directory_of(r->seat, directory);
     snprintf(path, sizeof path, "%s/tty", directory);
-    (void)nodes_write(&x->nodes, path, r->tty); /* lost with its connection: written again after the next */
+    (void)write_tty(x, path, r);
 }
 
 void seat_refused(struct xen *x, struct ring *r)
 {
     struct seat *s = r->seat;
 
-    if (s == NULL)
+    if (s == NULL || s->leaving == r)
         return; /* its detach is under way, and brings it back */
     s->ring = NULL;
     complain(x, s, "the service has another console of that name");
@@ -232,8 +295,14 @@ void seat_refused(struct xen *x, struct ring *r)
 
 void seat_gone(struct xen *x, struct ring *r)
 {
-    if (r->seat != NULL)
+    if (r->seat != NULL && r->seat->leaving == r) {
+        r->seat->leaving = NULL;
+        r->seat->domain->dirty = true;
+    } else if (r->seat != NULL) {
         r->seat->ring = NULL;
+    }
+    if (r->release)
+        requests_released(x, r);
     x->n_outstanding--;
     attach_undo(x, r);
 }

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <vcons/atomic.h>
 
 #include "attach.h"
 #include "domains.h"
+#include "requests.h"
 
 #define RECONNECT_MS 1000
 
@@ -20,12 +22,30 @@ int64_t xen_now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+#define FURTHER_TOKEN "backends"
+#define FURTHER_NODES "/local/domain/0/backend/console"
+
+/* FURTHER_NODES/ID/... */
+static void touched_backend(struct xen *x, const char *path)
+{
+    char id[16];
+    size_t before = sizeof FURTHER_NODES; /* with the slash */
+
+    if (strlen(path) <= before)
+        return;
+    snprintf(id, sizeof id, "%s", path + before);
+    id[strcspn(id, "/")] = '\0';
+    domains_touched(x, id);
+}
+
 static void event(void *ctx, const char *path, const char *token)
 {
     struct xen *x = ctx;
 
     if (path[0] == '@')
         x->look = true;
+    else if (strcmp(token, FURTHER_TOKEN) == 0)
+        touched_backend(x, path);
     else
         domains_touched(x, token);
 }
@@ -34,7 +54,9 @@ static int watch_domains(struct xen *x)
 {
     int error = nodes_watch(&x->nodes, "@introduceDomain", "domains");
 
-    return error ? error : nodes_watch(&x->nodes, "@releaseDomain", "domains");
+    if (error == 0)
+        error = nodes_watch(&x->nodes, "@releaseDomain", "domains");
+    return error ? error : nodes_watch(&x->nodes, FURTHER_NODES, FURTHER_TOKEN);
 }
 
 /* XenStore was lost. Consoles go on: their pages and ports are Xen's. */
@@ -82,6 +104,7 @@ static int64_t serve(struct xen *x)
     int64_t again;
 
     take_post(x);
+    requests_serve(x);
     if (x->nodes.fd >= 0)
         (void)nodes_events(&x->nodes);
     if (x->look && domains_look(x) == 0)
@@ -101,7 +124,7 @@ static void take_back(struct xen *x)
     uint32_t what;
 
     while ((r = post_take(&x->post, POST_CONTROL, &what)) != NULL)
-        if (what & RING_ATTACH)
+        if (what & RING_ATTACH || r->console == NULL) /* the second: refused, and detached here as well */
             seat_gone(x, r);
 }
 

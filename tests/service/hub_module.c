@@ -47,6 +47,8 @@ static struct {
     pthread_t thread;
     int ports[2], ready; /* numbers of ports that are pending; an eventfd for the control thread */
     bool stopping;
+    uint32_t asked; /* serial of a request that waits for its answer; 0: none */
+    char answer[128];
     unsigned long kicks; /* of guests by the service; guarded by lock */
     struct guest guests[GUESTS];
 } all = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
@@ -253,6 +255,10 @@ static void ready(void *instance)
 
     (void)instance;
     (void)!read(all.ready, &count, sizeof count);
+    if (all.asked != 0)
+        all.service->answered(all.service->ctx, all.asked, strstr(all.answer, "no such") != NULL ? -ENOENT : 0,
+                              all.answer);
+    all.asked = 0;
     for (uint32_t i = 0; i < GUESTS; i++) {
         struct guest *g = &all.guests[i];
 
@@ -298,6 +304,17 @@ static int start(const struct plugin_service *service, void **instance, struct s
     return -pthread_create(&all.thread, NULL, guests, NULL);
 }
 
+static int request(void *instance, uint32_t serial, const struct plugin_request *r)
+{
+    const uint64_t one = 1;
+
+    (void)instance;
+    all.asked = serial;
+    snprintf(all.answer, sizeof all.answer, "%d %s '%s'%s", (int)r->verb, r->domain, r->name,
+             strcmp(r->domain, "h") != 0 ? ": no such domain" : "");
+    return write(all.ready, &one, sizeof one) == sizeof one ? 0 : -EIO;
+}
+
 static void stop(void *instance) { (void)instance; }
 
 static void finish(void *instance)
@@ -316,5 +333,10 @@ static void finish(void *instance)
 static const char *const syscalls[] = {"pipe2", NULL};
 
 extern const struct plugin vcons_plugin;
-const struct plugin vcons_plugin = {
-    .version = PLUGIN_VERSION, .syscalls = syscalls, .start = start, .ready = ready, .stop = stop, .finish = finish};
+const struct plugin vcons_plugin = {.version = PLUGIN_VERSION,
+                                    .syscalls = syscalls,
+                                    .start = start,
+                                    .ready = ready,
+                                    .request = request,
+                                    .stop = stop,
+                                    .finish = finish};

@@ -50,7 +50,27 @@ def all_exact():
         with vcons.Control(place.control) as c:
             vcons.wait_for(lambda: c.ls()["h/c2"]["state"] == "off", "the end of h/c2")
             assert c.ls()["h/c1"]["state"] == "running"
+        requests(place)
         assert vcons.stop(daemon) == 0
+
+
+def requests(place):
+    """They reach the module as they are, and its answers whoever asked."""
+    with vcons.Control(place.control) as c:
+        for n, verb in enumerate(("console_add", "console_remove", "release", "attach_ring")):
+            assert c.ask("xen", do=verb, domain="h", name="pv1") == {"text": f"{n} h 'pv1'"}, verb
+        assert c.ask("xen", do="release", domain="h") == {"text": "2 h ''"}
+        assert c.refusal("xen", do="release", domain="web") == "failed"
+        for wrong in ({}, {"do": "release"}, {"do": "dance", "domain": "h"}, {"do": "release", "domain": "a/b"},
+                      {"do": "console_add", "domain": "h", "name": "../x"}):
+            assert c.refusal("xen", **wrong) == "bad-request", wrong
+
+
+def without_module():
+    with vcons.Place() as place:
+        place.daemon()
+        with vcons.Control(place.control) as c:
+            assert c.refusal("xen", do="release", domain="h") == "failed"
 
 
 def refused(want, *args, **env):
@@ -63,6 +83,7 @@ def refused(want, *args, **env):
 
 def main():
     all_exact()
+    without_module()
     refused("this is no dom0", "--xen", VCONS_LIBEXEC=MODULE, HUB_FAILS="1")
 
 

@@ -265,8 +265,8 @@ static void nobody(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(whole), cmocka_unit_test(in_pieces), cmocka_unit_test(broken_peers),
-                                       cmocka_unit_test(nobody)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(whole), cmocka_unit_test(in_pieces),
+                                       cmocka_unit_test(broken_peers), cmocka_unit_test(nobody)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,8 @@
  *                                             {"id":5,"ok":{"console":CONSOLE}}       its log stays
  *     {"id":5,"op":"resize","console":"web/v1","rows":25,"columns":80}
  *                                             {"id":5,"ok":{"console":"web/v1","rows":25,"columns":80}}  1 to 65535 each
+ *     {"id":5,"op":"xen","do":"console_add"|"console_remove"|"release"|"attach_ring","domain":"web","name":"pv1"}
+ *                                             {"id":5,"ok":{"text":"…"}}              of a service in a dom0; name is for consoles
  *     {"id":5,"op":"attach","console":"web/hvc0","from":FROM,"follow":true,"write":"no"|"free"|"steal","marks":MARKS}
  *                                             {"id":5,"ok":{"console":"web/hvc0","state":…,"start":0,"offset":…,"end":…}},
  *                                             then frames
