@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Breaks core, and drivers of guests, on purpose, one line at a time, and asks that a test notices (reliability T18, T28).
+"""Breaks core, drivers of guests and doors of the VMM on purpose, one line at a time, and asks that a test notices (reliability T18, T28).
 
 Each mutant is one exact replacement in one file; the seeded bugs of models/*.pml are among them. Races are looked for by
 the stress tests, at full speed and again and again until one is killed or its time is over; what one thread can show, by
@@ -12,6 +12,7 @@ import concurrent.futures
 import glob
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -144,9 +145,28 @@ def users_of(name):
     return found
 
 
+def link_with_build(directory, test, mutated):
+    """A test of the VMM, as the build links it, but that the changed file comes before the library that has it too."""
+    build_directory = os.environ["VCONS_BUILD"]
+    target = f"tests/unit/test_{test}"
+    compiled = os.path.join(directory, "changed.o")
+    room = os.path.join(SOURCE, os.path.dirname(mutated))
+    subprocess.run(["cc", "-O1", "-g0", "-w", "-D_GNU_SOURCE", "-pthread", *(f"-I{d}" for d in (SOURCE, f"{SOURCE}/include", room)),
+                    "-c", os.path.join(directory, os.path.basename(mutated)), "-o", compiled], check=True)
+    commands = subprocess.run(["ninja", "-C", build_directory, "-t", "commands", target], capture_output=True, text=True, check=True)
+    words = shlex.split(commands.stdout.splitlines()[-1])
+    at = words.index("-o") + 1
+    assert words[at] == target, words
+    words[at:at + 1] = [os.path.join(directory, "test"), compiled]
+    subprocess.run(words, cwd=build_directory, check=True)
+
+
 def build(work, directory, test, mutated):
     """The test in directory, where the changed file is; None: nothing is changed."""
     test = test.split()[0]
+    if mutated is not None and mutated.startswith("vmm/"):
+        link_with_build(directory, test, mutated)
+        return
     if mutated is None:
         changed, core = set(), []
     elif mutated.startswith("guest/"):
@@ -168,7 +188,10 @@ def build(work, directory, test, mutated):
 def unchanged_s(work, test):
     """How long the test takes if nothing is changed; it passes then."""
     with tempfile.TemporaryDirectory(prefix="unchanged-", dir=work) as directory:
-        build(work, directory, test, None)
+        if test.startswith("door_"):
+            shutil.copy(os.path.join(os.environ["VCONS_BUILD"], "tests", "unit", f"test_{test}"), os.path.join(directory, "test"))
+        else:
+            build(work, directory, test, None)
         began = time.monotonic()
         subprocess.run([os.path.join(directory, "test"), *test.split()[1:]], capture_output=True, check=True)
         return time.monotonic() - began
