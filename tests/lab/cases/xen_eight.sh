@@ -2,6 +2,7 @@
 # shellcheck shell=dash source=tests/lab/cases/xenlib.sh
 # Eight domains that have filled their rings before there is anybody to read: all of them are complete once vconsd comes.
 . "$CASES/cases/xenlib.sh"
+dom0_first
 all='d1 d2 d3 d4 d5 d6 d7 d8'
 for name in $all; do
     OPTIONS=-p tiny $name "quiet; spew 300; poweroff" 'vcpus = 1'

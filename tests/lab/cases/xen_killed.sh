@@ -3,6 +3,7 @@
 # vconsd ended and killed while a domain prints without end, and started again: not a byte is lost or doubled, and a guest that waits
 # in front of a full ring goes on.
 . "$CASES/cases/xenlib.sh"
+dom0_first
 kills=4 step=100000 # bytes of the log between them
 [ -z "${VCONS_LONG-}" ] || kills=20
 

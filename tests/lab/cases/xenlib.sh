@@ -78,6 +78,9 @@ rests() {
 served() { [ -n "$(node "$1" console/tty)" ]; }
 forget_tty() { xenstore-rm "/local/domain/$(domid "$1")/console/tty"; }
 
+# dom0_first - domains that spin in front of full rings leave the processors to it
+dom0_first() { xl sched-credit2 -d 0 -w 60000; }
+
 no_process() { ! pidof "$1" >/dev/null; }
 # consoled_stop, consoled_start - Xen's own daemon
 consoled_stop() {
