@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memory.h: a guest's RAM, one sealed memfd, and checked copies in and out of it.
+ * memory.h: a guest's RAM, and checked copies in and out of it. Flat it is one sealed memfd, for the guest is another process;
+ * else it is this process' own, in huge pages where there is much of it.
  *
  * Guest physical addresses, in one of three layouts:
  *
@@ -17,7 +18,7 @@
  * Lock:  none. Copies may race with the guest's own accesses: a copy is a snapshot, never to be looked at twice in
  *        guest memory.
  * Trust: every address and length is the guest's and may be anything: outside, wrapping, of any size. Nothing here
- *        ever touches a byte outside the RAM. The memfd cannot shrink under us (sealed), so no access can raise
+ *        ever touches a byte outside the RAM. A memfd cannot shrink under us (sealed), so no access can raise
  *        SIGBUS.
  */
 #ifndef VCONS_VMM_MEMORY_H
@@ -36,14 +37,14 @@ struct guest_memory {
     uint8_t *base;        /* where the VMM has it mapped; NULL: none */
     uint64_t bytes;       /* of RAM, a multiple of 4096 */
     uint64_t gva_base;    /* hypercall pointers are guest virtual: gpa + this. 0 for PVH `tiny`, which maps 1:1 */
-    int fd;               /* the memfd, close-on-exec */
+    int fd;               /* the memfd, close-on-exec; -1: nobody else has it */
     uint64_t ram_gpa;     /* of RAM's first byte; 0 but on a board */
     uint64_t low_bytes;   /* of RAM, from ram_gpa; what is more begins at MEMORY_HIGH */
     uint64_t special_gpa; /* of the special pages */
     bool special_apart;   /* not flat: they are no RAM; in base they follow it */
 };
 
-/* Zeroed RAM, flat. problem names the size when there is not enough. */
+/* Zeroed RAM, flat, to be shared. problem names the size when there is not enough. */
 int memory_create(struct guest_memory *m, uint64_t bytes, uint64_t gva_base, struct problem *problem);
 /* Zeroed RAM and special pages as a PC has them; hypercall pointers are translated by the engine (gva_base 0). */
 int memory_create_pc(struct guest_memory *m, uint64_t bytes, struct problem *problem);

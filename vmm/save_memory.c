@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "save_memory.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <vcons/save.h>
 
-#define PAGE 4096u
+#define PAGE         4096u
+#define PAGES_A_LOOK 512u
 
 struct copier {
     struct save_out *out;
     uint8_t *buffer; /* of SAVE_RAM_BYTES */
     uint64_t gpa;    /* of its first page */
     uint64_t n;      /* bytes in it */
+    int pagemap;     /* of this process; -1: it does not say */
 };
 
 static bool is_zero(const uint8_t *page)
@@ -48,10 +51,10 @@ static void take_page(struct copier *c, const uint8_t *page, uint64_t gpa)
     c->n += PAGE;
 }
 
-/* One stretch of guest memory, without touching what was never there: a hole that is read would become a page. */
-static void take_stretch(struct copier *c, const struct guest_memory *m, uint64_t gpa, uint64_t bytes)
+/* Without touching what was never there: a hole that is read would become a page. */
+static void take_shared(struct copier *c, const struct guest_memory *m, uint64_t gpa, const uint8_t *base,
+                        uint64_t bytes)
 {
-    const uint8_t *base = memory_at(m, gpa, bytes);
     off_t begin = base - m->base, end = begin + (off_t)bytes, data = begin;
 
     while (c->out->error == 0 && data < end && (data = lseek(m->fd, data, SEEK_DATA)) >= 0 && data < end) {
@@ -62,16 +65,54 @@ static void take_stretch(struct copier *c, const struct guest_memory *m, uint64_
         for (; data < hole; data += PAGE)
             take_page(c, base + (data - begin), gpa + (uint64_t)(data - begin));
     }
+}
+
+/*
+ * Linux Documentation/admin-guide/mm/pagemap.rst: a word for each page, bit 63 if it is present, 62 if it is swapped out. What is
+ * neither was never there. It can be read all the same, and is zero: for who has no pagemap.
+ */
+static void look_which(const struct copier *c, const uint8_t *at, uint64_t map[PAGES_A_LOOK])
+{
+    if (c->pagemap < 0 || pread(c->pagemap, map, PAGES_A_LOOK * sizeof *map,
+                                (off_t)((uintptr_t)at / PAGE * sizeof *map)) != (ssize_t)(PAGES_A_LOOK * sizeof *map))
+        memset(map, 0xff, PAGES_A_LOOK * sizeof *map);
+}
+
+static void take_private(struct copier *c, uint64_t gpa, const uint8_t *base, uint64_t bytes)
+{
+    uint64_t map[PAGES_A_LOOK];
+
+    for (uint64_t at = 0; c->out->error == 0 && at < bytes; at += PAGE) {
+        uint64_t i = at / PAGE % PAGES_A_LOOK;
+
+        if (i == 0)
+            look_which(c, base + at, map);
+        if (map[i] >> 62 != 0)
+            take_page(c, base + at, gpa + at);
+    }
+}
+
+/* One stretch of guest memory. */
+static void take_stretch(struct copier *c, const struct guest_memory *m, uint64_t gpa, uint64_t bytes)
+{
+    const uint8_t *base = memory_at(m, gpa, bytes);
+
+    if (m->fd >= 0)
+        take_shared(c, m, gpa, base, bytes);
+    else
+        take_private(c, gpa, base, bytes);
     flush(c);
 }
 
 void save_memory(struct save_out *out, const struct guest_memory *m)
 {
-    struct copier c = {.out = out, .buffer = malloc(SAVE_RAM_BYTES)};
+    struct copier c = {.out = out,
+                       .buffer = malloc(SAVE_RAM_BYTES),
+                       .pagemap = m->fd < 0 ? open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC) : -1};
 
     if (c.buffer == NULL) {
         out->error = out->error == 0 ? -ENOMEM : out->error;
-        return;
+        goto close_map;
     }
     if (m->special_apart && m->special_gpa < m->ram_gpa)
         take_stretch(&c, m, m->special_gpa, MEMORY_SPECIAL_PAGES * PAGE);
@@ -81,4 +122,7 @@ void save_memory(struct save_out *out, const struct guest_memory *m)
     if (m->bytes > m->low_bytes)
         take_stretch(&c, m, MEMORY_HIGH, m->bytes - m->low_bytes);
     free(c.buffer);
+close_map:
+    if (c.pagemap >= 0)
+        close(c.pagemap);
 }

@@ -17,6 +17,7 @@
 #define RAM        (UINT64_C(8) << 20)
 #define BASE       VC_CALL_RAM_BASE
 #define SPACE      64u
+#define HUGE_BYTES (2u << 20)
 #define KERNEL_END (VC_CALL_LOAD + VC_CALL_LOAD_BYTES)
 
 static const struct {
@@ -122,6 +123,8 @@ static void stretches_of_a_pc(void **state)
         uint8_t *at;
 
         assert_int_equal(memory_create_pc(&m, pc_cases[i].bytes, &problem), 0);
+        assert_int_equal(m.fd, -1);
+        assert_int_equal((uintptr_t)m.base % HUGE_BYTES, 0); /* KVM maps huge pages where both addresses are */
         at = memory_at(&m, pc_cases[i].gpa, pc_cases[i].n);
         if ((at != NULL) != pc_cases[i].ok)
             fail_msg("wrong answer: %s", pc_cases[i].name);

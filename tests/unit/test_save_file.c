@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -331,21 +332,19 @@ static void memory_that_changes(void **state)
 }
 
 /* Pages that are not zero, and no others, each in its place: the file is as large as these. */
-static void memory_comes_back(void **state)
+static void comes_back(struct guest_memory *m)
 {
     static const uint64_t pages[] = {0, 1, 2, 7, 255, 256, 257, 511, 512, RAM_BYTES / 4096 - 1};
-    struct guest_memory m;
     struct problem p;
     enum save_kind last = 0;
     struct save_in in;
     size_t n_found = 0;
+    unsigned char there;
 
-    (void)state;
-    assert_int_equal(memory_create(&m, RAM_BYTES, 0, &p), 0);
-    memset(m.base + 4096 * 300, 0, 4096); /* there, but zero */
+    memset(m->base + 4096 * 300, 0, 4096); /* there, but zero */
     for (size_t i = 0; i < N_ROWS(pages); i++)
-        memset(m.base + 4096 * pages[i], (int)(i + 1), 4096);
-    write_with_memory(&m);
+        memset(m->base + 4096 * pages[i], (int)(i + 1), 4096);
+    write_with_memory(m);
     assert_int_equal(save_in_open(&in, path, &p), 0);
     assert_true(in.size < 4096 * N_ROWS(pages) + 1024);
     while (!in.ended) {
@@ -357,12 +356,26 @@ static void memory_comes_back(void **state)
         memcpy(&gpa, in.payload, 8);
         for (size_t at = 8; at < in.bytes; at += 4096, gpa += 4096, n_found++) {
             assert_int_equal(gpa, 4096 * pages[n_found]);
-            assert_memory_equal(in.payload + at, m.base + gpa, 4096);
+            assert_memory_equal(in.payload + at, m->base + gpa, 4096);
         }
     }
     assert_int_equal(n_found, N_ROWS(pages));
     save_in_close(&in);
-    memory_destroy(&m);
+    assert_int_equal(mincore(m->base + 4096 * 400, 4096, &there), 0); /* what was never there still is not */
+    assert_int_equal(there & 1, 0);
+    memory_destroy(m);
+}
+
+static void memory_comes_back(void **state)
+{
+    struct guest_memory m;
+    struct problem p;
+
+    (void)state;
+    assert_int_equal(memory_create(&m, RAM_BYTES, 0, &p), 0);
+    comes_back(&m);
+    assert_int_equal(memory_create_pc(&m, RAM_BYTES, &p), 0);
+    comes_back(&m);
 }
 
 /* ---- CONFIG. ---- */
