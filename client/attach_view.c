@@ -104,7 +104,8 @@ static bool show_mark(struct attach *a, const struct frame *f)
     case VC_INDEX_OPEN: attach_notice(a, "the guest opened the console"); break;
     case VC_INDEX_BROKEN:
         attach_notice(a, "the guest broke the console's rules (%" PRIu64 "); %s", value,
-                      value < VC_INDEX_BROKEN_VIRTIO ? "it is taken up anew" : "what broke waits for its driver to reset it");
+                      value < VC_INDEX_BROKEN_VIRTIO ? "it is taken up anew"
+                                                     : "what broke waits for its driver to reset it");
         break;
     case VC_INDEX_DETACH: attach_notice(a, "the source is away"); break;
     case VC_INDEX_ATTACH: attach_notice(a, "the source is here"); break;

@@ -47,14 +47,16 @@ bool vc_virtio_console_next(struct vc_virtio_console *c, uint32_t queue, bool wr
 
 /* ---- Output. ---- */
 
-struct budget { /* of one call */
-    uint32_t left;
+struct look {       /* one call's, at one port or more */
+    uint32_t left;  /* of what one call may take */
+    uint32_t taken; /* bytes of the port at hand */
+    bool held;      /* its line has no room: output_room goes on */
 };
 
-static void spend(struct budget *b, uint32_t n) { b->left -= n < b->left ? n : b->left; }
+static void spend(struct look *l, uint32_t n) { l->left -= n < l->left ? n : l->left; }
 
 /* What is left of the chain, from p->at. False: not all of it was taken. */
-static bool take_output(struct vc_virtio_console *c, uint32_t port, struct budget *b)
+static bool take_output(struct vc_virtio_console *c, uint32_t port, struct look *l)
 {
     struct vc_virtio_port *p = &c->ports[port];
     uint32_t skip = p->at;
@@ -67,10 +69,11 @@ static bool take_output(struct vc_virtio_console *c, uint32_t port, struct budge
             skip -= s->n;
             continue;
         }
-        n = s->n - skip < b->left ? s->n - skip : b->left;
+        n = s->n - skip < l->left ? s->n - skip : l->left;
         taken = n > 0 ? c->env->out(c->ctx, port, s->at + skip, n) : 0;
         p->at += taken;
-        spend(b, taken > VC_VIRTIO_BUFFER_COST ? taken : VC_VIRTIO_BUFFER_COST);
+        l->taken += taken; /* at most what was left */
+        spend(l, taken > VC_VIRTIO_BUFFER_COST ? taken : VC_VIRTIO_BUFFER_COST);
         if (taken < s->n - skip)
             return false;
         skip = 0;
@@ -79,11 +82,11 @@ static bool take_output(struct vc_virtio_console *c, uint32_t port, struct budge
 }
 
 /* A driver spins until what it sent to a port that went is used. */
-static void drop_output(struct vc_virtio_console *c, uint32_t port, struct budget *b)
+static void drop_output(struct vc_virtio_console *c, uint32_t port, struct look *l)
 {
     if (c->chain.readable > c->ports[port].at)
         c->dropped += c->chain.readable - c->ports[port].at;
-    spend(b, VC_VIRTIO_BUFFER_COST);
+    spend(l, VC_VIRTIO_BUFFER_COST);
 }
 
 static void put_off(struct vc_virtio_console *c, uint32_t port)
@@ -92,56 +95,90 @@ static void put_off(struct vc_virtio_console *c, uint32_t port)
     c->env->later(c->ctx);
 }
 
+static uint32_t half(const struct vc_virtqueue *q) { return (q->size + 1) / 2; }
+
+static uint32_t unshown(const struct vc_virtqueue *q) { return (uint16_t)(q->used - q->published); }
+
 /* A console's driver spins until its buffer is used (Linux), and one without the event index notifies of each. */
-static bool may_be_lazy(const struct vc_virtio_console *c, uint32_t port, uint32_t taken)
+static bool may_wait(const struct vc_virtio_console *c, uint32_t port)
+{
+    const struct vc_virtqueue *q = &c->mmio.queues[VIRTIO_CONSOLE_TX(port)];
+
+    return c->ports[port].plugged && !c->ports[port].console && c->env->in_a_while != NULL && q->event_idx &&
+           !q->broken;
+}
+
+/* A look that is on its way need not be asked for by more bytes. */
+static bool may_be_lazy(const struct vc_virtio_console *c, uint32_t port, const struct look *l)
 {
     const struct vc_virtio_port *p = &c->ports[port];
 
-    return taken >= VC_VIRTIO_MUCH_BYTES && p->plugged && !p->console && c->env->in_a_while != NULL &&
-           c->mmio.queues[VIRTIO_CONSOLE_TX(port)].event_idx;
+    if (!may_wait(c, port) || (!p->streams && p->tries == VC_VIRTIO_TRIES))
+        return false;
+    return l->taken >= VC_VIRTIO_MUCH_BYTES || bit_is_set(c->lazy, port);
 }
 
-static void send_output(struct vc_virtio_console *c, uint32_t port, struct budget *b)
+/* One more chain is used. Of a driver that sends on, half a queue is shown at once: it has the other half meanwhile. */
+static void use(struct vc_virtio_console *c, uint32_t port)
 {
     struct vc_virtqueue *q = &c->mmio.queues[VIRTIO_CONSOLE_TX(port)];
-    bool idle = false, lazy = false;
-    uint32_t taken = 0;
+    struct vc_virtio_port *p = &c->ports[port];
 
-    while (b->left > 0) {
+    p->at = 0;
+    p->streams |= unshown(q) > 0; /* it was sent while the one before was not back */
+    vc_virtqueue_take(q, &c->chain, 0);
+    if (p->streams && may_wait(c, port) && unshown(q) >= half(q))
+        vc_virtio_publish(&c->mmio, q);
+}
+
+/* What is used goes back to the driver: by and by, if it sends on without. */
+static void give_back(struct vc_virtio_console *c, uint32_t port, const struct look *l)
+{
+    bool lazy = may_be_lazy(c, port, l), keeps = c->ports[port].streams && may_wait(c, port) && (lazy || l->held);
+
+    if (!keeps)
+        vc_virtio_publish(&c->mmio, &c->mmio.queues[VIRTIO_CONSOLE_TX(port)]);
+    if (!lazy || l->held)
+        return;
+    bit_set(c->lazy, port);
+    c->env->in_a_while(c->ctx);
+}
+
+static void send_output(struct vc_virtio_console *c, uint32_t port, struct look *l)
+{
+    struct vc_virtqueue *q = &c->mmio.queues[VIRTIO_CONSOLE_TX(port)];
+    bool idle = false;
+
+    l->taken = 0;
+    l->held = false;
+    while (l->left > 0) {
         if (!vc_virtio_console_next(c, VIRTIO_CONSOLE_TX(port), false)) {
-            lazy = may_be_lazy(c, port, taken);
-            idle = !vc_virtqueue_arm_ahead(q, lazy ? (q->size + 1) / 2 : 1);
+            idle = !vc_virtqueue_arm_ahead(q, may_be_lazy(c, port, l) ? half(q) : 1);
             if (idle)
                 break;
-            spend(b, VC_VIRTIO_BUFFER_COST); /* a guest that goes on and on gets no more than others */
+            spend(l, VC_VIRTIO_BUFFER_COST); /* a guest that goes on and on gets no more than others */
             continue;
         }
         if (!c->ports[port].plugged)
-            drop_output(c, port, b);
-        else if (!take_output(c, port, b)) {
-            idle = b->left > 0; /* held: output_room goes on */
+            drop_output(c, port, l);
+        else if (!take_output(c, port, l)) {
+            idle = l->held = l->left > 0;
             break;
         }
-        c->ports[port].at = 0;
-        taken += c->chain.readable < VC_VIRTIO_MUCH_BYTES ? c->chain.readable : VC_VIRTIO_MUCH_BYTES;
-        spend(b, c->chain.n_readable == 0 ? VC_VIRTIO_BUFFER_COST : 0);
-        vc_virtqueue_take(q, &c->chain, 0);
+        spend(l, c->chain.n_readable == 0 ? VC_VIRTIO_BUFFER_COST : 0);
+        use(c, port);
     }
-    vc_virtio_publish(&c->mmio, q);
+    give_back(c, port, l);
     if (!idle)
         put_off(c, port);
-    else if (lazy) {
-        bit_set(c->lazy, port);
-        c->env->in_a_while(c->ctx);
-    }
 }
 
 void vc_virtio_console_output_room(struct vc_virtio_console *c, uint32_t port)
 {
-    struct budget b = {VC_VIRTIO_BATCH_BYTES};
+    struct look l = {.left = VC_VIRTIO_BATCH_BYTES};
 
     if (port < c->config.ports && vc_virtio_running(&c->mmio))
-        send_output(c, port, &b);
+        send_output(c, port, &l);
 }
 
 /* ---- Input. ---- */
@@ -213,7 +250,7 @@ void vc_virtio_console_opened(struct vc_virtio_console *c, uint32_t port, bool o
 
 void vc_virtio_console_serve(struct vc_virtio_console *c)
 {
-    struct budget b = {VC_VIRTIO_BATCH_BYTES};
+    struct look l = {.left = VC_VIRTIO_BATCH_BYTES};
     uint64_t now[VC_VIRTIO_WORDS];
     uint32_t port;
 
@@ -221,12 +258,17 @@ void vc_virtio_console_serve(struct vc_virtio_console *c)
         return;
     for (uint32_t i = 0; i < VC_VIRTIO_WORDS; i++)
         now[i] = c->later[i] | c->lazy[i]; /* each port once: what is put off again waits for the next call */
-    while (b.left > 0 && vc_virtio_next_bit(now, c->next_later, &port)) {
+    while (l.left > 0 && vc_virtio_next_bit(now, c->next_later, &port)) {
+        struct vc_virtio_port *p = &c->ports[port];
+        bool was_lazy = bit_is_set(c->lazy, port);
+
         bit_clear(now, port);
         bit_clear(c->later, port);
         bit_clear(c->lazy, port);
         c->next_later = (port + 1) % VC_VIRTIO_PORTS_MAX;
-        send_output(c, port, &b);
+        send_output(c, port, &l);
+        if (was_lazy && !p->streams && p->tries < VC_VIRTIO_TRIES)
+            p->tries++;
         vc_virtio_console_offer_room(c, port);
     }
     if (vc_virtio_next_bit(c->later, 0, &port))

@@ -55,7 +55,7 @@ static void reset(struct vc_virtio_mmio *m)
     memset(c->lazy, 0, sizeof c->lazy);
     c->next_later = 0;
     for (uint32_t i = 0; i < c->config.ports; i++)
-        c->ports[i].at = 0;
+        c->ports[i].at = c->ports[i].streams = c->ports[i].tries = 0;
     vc_virtio_control_forget(c);
 }
 

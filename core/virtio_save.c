@@ -42,11 +42,13 @@ static void save_port(const struct vc_virtio_port *p, struct vc_writer *w)
     vc_write_u32(w, p->rows);
 }
 
-void vc_virtio_console_save(const struct vc_virtio_console *c, struct vc_writer *w)
+void vc_virtio_console_save(struct vc_virtio_console *c, struct vc_writer *w)
 {
-    const struct vc_virtio_mmio *m = &c->mmio;
+    struct vc_virtio_mmio *m = &c->mmio;
     size_t begun = vc_write_begin(w, VC_SAVE_VIRTIO_CONSOLE, 1);
 
+    for (uint32_t i = 0; i < m->n_queues; i++)
+        vc_virtio_publish(m, &m->queues[i]); /* it may be kept until there is more of it */
     vc_write_u32(w, c->config.ports);
     vc_write_u64(w, m->offered);
     vc_write_u64(w, m->accepted);

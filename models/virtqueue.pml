@@ -11,7 +11,8 @@
  * The driver has more chains to lend than the ring has places, lends one or two at a time, and sleeps when it can do
  * nothing until one comes back. Indices wrap at twice the ring's size, as those of the largest ring do. With FLAGS
  * the event index was not negotiated: the device is notified of every chain, and the driver says by flags whether it
- * wants interrupts.
+ * wants interrupts. With LAZY the device looks by itself in a while, and is notified of two chains together; with KEEPS it gives back
+ * what it used by and by, too.
  */
 
 /* run: event_index : expect ok : */
@@ -33,6 +34,10 @@
 /* run: device_arms_one_too_far : expect deadlock : -DARM_TOO_FAR */
 /* run: device_looks_in_a_while : expect ok : -DLAZY */
 /* run: device_looks_only_when_notified : expect deadlock : -DLAZY -DNO_TIMER */
+/* run: device_keeps_what_is_used : expect ok : -DLAZY -DKEEPS */
+/* run: device_keeps_and_looks_only_when_notified : expect deadlock : -DLAZY -DKEEPS -DNO_TIMER */
+/* run: device_keeps_it_when_nothing_comes : expect deadlock : -DLAZY -DKEEPS -DKEEPS_FOR_GOOD */
+/* run: device_keeps_and_compares_one_of_a_batch : expect deadlock : -DLAZY -DKEEPS -DNO_BATCH */
 /* run: avail_index_before_entry : expect assertion : -DAVAIL_INDEX_FIRST */
 /* run: used_index_before_element : expect assertion : -DUSED_INDEX_FIRST */
 
@@ -201,6 +206,22 @@ inline give_back()
     fi
 }
 
+/*
+ * KEEPS: what is used is shown when there is as much of it as the queue has, which is later than half of it as core has it, and when
+ * a look finds nothing.
+ */
+#ifdef KEEPS
+#define KEPT (taken - published < SIZE)
+#ifdef KEEPS_FOR_GOOD
+#define GIVES_BY_AND_BY true
+#else
+#define GIVES_BY_AND_BY (lazy == 1)
+#endif
+#else
+#define KEPT true
+#define GIVES_BY_AND_BY false
+#endif
+
 /* send_output of core/virtio_console.c: it is served when it was kicked, and by nobody else */
 proctype device()
 {
@@ -224,7 +245,7 @@ proctype device()
 #endif
             if
             :: give_back() /* the end of what one call may do */
-            :: skip
+            :: KEPT -> skip
             fi
         :: else ->
 #ifndef FLAGS
@@ -238,6 +259,9 @@ proctype device()
                 looked = taken;
                 lazy = 1;
                 device_stores ! AVAIL_EVENT, (taken + 1) % WRAP
+#ifdef KEEPS
+            :: lazy == 1 -> device_stores ! AVAIL_EVENT, (taken + 1) % WRAP /* that look is on its way */
+#endif
             :: lazy = 0; device_stores ! AVAIL_EVENT, taken % WRAP
             fi;
 #else
@@ -255,9 +279,12 @@ proctype device()
             if
             :: seen != taken % WRAP && (lazy == 0 || (seen + WRAP - taken % WRAP) % WRAP >= 2)
             :: else ->
-                give_back();
                 if
-                :: taken == N
+                :: KEPT && GIVES_BY_AND_BY
+                :: !(KEPT && GIVES_BY_AND_BY) -> give_back()
+                fi;
+                if
+                :: published == N
                 :: else ->
                     if
                     :: atomic { kicked == 1 -> kicked = 0 }

@@ -151,13 +151,14 @@ int vc_16550_restore(struct vc_16550 *u, struct vc_section *s);
  * DEVICE_READY, the port whose messages are next; of each queue u64 each its three rings, u32 its size, 1 if it is ready + 2
  * if it is broken, chains used; of each port u32 what it is (1 plugged, 2 a console, 4 host open, 8 the guest was told, 16 ready,
  * 32 open), messages owed, answers to come, bytes taken of the chain that is next, columns, rows.
+ * Saving shows the driver first what it has not been shown yet, with an interrupt if it wants one: its memory is saved after that.
  * What lies in guest memory is there before a restore. Into a device that was just initialised with that many ports and
  * features, with the same ports plugged; a size, or a host that is there, that differs from what the guest was told is told.
  * env hears of what differs from reset: the interrupt line, ports that are open. Call vc_virtio_console_serve when the lines
  * are there, and offer input anew: that it was refused before is not saved.
  * VC_EINVAL too: another set of ports, a state that cannot be, a ready queue whose rings do not lie in this memory.
  */
-void vc_virtio_console_save(const struct vc_virtio_console *c, struct vc_writer *w);
+void vc_virtio_console_save(struct vc_virtio_console *c, struct vc_writer *w);
 int vc_virtio_console_restore(struct vc_virtio_console *c, struct vc_section *s);
 
 /*

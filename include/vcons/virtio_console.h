@@ -36,6 +36,7 @@
 #define VC_VIRTIO_BUFFER_COST 64u
 #define VC_VIRTIO_NAME_BYTES  64u
 #define VC_VIRTIO_MUCH_BYTES  4096u /* of one look: whoever waits for an answer sends less */
+#define VC_VIRTIO_TRIES       4u    /* looks in a while at a driver that may be one which waits for its buffers */
 
 enum vc_virtio_reason { /* the value of a VC_LINE_BROKEN event */
                         VC_VIRTIO_BROKEN_OUT = 16,
@@ -59,9 +60,10 @@ struct vc_virtio_console_env {
     /* There is more to do than one call may: vc_virtio_console_serve, soon, by a thread that is not this guest's. */
     void (*later)(void *ctx);
     /*
-     * A port that is no console sends much, and its driver waits for nothing: vc_virtio_console_serve in some milliseconds, not at
-     * once. Until then the guest notifies only of half a queue, and has its buffers back together. Called once or more for it.
-     * NULL: each buffer is taken as it comes.
+     * A port that is no console sends much: vc_virtio_console_serve in some milliseconds, not at once. Until then the guest notifies
+     * only of half a queue. One whose driver was seen to send on while it had buffers lent has them back by half queues, too, or when
+     * a look finds little; one that was looked at so VC_VIRTIO_TRIES times, and had never sent on, waits for each: it is heard each
+     * time. Called once or more for it. NULL: each buffer is taken as it comes.
      */
     void (*in_a_while)(void *ctx);
 };
@@ -85,7 +87,8 @@ struct vc_virtio_port {                  /* private */
     uint8_t plugged, console, host_open; /* the caller's doing */
     uint8_t told, ready, open; /* the guest knows it (or shall hear that it is gone), has made it, has opened it */
     uint8_t hungry;            /* env->input_room is owed */
-    uint8_t owed;              /* messages, as bits */
+    uint8_t streams, tries; /* its driver sends on while buffers are not back; looks in a while that did not show it */
+    uint8_t owed;           /* messages, as bits */
     uint8_t n_name;
     uint16_t cols, rows;
     uint32_t answers; /* PORT_READYs that are still to come for earlier ADDs */

@@ -30,7 +30,7 @@ SOURCE = os.environ["VCONS_SOURCE"]
 CORE = sorted(os.path.basename(f) for f in glob.glob(os.path.join(SOURCE, "core", "*.c")))
 RACES = ("ring_stress", "line_stress", "line_litmus", "focus_stress", "events_stress", "events_storm", "vcpu_info_stress", "vcpu_areas",
          "guest_stress", "virtqueue_stress", "vterm_stress")
-MORE = {**{name: ["guest/virtqueue.c"] for name in ("announce", "virtio_console", "virtio_mmio", "virtqueue_driver", "virtqueue_stress")},
+MORE = {**{name: ["guest/virtqueue.c"] for name in ("announce", "virtio_console", "virtio_mmio", "virtio_save", "virtqueue_driver", "virtqueue_stress")},
         **{name: [f"guest/{f}.c" for f in ("hvc", "virtio_console", "virtio_messages", "virtio_mmio", "virtio_port", "virtqueue", "vterm")]
            for name in ("guest_virtio", "guest_virtio_hostile")},
         "vterm_stress": ["guest/vterm.c"],

@@ -119,6 +119,142 @@ static void who_sends_much_is_looked_at_in_a_while(void **state)
     rig_finish(&g);
 }
 
+static void begin_with_a_port(struct virtio_rig *g)
+{
+    struct vc_virtio_console_config config = {.ports = RIG_PORTS};
+    struct vc_virtio_port_config port = {.name = "port"};
+
+    rig_begin(g, &config);
+    assert_int_equal(vc_virtio_console_add(g->c, 1, &port), VC_OK);
+    rig_boot(g, RIG_ALL);
+    look(g);
+}
+
+/* Two at a time: such a driver does not wait for the first. */
+static void sends_on(struct virtio_rig *g)
+{
+    assert_int_equal(sent(g, 1, VC_VIRTIO_MUCH_BYTES), 1);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(sent(g, 1, VC_VIRTIO_MUCH_BYTES), 0);
+    vc_virtio_console_serve(g->c);
+    rig_collect(g);
+    assert_int_equal(lent(g, 1), 2); /* used, not shown */
+}
+
+static void who_sends_on_has_buffers_back_by_half_queues(void **state)
+{
+    static struct virtio_rig g;
+
+    (void)state;
+    begin_with_a_port(&g);
+    sends_on(&g);
+    for (uint32_t i = 2; i < RIG_SIZE / 2; i++) {
+        assert_int_equal(sent(&g, 1, VC_VIRTIO_MUCH_BYTES), 0);
+        vc_virtio_console_serve(g.c);
+        rig_collect(&g);
+        assert_int_equal(lent(&g, 1), i + 1 < RIG_SIZE / 2 ? i + 1 : 0);
+    }
+    assert_int_equal(sent(&g, 1, VC_VIRTIO_MUCH_BYTES), 0);
+    vc_virtio_console_serve(g.c);
+    vc_virtio_console_output_room(g.c, 1); /* not the look that it waits for */
+    rig_collect(&g);
+    assert_int_equal(lent(&g, 1), 1);
+    look(&g); /* nothing came */
+    assert_int_equal(lent(&g, 1), 0);
+    assert_int_equal(sent(&g, 1, 1), 1);
+    assert_int_equal(lent(&g, 1), 0);
+    rig_finish(&g);
+}
+
+/* While its line is full nothing is hurried; what is used is shown with what then goes on, or when the port goes. */
+static void who_sends_on_is_held(void **state)
+{
+    static struct virtio_rig g;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        begin_with_a_port(&g);
+        sends_on(&g);
+        g.room = 0;
+        assert_int_equal(sent(&g, 1, VC_VIRTIO_MUCH_BYTES), 0);
+        look(&g);
+        look(&g);
+        assert_int_equal(lent(&g, 1), 3);
+        g.room = i == 0 ? VC_VIRTIO_MUCH_BYTES : i == 1 ? 1 : 0;
+        if (i == 2)
+            assert_int_equal(vc_virtio_console_remove(g.c, 1), VC_OK);
+        else
+            vc_virtio_console_output_room(g.c, 1);
+        rig_collect(&g);
+        assert_int_equal(lent(&g, 1), i == 2 ? 0 : 3);
+        g.room = UINT32_MAX;
+        vc_virtio_console_output_room(g.c, 1);
+        look(&g);
+        look(&g);
+        assert_int_equal(lent(&g, 1), 0);
+        rig_finish(&g);
+    }
+}
+
+/* A console's driver spins, whatever it did before: of what its line takes no more nothing else is kept. */
+static void a_console_that_is_held_has_back_what_is_used(void **state)
+{
+    static const uint8_t bytes[VC_VIRTIO_MUCH_BYTES];
+    struct vc_virtio_console_config config = {.ports = RIG_PORTS};
+    struct vc_virtio_port_config console = {.console = true};
+    static struct virtio_rig g;
+
+    (void)state;
+    rig_begin(&g, &config);
+    assert_int_equal(vc_virtio_console_add(g.c, 1, &console), VC_OK);
+    rig_boot(&g, RIG_ALL);
+    look(&g);
+    g.room = 2 * sizeof bytes;
+    for (int i = 0; i < 3; i++) {
+        struct rig_buffer *b = rig_buffer(&g, sizeof bytes);
+        struct virtqueue_buffer v = {b->gpa, b->n};
+
+        assert_int_equal(virtqueue_lend(&g.queues[VIRTIO_CONSOLE_TX(1)], &v, 1, 0, b), VC_OK);
+    }
+    rig_show(&g, VIRTIO_CONSOLE_TX(1));
+    rig_collect(&g);
+    assert_int_equal(lent(&g, 1), 1);
+    rig_finish(&g);
+}
+
+static void who_waits_for_each_is_heard_each_time(void **state)
+{
+    static const uint8_t bytes[VC_VIRTIO_MUCH_BYTES];
+    static struct virtio_rig g;
+
+    (void)state;
+    begin_with_a_port(&g);
+    for (uint32_t i = 0; i < VC_VIRTIO_TRIES; i += 2) {
+        assert_int_equal(sent(&g, 1, VC_VIRTIO_MUCH_BYTES), 1);
+        assert_int_equal(lent(&g, 1), 0);
+        assert_int_equal(sent(&g, 1, VC_VIRTIO_MUCH_BYTES), 0); /* not heard: it waits now */
+        look(&g);
+        assert_int_equal(lent(&g, 1), 0);
+        look(&g);
+    }
+    for (int i = 0; i < 2 * RIG_SIZE; i++)
+        assert_int_equal(sent(&g, 1, VC_VIRTIO_MUCH_BYTES), 1);
+    assert_string_equal(g.events, "");
+    for (int i = 0; i < 2; i++) { /* it has learnt to send on */
+        struct rig_buffer *b = rig_buffer(&g, sizeof bytes);
+        struct virtqueue_buffer v = {b->gpa, b->n};
+
+        assert_int_equal(virtqueue_lend(&g.queues[VIRTIO_CONSOLE_TX(1)], &v, 1, 0, b), VC_OK);
+    }
+    rig_show(&g, VIRTIO_CONSOLE_TX(1));
+    assert_string_equal(g.events, "while");
+    rig_boot(&g, RIG_ALL); /* who knows who comes now */
+    look(&g);
+    assert_int_equal(sent(&g, 1, VC_VIRTIO_MUCH_BYTES), 1);
+    assert_int_equal(lent(&g, 1), 0);
+    rig_finish(&g);
+}
+
 static void nobody_is_lazy_who_cannot_be(void **state)
 {
     struct vc_virtio_console_config config = {.ports = RIG_PORTS};
@@ -146,9 +282,15 @@ static void nobody_is_lazy_who_cannot_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(guest_and_host_in_steps),      cmocka_unit_test(rows_first),
-        cmocka_unit_test(calls_that_are_refused),       cmocka_unit_test(who_sends_much_is_looked_at_in_a_while),
+        cmocka_unit_test(guest_and_host_in_steps),
+        cmocka_unit_test(rows_first),
+        cmocka_unit_test(calls_that_are_refused),
+        cmocka_unit_test(who_sends_much_is_looked_at_in_a_while),
         cmocka_unit_test(nobody_is_lazy_who_cannot_be),
+        cmocka_unit_test(who_sends_on_has_buffers_back_by_half_queues),
+        cmocka_unit_test(a_console_that_is_held_has_back_what_is_used),
+        cmocka_unit_test(who_sends_on_is_held),
+        cmocka_unit_test(who_waits_for_each_is_heard_each_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
