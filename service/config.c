@@ -81,6 +81,42 @@ static int check_pattern(cfg_t *cfg, cfg_opt_t *opt)
     return config_error(cfg, "%s \"%s\": the pattern is too long", cfg_opt_name(opt), cfg_title(block));
 }
 
+static int check_directory(cfg_t *cfg, cfg_opt_t *opt)
+{
+    const char *text = config_string(opt);
+
+    if (text[0] == '/' && strlen(text) < sizeof((struct copy_rules *)0)->directory)
+        return 0;
+    return config_error(cfg, "directory = \"%s\": expected an absolute path of at most %zu bytes", text,
+                        sizeof((struct copy_rules *)0)->directory - 1);
+}
+
+bool service_config_of(const char *word, bool *guests, bool *hypervisor)
+{
+    bool all = strcmp(word, "all") == 0;
+
+    *guests = all || strcmp(word, "guest") == 0;
+    *hypervisor = all || strcmp(word, "hv") == 0;
+    return *guests || *hypervisor || strcmp(word, "none") == 0;
+}
+
+static int check_of(cfg_t *cfg, cfg_opt_t *opt)
+{
+    const char *text = config_string(opt);
+    bool guests, hypervisor;
+
+    if (service_config_of(text, &guests, &hypervisor))
+        return 0;
+    return config_error(cfg, "%s = \"%s\": expected none, guest, hv or all", cfg_opt_name(opt), text);
+}
+
+static int check_text(cfg_t *cfg, cfg_opt_t *opt)
+{
+    if (cfg_getstr(cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1), "directory") != NULL && cfg_opt_size(opt) == 1)
+        return 0;
+    return config_error(cfg, "text: expected one such block, with directory = \"/…\"");
+}
+
 static gid_t group_of(cfg_t *block, const char *key)
 {
     const char *name = cfg_getstr(block, key);
@@ -101,6 +137,14 @@ static void take_console(struct config_console *console, cfg_t *block)
 {
     snprintf(console->pattern, sizeof console->pattern, "%s", cfg_title(block));
     console->pty = cfg_getbool(block, "pty") == cfg_true;
+}
+
+static void take_text(struct copy_rules *text, cfg_t *block)
+{
+    snprintf(text->directory, sizeof text->directory, "%s", cfg_getstr(block, "directory"));
+    (void)service_config_of(cfg_getstr(block, "of"), &text->guests, &text->hypervisor);
+    (void)service_config_of(cfg_getstr(block, "times"), &text->times_guests, &text->times_hypervisor);
+    text->replace_escape = cfg_getbool(block, "replace_escape") == cfg_true;
 }
 
 static void take_socket(struct config_socket *socket, cfg_t *block)
@@ -136,6 +180,8 @@ static int take(struct service_config *config, cfg_t *cfg)
         take_socket(&config->sockets[i], cfg_getnsec(cfg, "socket", i));
     for (uint32_t i = 0; i < config->n_consoles; i++)
         take_console(&config->consoles[i], cfg_getnsec(cfg, "console", i));
+    if (cfg_size(cfg, "text") > 0)
+        take_text(&config->text, cfg_getsec(cfg, "text"));
     return 0;
 }
 
@@ -146,11 +192,15 @@ int service_config_load(struct service_config *config, const char *path, struct 
     cfg_opt_t socket_opts[] = {CFG_STR("path", NULL, CFGF_NONE), CFG_END()};
     cfg_opt_t xen_opts[] = {CFG_END()};
     cfg_opt_t console_opts[] = {CFG_BOOL("pty", cfg_false, CFGF_NONE), CFG_END()};
+    cfg_opt_t text_opts[] = {CFG_STR("directory", NULL, CFGF_NONE), CFG_STR("of", "all", CFGF_NONE),
+                             CFG_STR("times", "none", CFGF_NONE), CFG_BOOL("replace_escape", cfg_false, CFGF_NONE),
+                             CFG_END()};
     cfg_opt_t opts[] = {CFG_STR("segment_size", NULL, CFGF_NONE),
                         CFG_STR("console_size", NULL, CFGF_NONE),
                         CFG_STR("total_size", NULL, CFGF_NONE),
                         CFG_SEC("access", access_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
                         CFG_SEC("socket", socket_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+                        CFG_SEC("text", text_opts, CFGF_MULTI),
                         CFG_SEC("xen", xen_opts, CFGF_MULTI), /* not there without MULTI: libconfuse makes one up */
                         CFG_SEC("console", console_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
                         CFG_END()};
@@ -165,6 +215,10 @@ int service_config_load(struct service_config *config, const char *path, struct 
     cfg_set_validate_func(cfg, "total_size", check_size);
     cfg_set_validate_func(cfg, "access", check_pattern);
     cfg_set_validate_func(cfg, "console", check_pattern);
+    cfg_set_validate_func(cfg, "text", check_text);
+    cfg_set_validate_func(cfg, "text|directory", check_directory);
+    cfg_set_validate_func(cfg, "text|of", check_of);
+    cfg_set_validate_func(cfg, "text|times", check_of);
     cfg_set_validate_func(cfg, "access|read", check_group);
     cfg_set_validate_func(cfg, "access|write", check_group);
     cfg_set_validate_func(cfg, "socket", check_socket);

@@ -8,6 +8,7 @@
  *            socket "vm/serial" { path = "/run/vm.sock" }
  *            xen { }
  *            console "web/..." { pty = yes }
+ *            text { directory = "/var/log/consoles"  of = all  times = all  replace_escape = no }
  * Owner: config_load fills the caller's struct; config_free ends it, also a zeroed one.
  * Lock:  host/config.h's: one thread parses at a time.
  * Trust: the file may hold anything; the first thing wrong in it is told as FILE:LINE and what was expected.
@@ -18,6 +19,7 @@
 #include <stdint.h>
 
 #include "access.h"
+#include "copy.h"
 #include "host/message.h"
 #include "host/name.h"
 #include "log.h"
@@ -39,6 +41,7 @@ struct service_config {
     struct access_rule *rules;
     struct config_socket *sockets;
     struct config_console *consoles;
+    struct copy_rules text;
     uint32_t n_rules, n_sockets, n_consoles;
     bool xen; /* this is the dom0 of a Xen, whose domains' consoles are wanted */
 };
@@ -47,6 +50,8 @@ struct service_config {
 int service_config_load(struct service_config *config, const char *path, struct problem *p);
 /* Whether that console is to have a pty: as the first block says that fits it. */
 bool service_config_pty(const struct service_config *config, const char *domain, const char *console);
+/* none, guest, hv or all. False: another word. */
+bool service_config_of(const char *word, bool *guests, bool *hypervisor);
 void service_config_free(struct service_config *config);
 
 #endif

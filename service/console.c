@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "control.h"
+#include "copy.h"
 #include "host/message.h"
 #include "host/name.h"
 #include "pty.h"
@@ -192,16 +193,17 @@ void console_resize(struct console *c, uint32_t size)
     tell_size(c);
 }
 
-/* What it is to a world outside: plain sockets, and a pty where the configuration wants one. */
+/* What it is to a world outside: plain sockets, and a pty and a text file where the configuration wants them. */
 static void show(struct console *c)
 {
     struct problem p = {.text = ""};
     struct log_status log;
 
     raw_open(c);
+    log_status_get(&c->log, &log);
+    copy_begin(c, log.length);
     if (!service_config_pty(&c->service->config, c->log.domain, c->log.console) || c->pty != NULL)
         return;
-    log_status_get(&c->log, &log);
     if (pty_open(c, log.length, &p) == NULL)
         message("%s/%s has no pty: %s", c->log.domain, c->log.console, p.text);
 }
@@ -256,6 +258,7 @@ static void ended(struct console *c)
 {
     viewers_end(c);
     pty_gone(c);
+    copy_gone(c);
 }
 
 void console_guest(struct console *c, uint32_t end)

@@ -58,6 +58,7 @@ struct console {
     struct watch room;        /* source->room_fd, while the writer waits for room */
     struct watch raw, raw_ro; /* listening sockets */
     struct pty *pty;          /* NULL: none */
+    struct copy *copy;        /* copy.h; NULL: none */
     struct viewer *viewers;   /* guarded by live, as are the members viewer.h names */
     uint32_t n_viewers;
     pthread_mutex_t live;

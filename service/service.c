@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "copy.h"
 #include "link.h"
 #include "owner.h"
 #include "pty.h"
@@ -105,6 +106,7 @@ static void finish(struct service *s)
 {
     controls_close(s);
     append_stop(&s->append);
+    copies_stop(s);
     registry_close(s);
     ptys_close(s);
     log_store_close(&s->store);
@@ -136,7 +138,9 @@ static void news_ready(void *ctx)
 
 static void signalled(uv_signal_t *signal, int number)
 {
-    if (number != SIGHUP)
+    if (number == SIGHUP)
+        copies_reopen(signal->data);
+    else
         service_stop(signal->data);
 }
 
@@ -222,7 +226,10 @@ int service_start(struct service *s, struct problem *p)
         return problem_set(p, error, "threads: %s", strerror(-error));
     error = s->config.xen ? plugged_start(s, PLUGGED_XEN, p) : 0;
     if (error == 0)
-        error = link_listen(s, p);
+        error = copies_start(s, p);
+    if (error)
+        return error;
+    error = link_listen(s, p);
     if (error == 0)
         error = control_listen(s, p);
     if (error == 0 && (error = sockets_start(s)) != 0)

@@ -14,6 +14,7 @@
  *     service.c     beginning and end of all of it               tidier.c    the thread that deletes old segments
  *     connector.c   sockets of vconsd.conf: connect, again       owner.c     whose a domain's name is, kept
  *     plugged.c     the module for a Xen's dom0, if wanted       pty.c       a console as a pseudo-terminal
+ *     copy.c        logs as text files too, by a thread of its own; copy_text.c: what they look like
  *
  * Threads: the control thread (everything here unless said otherwise) and the append thread. A console is attached to the
  * append thread by append_add and comes back by append_remove; between the two it alone touches the source's out side
@@ -33,6 +34,7 @@
 #include "clients.h"
 #include "config.h"
 #include "console.h"
+#include "copy.h"
 #include "host/kick.h"
 #include "host/paths.h"
 #include "host/waker.h"
@@ -65,6 +67,7 @@ struct service {
     struct socket_sources sockets;
     struct plugged plugged;
     struct ptys ptys;
+    struct copies copies;
     struct link *links;
     struct control *controls;
     struct clients clients;

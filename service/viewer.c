@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "console.h"
+#include "copy.h"
 #include "pty.h"
 #include "service.h"
 #include "viewer_input.h"
@@ -317,5 +318,7 @@ bool viewers_flow(struct console *c, enum appended what, const void *bytes, uint
         behind = true;
     }
     pthread_mutex_unlock(&c->live);
+    if (what == APPENDED_BYTES)
+        copy_due(c);
     return behind;
 }
