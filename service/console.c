@@ -245,6 +245,45 @@ int console_attach(struct console *c, struct source *source, const struct origin
     return 0;
 }
 
+static void unlink_name(struct registry *r, struct console *c)
+{
+    struct console **at = bucket_of(r, c->log.domain, c->log.console);
+
+    while (*at != c)
+        at = &(*at)->next_name;
+    *at = c->next_name;
+}
+
+static int rename_one(struct service *s, struct console *c, const char *name)
+{
+    struct console **bucket = bucket_of(&s->registry, name, c->log.console);
+    int error = c->source != NULL ? -EBUSY : console_find(s, name, c->log.console) != NULL ? -EEXIST : console_open(c);
+
+    if (error)
+        return error;
+    raw_close(c); /* what has the name in its path comes again with the source */
+    pty_close(c);
+    unlink_name(&s->registry, c);
+    error = log_rename(&c->log, name);
+    if (error)
+        bucket = bucket_of(&s->registry, c->log.domain, c->log.console);
+    c->next_name = *bucket;
+    *bucket = c;
+    return error;
+}
+
+int console_rename(struct service *s, const char *domain, const char *name)
+{
+    int failed = 0;
+
+    for (struct console *c = s->registry.first; c != NULL; c = c->next) {
+        int error = strcmp(c->log.domain, domain) == 0 ? rename_one(s, c, name) : 0;
+
+        failed = error ? error : failed;
+    }
+    return failed;
+}
+
 static void forget_later(struct console *c)
 {
     if (c->later == NULL)

@@ -97,6 +97,11 @@ int console_attach(struct console *c, struct source *source, const struct origin
 void console_detach(struct console *c, bool for_good);
 /* Its hypervisor says what the guest's end is (enum vc_guest_end). Events of its source know better. */
 void console_guest(struct console *c, uint32_t end);
+/*
+ * A domain has another name: its consoles, which have no source now, and their logs. One whose new name is taken stays as it is.
+ * 0, or a negative errno of one that stayed.
+ */
+int console_rename(struct service *s, const char *domain, const char *name);
 /* What the append thread had to tell. */
 void console_news(struct service *s);
 /* Its size is that, rows << 16 | columns, from now on: told as soon as there is a source with room for it. */

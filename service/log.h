@@ -171,6 +171,12 @@ uint32_t log_append(struct log *l, const struct vc_span spans[2], const struct l
  */
 bool log_settle(struct log *l, const struct log_time *now);
 
+/*
+ * The domain's name is another from now on, and with it the log's directory. Nothing is appended meanwhile; cursors go on. 0, or a
+ * negative errno and all is as it was: -EEXIST: there is a log of that name.
+ */
+int log_rename(struct log *l, const char *domain);
+
 /* Any thread. */
 struct log_status {
     uint64_t length, oldest; /* the history kept is [oldest, length) */

@@ -40,6 +40,27 @@ int log_dir_open(const struct log_store *s, const char *domain, const char *cons
     return inner;
 }
 
+int log_rename(struct log *l, const char *domain)
+{
+    struct log_store *s = l->store;
+    int before = step(s->dir, l->domain, false), after = before < 0 ? before : step(s->dir, domain, true);
+    int error = after < 0 ? after : 0;
+
+    if (error == 0 && renameat2(before, l->console, after, l->console, RENAME_NOREPLACE) != 0)
+        error = -errno;
+    if (before >= 0)
+        close(before);
+    if (after >= 0)
+        close(after);
+    if (error)
+        return error;
+    (void)unlinkat(s->dir, l->domain, AT_REMOVEDIR); /* if that was its last console */
+    pthread_mutex_lock(&s->lock);                    /* whoever tidies looks at names */
+    snprintf(l->domain, sizeof l->domain, "%s", domain);
+    pthread_mutex_unlock(&s->lock);
+    return 0;
+}
+
 void log_file_name(char name[LOG_FILE_NAME], uint64_t start, const char *suffix)
 {
     snprintf(name, LOG_FILE_NAME, "%020llu%.8s", (unsigned long long)start, suffix);

@@ -36,6 +36,11 @@ static struct console *get(void *ctx, const char *domain, const char *console, i
     return *error == 0 ? c : NULL;
 }
 
+static int rename_domain(void *ctx, const char *domain, const char *name)
+{
+    return name_ok(domain) && name_ok(name) ? console_rename(ctx, domain, name) : -EINVAL;
+}
+
 static const char *pty(void *ctx, struct console *c, struct problem *p)
 {
     struct log_status status;
@@ -129,6 +134,7 @@ int plugged_start(struct service *s, const char *name, struct problem *p)
                                          .ctx = s,
                                          .message = say,
                                          .console = get,
+                                         .rename = rename_domain,
                                          .pty = pty,
                                          .attach = attach,
                                          .detach = detach,

@@ -50,6 +50,8 @@ struct plugin_service {
 
     /* The console of these names (host/name.h), made if there is none, its log open. NULL and *error, a negative errno. */
     struct console *(*console)(void *ctx, const char *domain, const char *console, int *error);
+    /* A domain has another name: its consoles, which have no source now, keep their logs under it. As console_rename. */
+    int (*rename)(void *ctx, const char *domain, const char *name);
     /* Its pseudo-terminal, which gives what is stored from now on, and takes what is typed. NULL with *p: there is none. */
     const char *(*pty)(void *ctx, struct console *c, struct problem *p);
     /* As console_attach: 0, the source is the service's; -EBUSY: another one is there; else a negative errno. */

@@ -46,8 +46,9 @@ struct domain {
     struct seat *seats;
     uint32_t id;
     uint8_t uuid[16];
-    char name[NAME_BYTES]; /* empty: it has none yet */
-    uint32_t state;        /* enum vc_domain_state */
+    char name[NAME_BYTES];   /* empty: it has none yet */
+    char former[NAME_BYTES]; /* while its consoles move to another: the one they come from */
+    uint32_t state;          /* enum vc_domain_state */
     bool dirty, seen, watched;
     int64_t looked_ms;
 };
@@ -72,6 +73,7 @@ struct seat *seat_of(struct domain *d, enum seat_kind kind, uint32_t number); /*
 void seat_drop(struct xen *x, struct seat *s);                                /* it has no ring */
 void seat_attach(struct xen *x, struct seat *s, const struct place *place);
 void seat_let_go(struct xen *x, struct seat *s, uint32_t what);
+void seat_detach(struct xen *x, struct seat *s); /* for a while: it is leaving until the page is unmapped */
 void seat_name(const struct seat *s, char name[NAME_BYTES]);
 int64_t seats_due_ms(const struct domain *d); /* of the first that is tried again; -1: none */
 

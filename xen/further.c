@@ -82,15 +82,6 @@ static void watch(struct xen *x, struct seat *s, const struct paths_of *p, bool 
         (void)nodes_unwatch(&x->nodes, path, token);
 }
 
-static void detach(struct xen *x, struct seat *s)
-{
-    struct ring *r = s->ring;
-
-    seat_let_go(x, s, RING_DETACH);
-    r->seat = s; /* seat_gone tells when it is unmapped */
-    s->leaving = r;
-}
-
 static void try_attach(struct xen *x, struct seat *s, const struct place *place)
 {
     if (s->retry_ms > xen_now_ms() || place->port == 0)
@@ -134,7 +125,7 @@ static bool step(struct xen *x, struct seat *s, const struct paths_of *p)
     switch (backend_next(&v, &say)) {
     case BACKEND_WAIT: return false;
     case BACKEND_ATTACH: try_attach(x, s, &place); return s->ring != NULL;
-    case BACKEND_DETACH: detach(x, s); return false;
+    case BACKEND_DETACH: seat_detach(x, s); return false;
     case BACKEND_SAY: snprintf(text, sizeof text, "%u", say); return write_at(x, p->back, "state", text) == 0;
     case BACKEND_REMOVE:
         remove_nodes(x, s, p);
@@ -186,8 +177,6 @@ void further_end(struct xen *x, struct domain *d)
         if (s->kind != SEAT_FURTHER)
             continue;
         remove_nodes(x, s, &p);
-        if (s->leaving != NULL)
-            s->leaving->seat = NULL;
     }
 }
 

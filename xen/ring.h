@@ -45,6 +45,7 @@ struct ring {
     struct place place;
     struct seat *seat; /* the module's thread's: where it belongs; NULL: nowhere any more */
     char domain[NAME_BYTES], console_name[NAME_BYTES];
+    char former[NAME_BYTES]; /* its domain's name until now; empty: the same */
     struct plugin_origin origin;
     struct console *console; /* the control thread's; NULL: the service has not taken it */
     uint32_t state;          /* atomic: enum vc_domain_state */

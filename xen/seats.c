@@ -81,6 +81,15 @@ void seat_let_go(struct xen *x, struct seat *s, uint32_t what)
     s->ring = NULL;
 }
 
+void seat_detach(struct xen *x, struct seat *s)
+{
+    struct ring *r = s->ring;
+
+    seat_let_go(x, s, RING_DETACH);
+    r->seat = s; /* seat_gone tells when it is unmapped */
+    s->leaving = r;
+}
+
 void seat_attach(struct xen *x, struct seat *s, const struct place *place)
 {
     const struct domain *d = s->domain;
@@ -103,6 +112,7 @@ void seat_attach(struct xen *x, struct seat *s, const struct place *place)
                                        .engine = "xen"};
     memcpy(r->origin.uuid, d->uuid, sizeof r->origin.uuid);
     memcpy(r->domain, d->name, sizeof r->domain);
+    memcpy(r->former, d->former, sizeof r->former);
     seat_name(s, r->console_name);
     r->state = d->state;
     x->n_outstanding++;
@@ -173,13 +183,34 @@ static void look_at_list(struct xen *x, struct domain *d)
     }
 }
 
-void seats_look(struct xen *x, struct domain *d)
+/* Its name as it is now. False: it has none yet, or its consoles are still on their way from one name to the other. */
+static bool has_name(struct xen *x, struct domain *d)
 {
-    char path[NODES_PATH_BYTES], name[NODES_VALUE_BYTES];
-    struct seat *first, *uart;
+    char path[NODES_PATH_BYTES], text[NODES_VALUE_BYTES], name[NAME_BYTES];
+    bool leaving = false;
 
     snprintf(path, sizeof path, "/local/domain/%u", d->id);
-    if (d->name[0] == '\0' && (read_below(x, name, path, "name") != 0 || !place_name(name, d->name)))
+    if (read_below(x, text, path, "name") != 0 || !place_name(text, name))
+        return d->name[0] != '\0';
+    if (strcmp(name, d->name) == 0)
+        return true;
+    for (struct seat *s = d->seats; s != NULL; s = s->next) {
+        if (s->ring != NULL)
+            seat_detach(x, s);
+        leaving = leaving || s->leaving != NULL;
+    }
+    if (leaving)
+        return false; /* the last to be unmapped has us look again */
+    memcpy(d->former, d->name, sizeof d->former);
+    memcpy(d->name, name, sizeof d->name);
+    return true;
+}
+
+void seats_look(struct xen *x, struct domain *d)
+{
+    struct seat *first, *uart;
+
+    if (!has_name(x, d))
         return; /* its watch tells when it has one */
     first = seat_of(d, SEAT_PV0, 0);
     uart = seat_of(d, SEAT_VUART, 0);
@@ -189,6 +220,7 @@ void seats_look(struct xen *x, struct domain *d)
         look(x, uart);
     look_at_list(x, d);
     further_look(x, d);
+    d->former[0] = '\0'; /* the first that was attached brings all */
 }
 
 void seat_drop(struct xen *x, struct seat *s)
@@ -210,6 +242,8 @@ void seats_end(struct xen *x, struct domain *d)
 
         d->seats = s->next;
         seat_let_go(x, s, RING_DETACH_END);
+        if (s->leaving != NULL)
+            s->leaving->seat = NULL;
         free(s);
     }
 }

@@ -84,8 +84,8 @@ static void pieces_do_not_matter(void **state)
             size_t piece = 1 + random_next(&seed) % 20, room = COPY_STAMP + 1 + random_next(&seed) % 30;
             char *to = malloc(room); /* to the byte: a sanitizer sees one too many */
 
-            size_t used = copy_text(&b, now + (round % 3 == 0 ? 0 : 86400), bytes + at,
-                                    piece < N - at ? piece : N - at, to, room, &n);
+            size_t used = copy_text(&b, now + (round % 3 == 0 ? 0 : 86400), bytes + at, piece < N - at ? piece : N - at,
+                                    to, room, &n);
 
             assert_true(used > 0);
             memcpy(text + all, to, n);

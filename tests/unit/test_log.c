@@ -174,6 +174,53 @@ static void rotates_by_size_and_reads_across(void **state)
     lab_end(&lab);
 }
 
+static void a_renamed_domain_keeps_its_history(void **state)
+{
+    static const uint8_t line[16] = "the same line";
+    struct log_limits limits = {.segment_bytes = 10000};
+    struct log_cursor c;
+    struct log_item item;
+    struct log_point point;
+    struct log other = {.open = false};
+    char path[160];
+    struct stat st;
+    struct lab lab;
+
+    (void)state;
+    lab_begin(&lab, &limits);
+    assert_int_equal(log_attach(&lab.log, line, 0, &lab.now), 0);
+    for (int i = 0; i < 20; i++)
+        lab_put(&lab, 700);
+    assert_int_equal(log_cursor_open(&c, &lab.log, 0, LOG_KINDS_STREAM), 0); /* a reader that is in the midst of it */
+    assert_int_equal(log_open(&other, &lab.store, "taken", LAB_CONSOLE, 0, &lab.now), 0);
+    assert_int_equal(log_rename(&lab.log, "taken"), -EEXIST);
+    assert_int_equal(log_rename(&lab.log, "../up"), -EINVAL);
+    assert_string_equal(lab.log.domain, LAB_DOMAIN);
+    assert_int_equal(log_rename(&lab.log, "renamed"), 0);
+    assert_string_equal(lab.log.domain, "renamed");
+    snprintf(path, sizeof path, "%s/" LAB_DOMAIN, lab.path);
+    assert_int_equal(stat(path, &st), -1);
+    snprintf(path, sizeof path, "%s/renamed/" LAB_CONSOLE "/current.log", lab.path);
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(log_resume(&lab.log, line, &point));
+    assert_int_equal(point.cons, 14000);
+    for (int i = 0; i < 20; i++)
+        lab_put(&lab, 700);            /* over the end of a segment */
+    for (uint64_t n = 0; n < 28000;) { /* it reads on as if nothing had been */
+        assert_int_equal(log_cursor_next(&c, &item), 0);
+        if (item.kind == LOG_MARK)
+            continue;
+        assert_int_equal(item.kind, LOG_BYTES);
+        assert_int_equal(item.offset, n);
+        n += item.n;
+        log_cursor_take(&c, item.n);
+    }
+    log_cursor_close(&c);
+    lab_expect_pattern(&lab.log, 0, 28000);
+    log_close(&other, &lab.now);
+    lab_end(&lab);
+}
+
 static void resumes_right_after_a_rotation(void **state)
 {
     struct log_limits limits = {.segment_bytes = 4096};
@@ -612,6 +659,7 @@ int main(void)
         cmocka_unit_test(resume_is_exact_after_a_kill),
         cmocka_unit_test(sources_without_a_line_never_resume),
         cmocka_unit_test(rotates_by_size_and_reads_across),
+        cmocka_unit_test(a_renamed_domain_keeps_its_history),
         cmocka_unit_test(resumes_right_after_a_rotation),
         cmocka_unit_test(an_unborn_segment_is_forgotten),
         cmocka_unit_test(retention_holds_the_console_cap),
