@@ -16,6 +16,7 @@
 #include "host/message.h"
 #include "host/sandbox.h"
 #include "service.h"
+#include "xenconsoled.h"
 
 #define SYSTEM_CONFIG "/etc/vcons/vconsd.conf"
 #define LOCK_PAUSE_MS 5u
@@ -32,6 +33,7 @@ static const char usage[] =
     "  --linger S    end S seconds after the last console and viewer went\n"
     "  --private     end as soon as they have\n"
     "  --xen         serve the consoles of all domains of the Xen whose dom0 this is\n"
+    "  --xenconsoled the same with the options of xenconsoled: vconsd --xenconsoled --help\n"
     "See vconsd(8).\n";
 
 struct options {
@@ -39,6 +41,7 @@ struct options {
     const char *config;
     bool check, foreground, xen;
     int64_t linger_s;
+    struct xenconsoled compatible; /* with other options than these */
 };
 
 /* What is needed after set-up, beyond what every program of ours may do: host/sandbox.c. */
@@ -89,6 +92,17 @@ static int parse(int argc, char **argv, struct options *o)
         return 0;
     message("%s: no argument is expected", argv[optind]);
     return 2;
+}
+
+/* As a unit or script for xenconsoled starts it. */
+static int parse_compatible(int argc, char **argv, struct options *o)
+{
+    int error = xenconsoled_parse(&o->compatible, argc, argv);
+
+    o->scope = PATHS_SYSTEM;
+    o->foreground = o->compatible.interactive;
+    o->xen = true;
+    return error;
 }
 
 static int load_config(struct service *s, const struct options *o, struct problem *p)
@@ -232,12 +246,14 @@ static int confine(const struct service *s, struct problem *p)
 
 static int start(struct service *s, const struct options *o, int ready, struct problem *p)
 {
-    int error = paths_find(o->scope, &s->paths, p);
+    int pid_fd, error = paths_find(o->scope, &s->paths, p);
 
     if (error == 0)
         error = paths_make(o->scope, &s->paths, p);
     if (error == 0)
         error = lock_state(s, p);
+    if (error == 0 && o->compatible.wanted && !o->compatible.interactive)
+        error = xenconsoled_claim(o->compatible.pid_file, &pid_fd, p);
     if (error)
         return error;
     raise_descriptors();
@@ -258,7 +274,7 @@ int main(int argc, char **argv)
     int ready = -1, error;
 
     message_program("vconsd");
-    error = parse(argc, argv, &o);
+    error = xenconsoled_asked(argc, argv) ? parse_compatible(argc, argv, &o) : parse(argc, argv, &o);
     if (error)
         return error;
     signal(SIGPIPE, SIG_IGN);
@@ -269,6 +285,8 @@ int main(int argc, char **argv)
         return 2;
     }
     s.config.xen = s.config.xen || o.xen;
+    if (o.compatible.text.directory[0] != '\0')
+        s.config.text = o.compatible.text;
     if (o.check)
         return 0;
     if (!o.foreground && (ready = detach()) < 0) {
