@@ -1,24 +1,34 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=dash source=tests/lab/cases/xenlib.sh disable=SC2016
-# A stock guest on all the consoles it has: its PV console, and the UART that Xen emulates for it, both at once, each exact.
+# A stock guest on all the consoles it has: its PV console, one more that it is given while it runs and takes as hvc1, and the UART that Xen
+# emulates for it. All print at once, vconsd is killed meanwhile, and each is exact. It sees hvc1 go.
 . "$CASES/cases/xenlib.sh"
-N=1000
+N=600
 
 xen_service
-stock doors 'echo "REA""DY"; read x
-lines() { i=0; while [ $i -lt '$N' ]; do echo "$1 $i of what it says there"; i=$((i + 1)); done; echo "$1 is through"; }
+stock doors 'lines() { i=0; while [ $i -lt '$N' ]; do echo "$1 $i of what it says there"; i=$((i + 1)); done; echo "$1 is through"; }
+echo "REA""DY"
+until (: >/dev/hvc1) 2>/dev/null; do usleep 100000; done # the node is always there
 lines vuart >/dev/ttyAMA0 &
-lines hvc0
+lines further >/dev/hvc1 &
+lines first
 wait
+echo "DO""NE"
+while (: >/dev/hvc1) 2>/dev/null; do usleep 100000; done
 poweroff -f' 'vuart = "sbsa_uart"' 'cmdline = "console=hvc0 rdinit=/init quiet"'
-is_ready() { log_of doors/pv0 2>/dev/null | grep -q READY; }
-wait_for "its console" is_ready
-printf '\r' | vcons send doors/pv0
-ended doors
-for door in pv0 vuart0; do
-    log_of doors/$door | tr -d '\r' | grep -E '^(hvc0|vuart) ' >said
-    name=vuart
-    [ $door = vuart0 ] || name=hvc0
+says() { log_of "doors/$1" 2>/dev/null | tr -d '\r' | grep -q "^$2"; }
+wait_for "its console" says pv0 READY
+vcons xen console add doors
+wait_for "output on it" says pv1 'further '
+xen_service_stop KILL
+xen_service
+wait_for "all to be said" says pv0 DONE
+for door in pv0:first pv1:further vuart0:vuart; do
+    name=${door#*:} door=${door%:*}
+    log_of "doors/$door" | tr -d '\r' | grep -E "^$name " >said
     { for i in $(seq 0 $((N - 1))); do echo "$name $i of what it says there"; done; echo "$name is through"; } >wanted
     same wanted said
 done
+
+vcons xen console remove doors pv1
+ended doors
