@@ -25,6 +25,26 @@ static uint32_t find(const struct vc_announce *a, uint32_t from, enum vc_announc
     return from;
 }
 
+static void give_turn(struct vc_announce *a, struct vc_announce_place *p)
+{
+    p->state = VC_ANNOUNCED_TURN;
+    a->env->turn(a->ctx, p->owner);
+}
+
+/* [locked] Some are ready. */
+static void settle_together(struct vc_announce *a)
+{
+    if (find(a, a->first, VC_ANNOUNCED_EXPECTED) < a->n) {
+        if (!a->timing)
+            ask_timer(a, true);
+        return;
+    }
+    ask_timer(a, false);
+    for (uint32_t i = a->first; i < a->n; i++)
+        if (a->places[i].state == VC_ANNOUNCED_READY)
+            give_turn(a, &a->places[i]);
+}
+
 /* [locked] After any change of a place: the turn goes on, if it can, and the timer runs while somebody is waited for. */
 static void settle(struct vc_announce *a, bool anew)
 {
@@ -32,7 +52,7 @@ static void settle(struct vc_announce *a, bool anew)
 
     while (a->first < a->n && passed(a->places[a->first].state))
         a->first++;
-    if (find(a, a->first, VC_ANNOUNCED_TURN) < a->n) {
+    if (!a->together && find(a, a->first, VC_ANNOUNCED_TURN) < a->n) {
         if (anew)
             ask_timer(a, true);
         return;
@@ -41,15 +61,18 @@ static void settle(struct vc_announce *a, bool anew)
         ask_timer(a, false);
         return;
     }
+    if (a->together) {
+        settle_together(a);
+        return;
+    }
     p = &a->places[a->first];
     if (p->state != VC_ANNOUNCED_READY) { /* expected, and others are ready */
         if (!a->timing || anew)
             ask_timer(a, true);
         return;
     }
-    p->state = VC_ANNOUNCED_TURN;
     ask_timer(a, true);
-    a->env->turn(a->ctx, p->owner);
+    give_turn(a, p);
 }
 
 /* [locked] */
@@ -69,6 +92,8 @@ void vc_announce_init(struct vc_announce *a, const struct vc_announce_env *env, 
     for (uint32_t i = 0; i < n; i++)
         places[i] = (struct vc_announce_place){NULL, VC_ANNOUNCED_NOT};
 }
+
+void vc_announce_together(struct vc_announce *a) { a->together = true; }
 
 void vc_announce_expect(struct vc_announce *a, uint32_t place, void *owner)
 {
@@ -115,6 +140,14 @@ void vc_announce_leave(struct vc_announce *a, uint32_t place)
     drop(a, saved);
 }
 
+/* [locked] Who is still expected, before that place, is not waited for any more. */
+static void pass_by(struct vc_announce *a, uint32_t end)
+{
+    for (uint32_t i = a->first; i < end; i++)
+        if (a->places[i].state == VC_ANNOUNCED_EXPECTED)
+            a->places[i].state = VC_ANNOUNCED_LATE;
+}
+
 void vc_announce_timer(struct vc_announce *a)
 {
     unsigned long saved = take(a);
@@ -124,12 +157,12 @@ void vc_announce_timer(struct vc_announce *a)
 
         a->timing = false;
         a->late++;
-        if (turn < a->n)
+        if (a->together)
+            pass_by(a, a->n);
+        else if (turn < a->n)
             a->places[turn].state = VC_ANNOUNCED_DONE;
         else
-            for (uint32_t i = a->first; i < ready; i++)
-                if (a->places[i].state == VC_ANNOUNCED_EXPECTED)
-                    a->places[i].state = VC_ANNOUNCED_LATE;
+            pass_by(a, ready);
         settle(a, true);
     }
     drop(a, saved);

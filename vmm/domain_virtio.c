@@ -76,6 +76,8 @@ static void begin_announce(struct domain *d)
 {
     vc_announce_init(&d->virtio.announce, &d->virtio.announce_env, d, &d->virtio.announce_lock, d->virtio.places,
                      d->n_doors_max, VC_ANNOUNCE_LIMIT_NS);
+    if (d->config->virtio_together)
+        vc_announce_together(&d->virtio.announce);
     uv_timer_stop(&d->virtio.timer);
     atomic_store(&d->virtio.asked, false);
 }

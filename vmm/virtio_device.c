@@ -125,9 +125,8 @@ void virtio_device_free(struct virtio_device *v)
 void virtio_device_open(struct virtio_device *v)
 {
     struct domain *d = v->domain;
-    struct vc_virtio_console_config config = {.ports = v->n_ports,
-                                              .rows_first = d->config->virtio_rows_first,
-                                              .announce = d->config->virtio_together ? NULL : &d->virtio.announce};
+    struct vc_virtio_console_config config = {
+        .ports = v->n_ports, .rows_first = d->config->virtio_rows_first, .announce = &d->virtio.announce};
 
     if (v->n_ports == 0)
         return;

@@ -35,8 +35,8 @@ MUTANTS = [
      "virtio_console"),
     ("held_output_again", "virtio_console.c", "        p->at += taken;\n", "", "virtio_console"),
     # Two at once.
-    ("next_before_open", "announce.c", "    if (find(a, a->first, VC_ANNOUNCED_TURN) < a->n) {",
-     "    if (find(a, a->first, VC_ANNOUNCED_TURN) > a->n) {", "announce"),
+    ("next_before_open", "announce.c", "    if (!a->together && find(a, a->first, VC_ANNOUNCED_TURN) < a->n) {",
+     "    if (!a->together && find(a, a->first, VC_ANNOUNCED_TURN) > a->n) {", "announce"),
     # The VMM's doors.
     ("door_held_as_long_as_others", "vmm/door_virtio.c",
      "hold_ms == CONFIG_HOLD_FOREVER || hold_ms > DOOR_VIRTIO_HOLD_MS ? DOOR_VIRTIO_HOLD_MS : hold_ms;", "hold_ms;", "door_virtio"),
@@ -45,8 +45,8 @@ MUTANTS = [
      "if (console_put(&door->console, &byte, 1) == 0)", "door_virtio"),
     ("door_rows_first_for_others", "vmm/virtio_device.c", ".rows_first = d->config->virtio_rows_first",
      ".rows_first = !d->config->virtio_rows_first", "door_virtio"),
-    ("door_announces_all_together", "vmm/virtio_device.c", ".announce = d->config->virtio_together ? NULL : &d->virtio.announce",
-     ".announce = NULL", "door_virtio"),
+    ("door_announces_all_together", "vmm/domain_virtio.c", "    if (d->config->virtio_together)\n        vc_announce_together(&d->virtio.announce);\n",
+     "    vc_announce_together(&d->virtio.announce);\n", "door_virtio"),
     ("door_announces_in_another_order", "vmm/door_virtio.c", ".place = door->number", ".place = door->number ^ 1", "door_virtio"),
     ("door_waits_for_ever", "vmm/domain_virtio.c", "        vc_announce_timer(&d->virtio.announce);\n", "        ;\n", "door_virtio"),
     ("door_input_not_offered_when_opened", "vmm/virtio_device.c", "    if (open)\n        input_room(v, port);\n", "", "door_virtio"),

@@ -42,7 +42,7 @@ static const struct vc_announce_env env = {.lock = {.lock = lock, .unlock = unlo
 static char *const owners[PLACES] = {"0", "1", "2", "3", "4"};
 
 /*
- * What happens, a letter and a place each: e expected, r ready, d done, l left; t the time is up; "=": the rest up to the next
+ * What happens, a letter and a place each: e expected, r ready, d done, l left; t the time is up; T together; "=": the rest up to the next
  * blank is whose turn it became since; + and -: the timer runs, or not; y, n and a place: it may be announced, or not.
  */
 static const struct {
@@ -69,6 +69,12 @@ static const struct {
     {"done without a turn (a driver that knows one port only)", "e0 e1 d0 r1 =1"},
     {"plugged later, before one in turn: after it", "e1 r1 =1 e0 r0 = d1 =0"},
     {"a timer that was taken back", "e0 r0 =0 d0 - t = y0"},
+    {"together: all at once, when the last is ready", "T e0 e1 e2 r2 = + n2 r0 = + r1 =012 - y0 y1 y2"},
+    {"together: nobody is waited for to open", "T e0 r0 =0 - e1 r1 =1 - d0 d1 = -"},
+    {"together: those that are ready after the limit, the others when they come",
+     "T e0 e1 e2 e3 r1 r3 = + t =13 - n0 r0 =0 r2 =2 -"},
+    {"together: left while it is waited for", "T e0 e1 r1 = + l0 =1 - n0"},
+    {"together: a device was reset", "T e0 e1 r0 r1 =01 e0 = - n0 y1 r0 =0"},
 };
 
 static void time_is_up(struct world *w)
@@ -87,6 +93,7 @@ static void happen(struct world *w, const char *name, const char *step)
     case 'd': vc_announce_done(&w->a, place); break;
     case 'l': vc_announce_leave(&w->a, place); break;
     case 't': time_is_up(w); break;
+    case 'T': vc_announce_together(&w->a); break;
     case '+':
     case '-':
         if ((w->timer != 0) != (step[0] == '+') || (w->timer != 0 && w->timer != VC_ANNOUNCE_LIMIT_NS))
