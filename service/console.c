@@ -262,9 +262,11 @@ static int rename_one(struct service *s, struct console *c, const char *name)
     if (error)
         return error;
     raw_close(c); /* what has the name in its path comes again with the source */
-    pty_close(c);
+    copy_gone(c);
+    pty_unlink(c); /* whoever has it open keeps it */
     unlink_name(&s->registry, c);
     error = log_rename(&c->log, name);
+    pty_link(c);
     if (error)
         bucket = bucket_of(&s->registry, c->log.domain, c->log.console);
     c->next_name = *bucket;

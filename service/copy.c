@@ -414,6 +414,8 @@ void copy_begin(struct console *c, uint64_t from)
         __atomic_store_n(&c->copy, copy, __ATOMIC_RELEASE);
     }
     pthread_mutex_lock(&k->lock);
+    if (!copy->wanted)
+        copy->from = from; /* where nothing is kept: under another name */
     copy->wanted = true;
     push(k, copy);
     pthread_mutex_unlock(&k->lock);

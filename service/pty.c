@@ -224,6 +224,22 @@ const char *pty_open(struct console *c, uint64_t from, struct problem *p)
 
 const char *pty_path(const struct console *c) { return c->pty != NULL ? c->pty->path : NULL; }
 
+void pty_unlink(const struct console *c)
+{
+    char path[PATHS_SOCKET_BYTES];
+
+    if (c->pty != NULL && raw_path(c, ".pty", path, NULL) == 0)
+        unlink(path);
+}
+
+void pty_link(const struct console *c)
+{
+    struct problem p = {.text = ""};
+
+    if (c->pty != NULL && make_link(c, c->pty, &p) != 0)
+        message("%s/%s: %s", c->log.domain, c->log.console, p.text);
+}
+
 void pty_gone(struct console *c)
 {
     if (c->pty != NULL && c->pty->viewer == NULL && c->gone && c->source == NULL)
@@ -233,7 +249,6 @@ void pty_gone(struct console *c)
 void pty_close(struct console *c)
 {
     struct pty *pty = c->pty, **at = &c->service->ptys.first;
-    char path[PATHS_SOCKET_BYTES];
 
     if (pty == NULL)
         return;
@@ -241,9 +256,8 @@ void pty_close(struct console *c)
     while (*at != pty)
         at = &(*at)->next;
     *at = pty->next;
+    pty_unlink(c);
     c->pty = NULL;
-    if (raw_path(c, ".pty", path, NULL) == 0)
-        unlink(path);
     destroy(pty);
 }
 

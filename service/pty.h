@@ -36,6 +36,9 @@ struct ptys {
  */
 const char *pty_open(struct console *c, uint64_t from, struct problem *p);
 const char *pty_path(const struct console *c); /* NULL: it has none */
+/* Around a change of c's name: its link goes and comes. Each accepts a console without a pty. */
+void pty_unlink(const struct console *c);
+void pty_link(const struct console *c);
 /* c's source is gone for good: the pty goes as well once nobody has it open, so that its last words can be read. */
 void pty_gone(struct console *c);
 void pty_close(struct console *c); /* at once, after its viewer; accepts a console without one */
