@@ -17,7 +17,7 @@ PROGRAMS = {"vcons": "client/vcons", "vconsd": "service/vconsd", "vcons-xen.so":
 KEYS = 100
 LINE_BYTES = 80
 RING_KIB = 4.0
-SLOW = 32  # so many times less for xenconsoled, which takes a fraction
+SLOW = 4  # so many times less for xenconsoled, which is throttled
 ROUND_S = 600  # a hang guard
 
 
