@@ -14,6 +14,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -204,9 +205,11 @@ def noticed(work, directory, test):
         try:
             return process.wait(STILL_S) != 0
         except subprocess.TimeoutExpired:
-            pass
+            process.send_signal(signal.SIGSTOP)  # it may spin on the processors that the other one needs
         try:
-            return process.wait(10 * unchanged_s(work, test)) != 0
+            seconds = unchanged_s(work, test)
+            process.send_signal(signal.SIGCONT)
+            return process.wait(max(0.1, 10 * seconds - STILL_S)) != 0
         except subprocess.TimeoutExpired:
             return True
         finally:

@@ -4,7 +4,7 @@
 MUTANTS = [
     # Who asks to be told, and does not look again: both sleep.
     ("arms_without_second_look", "virtqueue.c", "    return (uint16_t)(vc_load16_seq(q->avail + VIRTQ_AVAIL_IDX) - q->last_avail) >= n;",
-     "    return false;", "virtqueue_stress 100000 10"),
+     "    return false;", "virtqueue_stress"),
     # Hostile rings.
     ("next_anywhere", "virtqueue.c", "w.at >= w.entries || w.left-- == 0", "w.left-- == 0", "virtqueue"),
     ("not_negotiated", "virtqueue.c", "!q->indirect || w->inside ||", "w->inside ||", "virtqueue"),

@@ -157,8 +157,6 @@ int main(int argc, char **argv)
 {
     uint32_t total = argc > 1 ? (uint32_t)atoi(argv[1]) : 30000;
 
-    if (argc > 2)
-        alarm((uint32_t)atoi(argv[2])); /* for mutants, most of which stand still: no need to wait for long */
     for (int event_idx = 0; event_idx < 2; event_idx++) {
         run(total, 1, event_idx != 0);
         run(total, 2, event_idx != 0);
