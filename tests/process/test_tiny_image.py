@@ -8,7 +8,7 @@ import sys
 GUEST = {'console_io.c', 'events.c', 'hvc.c', 'memcmp.c', 'ns16550.c', 'pl011.c', 'shared_page.c', 'uart.c', 'xen_console.c', 'print.c', 'start_info.c', 'string.c', 'tiny.c',
          'tiny_cpus.c', 'tiny_events.c', 'tiny_fault.c', 'tiny_hostile.c', 'tiny_pry.c', 'tiny_selftest.c', 'tiny_selftest_events.c',
          'tiny_stress.c', 'tiny_uart.c', 'tiny_uart_16550.c', 'tiny_uart_pl011.c', 'tiny_uart_test.c', 'tiny_words.c', 'main.c', 'ring.c', 'xencons.c',
-         'ids.c', 'tiny_virtio.c', 'tiny_virtio_test.c', 'virtio_console.c', 'virtio_messages.c', 'virtio_mmio.c', 'virtio_port.c',
+         'ids.c', 'tiny_virtio.c', 'tiny_virtio_pry.c', 'tiny_virtio_test.c', 'virtio_console.c', 'virtio_messages.c', 'virtio_mmio.c', 'virtio_port.c',
          'virtqueue.c', 'vterm.c'}
 ENGINES = {'tiny-process': GUEST | {'process_entry.S.o', 'sandbox.c', 'start.c', 'threads.c'},
            'tiny-pvh': GUEST | {'pvh_x86_64_entry.S.o', 'cpus.c', 'debug_port.c', 'uarts.c', 'virtios.c'},
@@ -17,7 +17,7 @@ PT_DYNAMIC, PT_INTERP = 2, 3
 SHT_SYMTAB, SHT_DYNAMIC = 2, 6
 DT_NEEDED = 1
 STT_FILE = 4
-ARM64 = GUEST - {'start_info.c'} | {'arm64_entry.o', 'fdt.c', 'gic.c', 'machine.c', 'pages.c', 'tree.c', 'uarts.c', 'virtios.c'}
+ARM64 = GUEST - {'start_info.c'} | {'arm64_entry.o', 'fdt.c', 'gic.c', 'machine.c', 'pages.c', 'tree.c', 'uarts.c', 'virtios.c', 'xen.c'}
 
 
 def text(data, at):

@@ -394,7 +394,7 @@ static void readers_go_forward_over_damage(void **state)
             bytes = slurp(path, &n);
             if (number(3) == 0)
                 n = number(n + 1); /* even of the segment that is being written */
-            else
+            else if (n > 0)
                 damage_range(bytes, number(n), 1, &n);
             put_file(path, bytes, n);
             free(bytes);

@@ -108,8 +108,10 @@ xen_service_stop() {
     SERVICE=
 }
 
-# What a case left is ended (run-cases), but not its domains; and each begins with Xen's own daemon.
+# What a case left is ended (run-cases), but not its domains; and each begins with Xen's own daemon, which appends to what it has of
+# another domain of that name.
 for left in $(xl list | awk 'NR > 1 && $1 !~ /^(Domain-0|\(null\)|dom0less-.*)$/ { print $1 }'); do
     xl destroy "$left"
 done
+rm -f "$CONSOLED_LOG"/guest-*.log
 consoled_start
