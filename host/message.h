@@ -10,6 +10,7 @@
 #ifndef HOST_MESSAGE_H
 #define HOST_MESSAGE_H
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define PROBLEM_BYTES 1024u
@@ -21,8 +22,31 @@ struct problem {
 
 /* The name that stands before each message; the string stays the caller's and must live on. */
 void message_program(const char *name);
-/* Write "program: text\n" to standard error. Keeps errno. */
+/* Write "program: text\n" to standard error, as a warning. Keeps errno. */
 __attribute__((format(printf, 1, 2))) void message(const char *format, ...);
+
+enum message_level { /* syslog(3)'s */
+                     MESSAGE_ERROR = 3,
+                     MESSAGE_WARNING = 4,
+                     MESSAGE_NOTICE = 5,
+                     MESSAGE_INFO = 6,
+                     MESSAGE_DEBUG = 7,
+};
+enum message_form {
+    MESSAGE_PLAIN,   /* for people who look on */
+    MESSAGE_DATED,   /* "2026-11-22T08:30:00.123Z warning: program: text", for a file */
+    MESSAGE_JOURNAL, /* "<4>program: text", sd-daemon(3) */
+};
+
+/* The same at a level, for a daemon's own log; nothing beyond the limit, MESSAGE_NOTICE at first. */
+__attribute__((format(printf, 2, 3))) void message_at(enum message_level level, const char *format, ...);
+/* As message_program, once, except that the form may change while there is one thread. */
+void message_limit(enum message_level limit);
+void message_form(enum message_form form);
+/* error, warning, notice, info or debug. False: another word. */
+bool message_level_of(const char *word, enum message_level *level);
+/* Whether standard error goes to systemd's journal: JOURNAL_STREAM of systemd.exec(5). */
+bool message_to_journal(void);
 
 /* Set the text (p may be NULL: nobody asks) and return error unchanged, so that a failing function can end
  * with return problem_set(p, -EACCES, …). */

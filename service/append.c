@@ -289,8 +289,12 @@ static void look_at_hub(struct append *a)
 static bool look(struct append *a)
 {
     struct epoll_event events[64];
-    int n = epoll_wait(a->epoll, events, 64, timeout_ms(a));
+    int n, timeout = timeout_ms(a);
     bool commands = false;
+
+    __atomic_store_n(&a->turn, a->turn + 1, __ATOMIC_RELAXED);
+    n = epoll_wait(a->epoll, events, 64, timeout);
+    __atomic_store_n(&a->turn, a->turn + 1, __ATOMIC_RELAXED);
 
     read_clocks(a);
     for (int i = 0; i < n; i++) {
@@ -323,7 +327,7 @@ int append_start(struct append *a, struct waker *waker)
                               .data.ptr = &a->timer}; /* never read: set anew, it is quiet */
     int error;
 
-    *a = (struct append){.waker = waker, .turn_bytes = TURN_MAX};
+    *a = (struct append){.waker = waker, .turn_bytes = TURN_MAX, .turn = 1};
     a->fresh_last = &a->fresh;
     a->old_last = &a->old;
     error = kicker_open(&a->kicker);

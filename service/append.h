@@ -60,6 +60,7 @@ struct append {
     pthread_t thread;
     int epoll, wake;      /* wake: an eventfd, ours alone */
     int timer;            /* a timerfd: what is due while all sleep */
+    uint64_t turn;        /* atomic: odd while the thread works, even while it sleeps; another number each time */
     uint64_t timer_mono;  /* when it fires; in the past: it has fired */
     pthread_mutex_t lock; /* of the two lists; held for moments, never with another */
     struct console *commands, *news;
@@ -85,6 +86,9 @@ void append_stop(struct append *a);
 void append_add(struct append *a, struct console *c);    /* c->source is set and its log is open and attached */
 void append_remove(struct append *a, struct console *c); /* drain and detach; APPEND_REMOVED will tell */
 void append_sync(struct append *a, struct console *c);   /* log all that is there; APPEND_SYNCED will tell */
+/* Where the thread is: the same odd number twice is one and the same piece of work. Any thread. */
+static inline uint64_t append_turn(const struct append *a) { return __atomic_load_n(&a->turn, __ATOMIC_RELAXED); }
+static inline bool append_sleeps(uint64_t turn) { return (turn & 1) == 0; }
 /* The next console with news, and what; NULL: no more. */
 struct console *append_collect(struct append *a, uint32_t *news);
 

@@ -217,6 +217,7 @@ static void attach_now(struct console *c, struct source *source)
     join(c, source, &now);
     c->source = source;
     c->service->registry.n_sources++;
+    message_at(MESSAGE_DEBUG, "%s/%s: attached, a %s", c->log.domain, c->log.console, source->ops->type);
     show(c);
     __atomic_store_n(&c->append.guest, VC_GUEST_UNKNOWN, __ATOMIC_RELAXED); /* until somebody tells */
     if (source->ops->greet != NULL)
@@ -334,6 +335,7 @@ static void removed(struct console *c)
 {
     struct source *later = c->later;
 
+    message_at(MESSAGE_DEBUG, "%s/%s: detached", c->log.domain, c->log.console);
     c->source->ops->destroy(c->source);
     c->source = NULL;
     c->removing = false;

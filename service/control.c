@@ -321,20 +321,16 @@ static void accept_one(struct watch *w, uint32_t events)
 
 int control_listen(struct service *s, struct problem *p)
 {
-    char path[PATHS_SOCKET_BYTES];
-    int error = paths_socket(path, s->paths.runtime, PATHS_CONTROL, p);
-
-    if (error)
-        return error;
     s->control_listen = (struct watch){.ready = accept_one};
     /* With rules for groups everybody may knock; who comes in is decided by credentials. */
-    s->control_listen.fd = sock_listen(path, SOCK_STREAM, s->config.n_rules > 0 ? 0666 : 0600, p);
+    s->control_listen.fd =
+        service_listen(s, PATHS_CONTROL, SOCK_STREAM, s->config.n_rules > 0 ? 0666 : 0600, &s->control_given, p);
     return s->control_listen.fd < 0 ? s->control_listen.fd : watch_set(&s->watches, &s->control_listen, EPOLLIN);
 }
 
 void controls_close(struct service *s)
 {
-    service_unlisten(s, &s->control_listen, PATHS_CONTROL);
+    service_unlisten(s, &s->control_listen, PATHS_CONTROL, s->control_given);
     while (s->controls != NULL) /* of one that becomes a viewer the console closes the socket */
         control_end(s->controls, s->controls->viewer == NULL);
 }

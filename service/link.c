@@ -52,6 +52,8 @@ static void link_end(struct link *l)
     control_link_ended(s, l);
     watch_end(&s->watches, &l->watch);
     close(l->watch.fd);
+    if (l->greeted)
+        message_at(MESSAGE_INFO, "hypervisor %s (pid %d) has gone", l->name, (int)l->pid);
     free(l);
     service_idle_check(s);
 }
@@ -157,6 +159,7 @@ static bool on_hello(struct link *l, const struct vc_link_hello *hello)
     memcpy(l->name, hello->name, sizeof l->name);
     l->greeted = true;
     l->service->had_link = true;
+    message_at(MESSAGE_INFO, "hypervisor %s (pid %d) is linked", l->name, (int)l->pid);
     return send_packet(l, &answer, sizeof answer);
 }
 
@@ -426,19 +429,14 @@ static void accept_one(struct watch *w, uint32_t events)
 
 int link_listen(struct service *s, struct problem *p)
 {
-    char path[PATHS_SOCKET_BYTES];
-    int error = paths_socket(path, s->paths.runtime, PATHS_LINK, p);
-
-    if (error)
-        return error;
     s->link_listen = (struct watch){.ready = accept_one};
-    s->link_listen.fd = sock_listen(path, SOCK_SEQPACKET, 0600, p);
+    s->link_listen.fd = service_listen(s, PATHS_LINK, SOCK_SEQPACKET, 0600, &s->link_given, p);
     return s->link_listen.fd < 0 ? s->link_listen.fd : watch_set(&s->watches, &s->link_listen, EPOLLIN);
 }
 
 void links_close(struct service *s)
 {
-    service_unlisten(s, &s->link_listen, PATHS_LINK);
+    service_unlisten(s, &s->link_listen, PATHS_LINK, s->link_given);
     while (s->links != NULL)
         link_end(s->links);
 }

@@ -15,6 +15,7 @@
 /* One level down, made if asked for. Never through a link: what lies in a log directory may have been planted (R41). */
 static int step(int dir, const char *name, bool create)
 {
+    struct stat st;
     bool made;
     int fd;
 
@@ -24,8 +25,10 @@ static int step(int dir, const char *name, bool create)
     if (create && !made && errno != EEXIST)
         return -errno;
     fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd >= 0 && made)
-        (void)fchmod(fd, 0750); /* who may read logs is not the umask's to say: decisions, Names */
+    /* Who may read logs is not the umask's to say: decisions, Names. Left alone where it is right already: a change would
+     * take the directory's group from those made in it. */
+    if (fd >= 0 && made && (fstat(fd, &st) != 0 || (st.st_mode & 0777) != 0750))
+        (void)fchmod(fd, 0750);
     return fd < 0 ? -errno : fd;
 }
 

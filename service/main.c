@@ -25,6 +25,7 @@
 
 static const char usage[] =
     "vconsd [--system | --user] [--config FILE] [--check] [--foreground] [--linger SECONDS | --private] [--xen]\n"
+    "       [--log-level LEVEL]\n"
     "\n"
     "The console service: takes consoles from hypervisors and sockets, stores every byte, serves any number of "
     "viewers.\n"
@@ -32,6 +33,7 @@ static const char usage[] =
     "  --foreground  stay in the foreground; without it the command returns when the service answers\n"
     "  --linger S    end S seconds after the last console and viewer went\n"
     "  --private     end as soon as they have\n"
+    "  --log-level L messages up to error, warning, notice (without it), info or debug\n"
     "  --xen         serve the consoles of all domains of the Xen whose dom0 this is\n"
     "  --xenconsoled the same with the options of xenconsoled: vconsd --xenconsoled --help\n"
     "See vconsd(8).\n";
@@ -40,6 +42,7 @@ struct options {
     enum paths_scope scope;
     const char *config;
     bool check, foreground, xen;
+    enum message_level log_level;
     int64_t linger_s;
     struct xenconsoled compatible; /* with other options than these */
 };
@@ -62,9 +65,9 @@ static const char *const syscalls[] = {
 static int parse(int argc, char **argv, struct options *o)
 {
     static const struct option options[] = {
-        {"system", 0, NULL, 's'},     {"user", 0, NULL, 'u'},   {"config", 1, NULL, 'c'},  {"check", 0, NULL, 'k'},
-        {"foreground", 0, NULL, 'f'}, {"linger", 1, NULL, 'l'}, {"private", 0, NULL, 'p'}, {"help", 0, NULL, 'h'},
-        {"version", 0, NULL, 'v'},    {"xen", 0, NULL, 'x'},    {NULL, 0, NULL, 0}};
+        {"system", 0, NULL, 's'},     {"user", 0, NULL, 'u'},   {"config", 1, NULL, 'c'},    {"check", 0, NULL, 'k'},
+        {"foreground", 0, NULL, 'f'}, {"linger", 1, NULL, 'l'}, {"private", 0, NULL, 'p'},   {"help", 0, NULL, 'h'},
+        {"version", 0, NULL, 'v'},    {"xen", 0, NULL, 'x'},    {"log-level", 1, NULL, 'L'}, {NULL, 0, NULL, 0}};
     char *end;
     int c;
 
@@ -82,6 +85,11 @@ static int parse(int argc, char **argv, struct options *o)
             if (*end == '\0' && end != optarg && o->linger_s >= 0 && o->linger_s <= 1000000)
                 break;
             message("--linger %s: expected seconds, 0 to 1000000", optarg);
+            return 2;
+        case 'L':
+            if (message_level_of(optarg, &o->log_level))
+                break;
+            message("--log-level %s: expected error, warning, notice, info or debug", optarg);
             return 2;
         case 'h': fputs(usage, stdout); exit(0);
         case 'v': puts("vconsd " VCONSD_VERSION); exit(0);
@@ -102,6 +110,8 @@ static int parse_compatible(int argc, char **argv, struct options *o)
     o->scope = PATHS_SYSTEM;
     o->foreground = o->compatible.interactive;
     o->xen = true;
+    if (o->compatible.verbose)
+        o->log_level = MESSAGE_INFO;
     return error;
 }
 
@@ -224,6 +234,7 @@ static int leave_terminal(const struct service *s, int ready, struct problem *p)
     dup2(null, STDIN_FILENO);
     dup2(null, STDOUT_FILENO);
     dup2(log, STDERR_FILENO);
+    message_form(MESSAGE_DATED);
     close(null);
     close(log);
     return 0;
@@ -262,26 +273,36 @@ static int start(struct service *s, const struct options *o, int ready, struct p
     error = service_start(s, p);
     if (error == 0 && ready >= 0)
         error = leave_terminal(s, ready, p);
-    return error ? error : confine(s, p);
+    if (error == 0)
+        error = confine(s, p);
+    if (error == 0 && (error = manager_ready(s)) != 0)
+        problem_set(p, error, "event loop: %s", strerror(-error));
+    if (error == 0)
+        message_at(MESSAGE_INFO, "ready: %s, state in %s, logs in %s", s->paths.runtime, s->paths.state, s->paths.log);
+    return error;
 }
 
 int main(int argc, char **argv)
 {
     static struct service s = {.lock_fd = -1,
                                .tidier = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER}};
-    struct options o = {.scope = PATHS_USER, .linger_s = -1};
+    struct options o = {.scope = PATHS_USER, .linger_s = -1, .log_level = MESSAGE_NOTICE};
     struct problem p = {.text = ""};
     int ready = -1, error;
 
     message_program("vconsd");
+    if (message_to_journal())
+        message_form(MESSAGE_JOURNAL);
+    manager_open(&s.manager);
     error = xenconsoled_asked(argc, argv) ? parse_compatible(argc, argv, &o) : parse(argc, argv, &o);
     if (error)
         return error;
+    message_limit(o.log_level);
     signal(SIGPIPE, SIG_IGN);
-    umask(0077);
+    umask(0027);
     mallopt(M_ARENA_MAX, 1); /* no thread of ours allocates in a hurry; an arena for each only holds memory back */
     if (load_config(&s, &o, &p) != 0) {
-        message("%s", p.text);
+        message_at(MESSAGE_ERROR, "%s", p.text);
         return 2;
     }
     s.config.xen = s.config.xen || o.xen;
@@ -290,14 +311,16 @@ int main(int argc, char **argv)
     if (o.check)
         return 0;
     if (!o.foreground && (ready = detach()) < 0) {
-        message("cannot go into the background: %s", strerror(-ready));
+        message_at(MESSAGE_ERROR, "cannot go into the background: %s", strerror(-ready));
         return 1;
     }
     if (start(&s, &o, ready, &p) != 0) {
-        message("%s", p.text);
+        message_at(MESSAGE_ERROR, "%s", p.text);
         return 1;
     }
     service_run(&s);
+    message_at(MESSAGE_INFO, "ended");
+    manager_close(&s.manager);
     service_config_free(&s.config);
     return 0;
 }

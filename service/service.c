@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "control.h"
 #include "copy.h"
+#include "host/sock.h"
 #include "link.h"
 #include "owner.h"
 #include "pty.h"
@@ -47,14 +49,28 @@ int service_accept(struct service *s, int listening)
     return -1;
 }
 
-void service_unlisten(struct service *s, struct watch *listening, const char *name)
+int service_listen(struct service *s, const char *name, int type, mode_t mode, bool *given, struct problem *p)
+{
+    char path[PATHS_SOCKET_BYTES];
+    int fd = manager_socket(&s->manager, name, type), error;
+
+    *given = fd >= 0;
+    error = paths_socket(path, s->paths.runtime, name, p);
+    if (error == 0 && *given)
+        (void)chmod(path, mode); /* who may knock is ours to say, if it is there and ours */
+    if (error && *given)
+        close(fd);
+    return error ? error : *given ? fd : sock_listen(path, type, mode, p);
+}
+
+void service_unlisten(struct service *s, struct watch *listening, const char *name, bool given)
 {
     char path[PATHS_SOCKET_BYTES];
 
     if (!listening->on)
         return;
     watch_end(&s->watches, listening);
-    if (paths_socket(path, s->paths.runtime, name, NULL) == 0)
+    if (!given && paths_socket(path, s->paths.runtime, name, NULL) == 0)
         unlink(path); /* before the lock goes: it is still ours */
     close(listening->fd);
 }
@@ -119,6 +135,7 @@ void service_stop(struct service *s)
     if (s->stopping)
         return;
     s->stopping = true;
+    manager_stopping(s, "draining consoles");
     sockets_stop(s);
     plugged_stop(s);
     links_close(s); /* their sources are drained and detached: the lines stay with the guests for whoever comes next */
@@ -138,10 +155,14 @@ static void news_ready(void *ctx)
 
 static void signalled(uv_signal_t *signal, int number)
 {
-    if (number == SIGHUP)
-        copies_reopen(signal->data);
-    else
+    message_at(MESSAGE_INFO, "signal %d: %s", number, number == SIGHUP ? "files are opened anew" : "the end");
+    if (number != SIGHUP) {
         service_stop(signal->data);
+        return;
+    }
+    manager_reloading(signal->data);
+    copies_reopen(signal->data);
+    manager_reloaded(signal->data);
 }
 
 /* Beginning. */
@@ -234,6 +255,7 @@ int service_start(struct service *s, struct problem *p)
         error = control_listen(s, p);
     if (error == 0 && (error = sockets_start(s)) != 0)
         return problem_set(p, error, "sockets: %s", strerror(-error));
+    manager_sockets_done(&s->manager);
     service_idle_check(s);
     if (s->registry.n > 0)
         uv_timer_start(&s->returning, returned, RETURN_MS, 0);

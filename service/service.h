@@ -14,6 +14,7 @@
  *     service.c     beginning and end of all of it               tidier.c    the thread that deletes old segments
  *     connector.c   sockets of vconsd.conf: connect, again       owner.c     whose a domain's name is, kept
  *     plugged.c     the module for a Xen's dom0, if wanted       pty.c       a console as a pseudo-terminal
+ *     manager.c     what systemd is told, and the sockets it made
  *     xenconsoled.c the options of Xen's own daemon
  *     copy.c        logs as text files too, by a thread of its own; copy_text.c: what they look like
  *
@@ -40,6 +41,7 @@
 #include "host/paths.h"
 #include "host/waker.h"
 #include "log.h"
+#include "manager.h"
 #include "plugged.h"
 #include "pty.h"
 #include "source_socket.h"
@@ -66,6 +68,7 @@ struct service {
     struct kicker kicker; /* the control thread's */
     struct registry registry;
     struct socket_sources sockets;
+    struct manager manager;
     struct plugged plugged;
     struct ptys ptys;
     struct copies copies;
@@ -73,9 +76,10 @@ struct service {
     struct control *controls;
     struct clients clients;
     uint32_t n_links, n_controls, n_viewers;
-    uint32_t next_serial; /* of requests over links */
-    int64_t linger_s;     /* end this long after the last line and viewer; -1: never */
-    bool had_link;        /* a private service waits for its first, then leaves with the last */
+    uint32_t next_serial;           /* of requests over links */
+    int64_t linger_s;               /* end this long after the last line and viewer; -1: never */
+    bool had_link;                  /* a private service waits for its first, then leaves with the last */
+    bool control_given, link_given; /* those sockets are the service manager's, and stay when we go */
     bool stopping;
     bool said_full;        /* that descriptors are used up */
     bool said_owners;      /* that the state directory does not take them */
@@ -90,8 +94,13 @@ void service_run(struct service *s); /* until service_stop has ended everything 
 void service_clocks(struct log_time *now);
 /* accept4(2), close-on-exec and non-blocking; when descriptors are used up the client is turned away. -1: none. */
 int service_accept(struct service *s, int listening);
-/* Stop listening there, if we do, and take the socket's name away. */
-void service_unlisten(struct service *s, struct watch *listening, const char *name);
+/*
+ * A listening socket of that name in the runtime directory: the service manager's, and *given is true, or our own, with this mode.
+ * A negative errno with *p.
+ */
+int service_listen(struct service *s, const char *name, int type, mode_t mode, bool *given, struct problem *p);
+/* Stop listening there, if we do, and take the socket's name away unless it was given. */
+void service_unlisten(struct service *s, struct watch *listening, const char *name, bool given);
 /* A link, a viewer or a source went: it may be time to leave. */
 void service_idle_check(struct service *s);
 /* Begin to end: drain, detach, leave the lines to whoever comes next. */

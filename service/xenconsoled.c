@@ -59,7 +59,7 @@ static int take(struct xenconsoled *x, int c)
     case 'p': x->pid_file = optarg; return 0;
     case 'i': x->interactive = true; return 0;
     case 'e': text->replace_escape = true; return 0;
-    case 'v': return 0; /* there is no more to say */
+    case 'v': x->verbose = true; return 0;
     case 'h': fputs(usage, stdout); exit(0);
     case 'V': puts("vconsd " VCONSD_VERSION); exit(0);
     default: fputs(usage, stderr); return 2;

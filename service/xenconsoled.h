@@ -19,7 +19,7 @@
 #define XENCONSOLED_PID_FILE "/run/xenconsoled.pid" /* where Debian's init script has it */
 
 struct xenconsoled {
-    bool wanted, interactive;
+    bool wanted, interactive, verbose;
     const char *pid_file;
     struct copy_rules text; /* directory empty: no logs are wanted */
 };

@@ -69,6 +69,36 @@ def from_outside(place):
     vcons.stop(daemon)
 
 
+def logs_of_group(place):
+    """Whose group the log directory is (its set-group-ID bit says that it stays so) may read what comes in it."""
+    adm = grp.getgrnam("adm").gr_gid
+    os.chown(place.log, -1, adm)
+    os.chmod(place.log, 0o2750)
+    daemon = place.daemon()
+    feeder = place.feeder("-n", "1")
+    feeder.expect("served")
+    feeder.ask("lines", 0, 5)
+    os.chmod(place.root, 0o755)
+    path = os.path.join(place.log, "f0/hvc0/00000000000000000000.log")
+    vcons.wait_for(lambda: os.path.getsize(path) > 0, "a byte")
+
+    def member():
+        with open(path) as f:
+            assert f.read(1)
+
+    as_nobody([adm], member)
+    as_nobody([], lambda: refused_file(path))
+    vcons.stop(daemon)
+
+
+def refused_file(path):
+    try:
+        open(path)
+    except PermissionError:
+        return
+    raise AssertionError(f"anybody reads {path}")
+
+
 def served_to_groups(place, options=""):
     """Two consoles, the first of which members of tty may read, and those of adm write."""
     path = os.path.join(place.root, "vconsd.conf")
@@ -290,7 +320,7 @@ def names_of_users(place):
 def main():
     if os.geteuid() != 0:
         vcons.skip("only root can try it as another user")
-    for case in (from_outside, groups, crowds, all_of_us, names_kept, names_of_users):
+    for case in (from_outside, logs_of_group, groups, crowds, all_of_us, names_kept, names_of_users):
         with vcons.Place() as place:
             case(place)
     return 0
