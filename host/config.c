@@ -90,11 +90,23 @@ const char *config_string(cfg_opt_t *opt) { return cfg_opt_getnstr(opt, cfg_opt_
 
 long config_integer(cfg_opt_t *opt) { return cfg_opt_getnint(opt, cfg_opt_size(opt) - 1); }
 
-static int parse_text(cfg_t *cfg, const char *path, char *text, size_t bytes, struct problem *p)
+int config_once(cfg_t *cfg, cfg_opt_t *opt)
 {
-    FILE *file = fmemopen(text, bytes, "r");
+    if ((opt->flags & CONFIG_SEEN) != 0)
+        return config_error(cfg, "%s was given before: expected it once", cfg_opt_name(opt));
+    opt->flags |= CONFIG_SEEN;
+    return 0;
+}
+
+int config_parse_text(cfg_t *cfg, const char *path, char *text, size_t bytes, struct problem *p)
+{
+    struct problem own;
+    FILE *file;
     int result;
 
+    p = p != NULL ? p : &own;
+    text[bytes++] = '\n'; /* an empty file too has one byte for fmemopen; there is room for it */
+    file = fmemopen(text, bytes, "r");
     if (file == NULL)
         return problem_set(p, -errno, "%s: %s", path, strerror(errno));
     free(cfg->filename);
@@ -114,15 +126,13 @@ static int parse_text(cfg_t *cfg, const char *path, char *text, size_t bytes, st
 
 int config_parse(cfg_t *cfg, const char *path, struct problem *p)
 {
-    struct problem own;
     char *text;
     size_t bytes;
     int error = config_read(path, &text, &bytes, p);
 
     if (error != 0)
         return error;
-    text[bytes] = '\n'; /* an empty file too has one byte for fmemopen; there is room for it */
-    error = parse_text(cfg, path, text, bytes + 1, p != NULL ? p : &own);
+    error = config_parse_text(cfg, path, text, bytes, p);
     free(text);
     return error;
 }

@@ -23,6 +23,7 @@
 
 #define CONFIG_BYTES  (1024u * 1024) /* a file may have, at most */
 #define CONFIG_HIDDEN (1 << 25)      /* our own bit among an option's flags: left out of the list of those that exist */
+#define CONFIG_SEEN   (1 << 26)      /* another: config_once saw it */
 #define CONFIG_DEPTH  16u            /* blocks within blocks */
 
 /* The checked text of the file, comments blanked, ended by NUL. -EINVAL: what it holds is wrong; else the
@@ -33,6 +34,11 @@ int config_check(const char *path, char *text, size_t bytes, struct problem *p);
 /* Read, check and parse into cfg (cfg_init with CFGF_NONE). Unknown keys are answered with the list of those
  * that exist there. */
 int config_parse(cfg_t *cfg, const char *path, struct problem *p);
+/* The same of text that config_read returned, or what is left of it: its NUL is overwritten. May be called again on the same
+ * cfg, with another file. */
+int config_parse_text(cfg_t *cfg, const char *path, char *text, size_t bytes, struct problem *p);
+/* From a validate callback: an error if that key was given before, in the same block. */
+int config_once(cfg_t *cfg, cfg_opt_t *opt);
 /* From a validate callback: note "FILE:LINE: text" and return -1, which the callback returns. */
 __attribute__((format(printf, 2, 3))) int config_error(cfg_t *cfg, const char *format, ...);
 /* The value that a validate callback is about: the newest of the option. */

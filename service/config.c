@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/config.h"
-
 /* "16M" and the like, in 1024s; 0: not a size, or no such number fits. */
 static uint64_t size_of(const char *text)
 {
@@ -37,7 +35,7 @@ static int check_size(cfg_t *cfg, cfg_opt_t *opt)
     const char *text = config_string(opt);
 
     if (size_of(text) >= 64 * 1024)
-        return 0;
+        return config_once(cfg, opt);
     return config_error(cfg, "%s = \"%s\": expected a size from 64K on, as \"16M\"", cfg_opt_name(opt), text);
 }
 
@@ -46,31 +44,11 @@ static int check_group(cfg_t *cfg, cfg_opt_t *opt)
     const char *text = config_string(opt);
 
     if (getgrnam(text) != NULL)
-        return 0;
+        return config_once(cfg, opt);
     return config_error(cfg, "%s = \"%s\": there is no such group", cfg_opt_name(opt), text);
 }
 
-static int check_path(cfg_t *cfg, cfg_opt_t *opt)
-{
-    const char *text = config_string(opt);
-
-    if (text[0] == '/' && strlen(text) < sizeof((struct config_socket *)0)->path)
-        return 0;
-    return config_error(cfg, "path = \"%s\": expected an absolute path of at most %zu bytes", text,
-                        sizeof((struct config_socket *)0)->path - 1);
-}
-
-static int check_socket(cfg_t *cfg, cfg_opt_t *opt)
-{
-    cfg_t *block = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
-    struct name name;
-
-    if (name_split(cfg_title(block), &name, NULL) != 0 || name.console[0] == '\0')
-        return config_error(cfg, "socket \"%s\": expected \"DOMAIN/CONSOLE\"", cfg_title(block));
-    if (cfg_getstr(block, "path") == NULL)
-        return config_error(cfg, "socket \"%s\": expected path = \"/…\"", cfg_title(block));
-    return 0;
-}
+static bool is_exact(const char *pattern) { return strpbrk(pattern, "*?[\\") == NULL; }
 
 static int check_pattern(cfg_t *cfg, cfg_opt_t *opt)
 {
@@ -79,6 +57,30 @@ static int check_pattern(cfg_t *cfg, cfg_opt_t *opt)
     if (strlen(cfg_title(block)) < CONFIG_PATTERN_BYTES)
         return 0;
     return config_error(cfg, "%s \"%s\": the pattern is too long", cfg_opt_name(opt), cfg_title(block));
+}
+
+/* Every key of a block is checked by the line where it stands; take_console reads it once more. */
+static int check_setting(cfg_t *cfg, cfg_opt_t *opt)
+{
+    struct console_settings scratch = {0};
+    const char *text = config_string(opt), *expected = settings_set(&scratch, cfg_opt_name(opt), text);
+
+    settings_free(&scratch);
+    if (expected != NULL)
+        return config_error(cfg, "%s = \"%s\": expected %s", cfg_opt_name(opt), text, expected);
+    return config_once(cfg, opt);
+}
+
+static int check_console(cfg_t *cfg, cfg_opt_t *opt)
+{
+    cfg_t *block = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
+    struct name name;
+
+    if (cfg_getstr(block, "source") != NULL &&
+        (name_split(cfg_title(block), &name, NULL) != 0 || name.console[0] == '\0'))
+        return config_error(cfg, "console \"%s\": one with a source has a name: expected \"DOMAIN/CONSOLE\"",
+                            cfg_title(block));
+    return check_pattern(cfg, opt);
 }
 
 static int check_directory(cfg_t *cfg, cfg_opt_t *opt)
@@ -133,10 +135,40 @@ static void take_rule(struct access_rule *rule, cfg_t *block)
     rule->send_break = cfg_getbool(block, "break") == cfg_true;
 }
 
-static void take_console(struct config_console *console, cfg_t *block)
+static bool take_console(struct config_console *console, cfg_t *block)
 {
+    const char *key, *text;
+
     snprintf(console->pattern, sizeof console->pattern, "%s", cfg_title(block));
-    console->pty = cfg_getbool(block, "pty") == cfg_true;
+    for (uint32_t i = 0; (key = settings_key(i)) != NULL; i++)
+        if ((text = cfg_getstr(block, key)) != NULL && settings_set(&console->settings, key, text) != NULL)
+            return false; /* it was right before: no memory */
+    return true;
+}
+
+static int by_pattern(const void *a, const void *b)
+{
+    return strcmp(((const struct config_console *)a)->pattern, ((const struct config_console *)b)->pattern);
+}
+
+static bool take_consoles(struct service_config *config, cfg_t *cfg)
+{
+    uint32_t n = cfg_size(cfg, "console");
+
+    config->exact = calloc(n + 1, sizeof *config->exact);
+    config->patterns = calloc(n + 1, sizeof *config->patterns);
+    if (config->exact == NULL || config->patterns == NULL)
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        cfg_t *block = cfg_getnsec(cfg, "console", i);
+        struct config_console *console =
+            is_exact(cfg_title(block)) ? &config->exact[config->n_exact++] : &config->patterns[config->n_patterns++];
+
+        if (!take_console(console, block))
+            return false;
+    }
+    qsort(config->exact, config->n_exact, sizeof *config->exact, by_pattern);
+    return true;
 }
 
 static void take_text(struct copy_rules *text, cfg_t *block)
@@ -145,12 +177,6 @@ static void take_text(struct copy_rules *text, cfg_t *block)
     (void)service_config_of(cfg_getstr(block, "of"), &text->guests, &text->hypervisor);
     (void)service_config_of(cfg_getstr(block, "times"), &text->times_guests, &text->times_hypervisor);
     text->replace_escape = cfg_getbool(block, "replace_escape") == cfg_true;
-}
-
-static void take_socket(struct config_socket *socket, cfg_t *block)
-{
-    (void)name_split(cfg_title(block), &socket->name, NULL);
-    snprintf(socket->path, sizeof socket->path, "%s", cfg_getstr(block, "path"));
 }
 
 static uint64_t limit_of(cfg_t *cfg, const char *key)
@@ -166,32 +192,33 @@ static int take(struct service_config *config, cfg_t *cfg)
     config->limits.console_bytes = limit_of(cfg, "console_size");
     config->limits.total_bytes = limit_of(cfg, "total_size");
     config->n_rules = cfg_size(cfg, "access");
-    config->n_sockets = cfg_size(cfg, "socket");
     config->xen = cfg_size(cfg, "xen") > 0;
-    config->n_consoles = cfg_size(cfg, "console");
     config->rules = calloc(config->n_rules + 1, sizeof *config->rules);
-    config->sockets = calloc(config->n_sockets + 1, sizeof *config->sockets);
-    config->consoles = calloc(config->n_consoles + 1, sizeof *config->consoles);
-    if (config->rules == NULL || config->sockets == NULL || config->consoles == NULL)
+    if (config->rules == NULL || !take_consoles(config, cfg))
         return -ENOMEM;
     for (uint32_t i = 0; i < config->n_rules; i++)
         take_rule(&config->rules[i], cfg_getnsec(cfg, "access", i));
-    for (uint32_t i = 0; i < config->n_sockets; i++)
-        take_socket(&config->sockets[i], cfg_getnsec(cfg, "socket", i));
-    for (uint32_t i = 0; i < config->n_consoles; i++)
-        take_console(&config->consoles[i], cfg_getnsec(cfg, "console", i));
     if (cfg_size(cfg, "text") > 0)
         take_text(&config->text, cfg_getsec(cfg, "text"));
     return 0;
+}
+
+static void check_settings(cfg_t *cfg)
+{
+    char name[64];
+
+    for (uint32_t i = 0; i < SETTINGS; i++) {
+        snprintf(name, sizeof name, "console|%s", settings_key(i));
+        cfg_set_validate_func(cfg, name, check_setting);
+    }
 }
 
 int service_config_load(struct service_config *config, const char *path, struct problem *p)
 {
     cfg_opt_t access_opts[] = {CFG_STR("read", NULL, CFGF_NONE), CFG_STR("write", NULL, CFGF_NONE),
                                CFG_BOOL("break", cfg_false, CFGF_NONE), CFG_END()};
-    cfg_opt_t socket_opts[] = {CFG_STR("path", NULL, CFGF_NONE), CFG_END()};
     cfg_opt_t xen_opts[] = {CFG_END()};
-    cfg_opt_t console_opts[] = {CFG_BOOL("pty", cfg_false, CFGF_NONE), CFG_END()};
+    cfg_opt_t console_opts[SETTINGS + 1] = {[SETTINGS] = CFG_END()};
     cfg_opt_t text_opts[] = {CFG_STR("directory", NULL, CFGF_NONE), CFG_STR("of", "all", CFGF_NONE),
                              CFG_STR("times", "none", CFGF_NONE), CFG_BOOL("replace_escape", cfg_false, CFGF_NONE),
                              CFG_END()};
@@ -199,31 +226,32 @@ int service_config_load(struct service_config *config, const char *path, struct 
                         CFG_STR("console_size", NULL, CFGF_NONE),
                         CFG_STR("total_size", NULL, CFGF_NONE),
                         CFG_SEC("access", access_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
-                        CFG_SEC("socket", socket_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
                         CFG_SEC("text", text_opts, CFGF_MULTI),
                         CFG_SEC("xen", xen_opts, CFGF_MULTI), /* not there without MULTI: libconfuse makes one up */
                         CFG_SEC("console", console_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
                         CFG_END()};
-    cfg_t *cfg = cfg_init(opts, CFGF_NONE);
+    cfg_t *cfg;
     int error;
 
     *config = (struct service_config){0};
+    for (uint32_t i = 0; i < SETTINGS; i++)
+        console_opts[i] = (cfg_opt_t)CFG_STR(settings_key(i), NULL, CFGF_NONE);
+    cfg = cfg_init(opts, CFGF_NONE);
     if (cfg == NULL)
         return problem_set(p, -ENOMEM, "%s: out of memory", path);
     cfg_set_validate_func(cfg, "segment_size", check_size);
     cfg_set_validate_func(cfg, "console_size", check_size);
     cfg_set_validate_func(cfg, "total_size", check_size);
     cfg_set_validate_func(cfg, "access", check_pattern);
-    cfg_set_validate_func(cfg, "console", check_pattern);
+    cfg_set_validate_func(cfg, "console", check_console);
+    check_settings(cfg);
     cfg_set_validate_func(cfg, "text", check_text);
     cfg_set_validate_func(cfg, "text|directory", check_directory);
     cfg_set_validate_func(cfg, "text|of", check_of);
     cfg_set_validate_func(cfg, "text|times", check_of);
     cfg_set_validate_func(cfg, "access|read", check_group);
     cfg_set_validate_func(cfg, "access|write", check_group);
-    cfg_set_validate_func(cfg, "socket", check_socket);
-    cfg_set_validate_func(cfg, "socket|path", check_path);
-    error = config_parse(cfg, path, p);
+    error = config_files_parse(cfg, path, p);
     if (error == 0 && (error = take(config, cfg)) != 0)
         problem_set(p, error, "%s: out of memory", path);
     if (error)
@@ -232,21 +260,31 @@ int service_config_load(struct service_config *config, const char *path, struct 
     return error;
 }
 
-bool service_config_pty(const struct service_config *config, const char *domain, const char *console)
+struct console_settings config_for(const struct service_config *config, const char *domain, const char *console)
 {
-    char name[NAME_FULL_BYTES];
+    struct console_settings settings = {0};
+    struct config_console key;
+    const struct config_console *exact;
 
-    snprintf(name, sizeof name, "%s/%s", domain, console);
-    for (uint32_t i = 0; i < config->n_consoles; i++)
-        if (fnmatch(config->consoles[i].pattern, name, 0) == 0)
-            return config->consoles[i].pty;
-    return false;
+    snprintf(key.pattern, sizeof key.pattern, "%s/%s", domain, console);
+    exact = config->n_exact > 0 ? bsearch(&key, config->exact, config->n_exact, sizeof key, by_pattern) : NULL;
+    if (exact != NULL)
+        settings_inherit(&settings, &exact->settings);
+    for (uint32_t i = 0; i < config->n_patterns; i++)
+        if (fnmatch(config->patterns[i].pattern, key.pattern, 0) == 0)
+            settings_inherit(&settings, &config->patterns[i].settings);
+    settings_complete(&settings);
+    return settings;
 }
 
 void service_config_free(struct service_config *config)
 {
+    for (uint32_t i = 0; i < config->n_exact; i++)
+        settings_free(&config->exact[i].settings);
+    for (uint32_t i = 0; i < config->n_patterns; i++)
+        settings_free(&config->patterns[i].settings);
     free(config->rules);
-    free(config->sockets);
-    free(config->consoles);
+    free(config->exact);
+    free(config->patterns);
     *config = (struct service_config){0};
 }

@@ -5,12 +5,15 @@
  * Spec:  docs/vconsd.conf.5:
  *            segment_size = "16M"   console_size = "256M"   total_size = "4G"
  *            access "web/..." { read = "adm"  write = "ops"  break = false }
- *            socket "vm/serial" { path = "/run/vm.sock" }
  *            xen { }
+ *            console "vm/serial" { source = "unix:/run/vm.sock" }
  *            console "web/..." { pty = yes }
+ *            include "more/...conf"
  *            text { directory = "/var/log/consoles"  of = all  times = all  replace_escape = no }
  * Owner: config_load fills the caller's struct; config_free ends it, also a zeroed one.
  * Lock:  host/config.h's: one thread parses at a time.
+ * Files: the one named, those that it includes, each followed by its own, then FILE.d/...conf in the order of names. What may
+ *        stand once may stand in one of them. config_files.c reads them.
  * Trust: the file may hold anything; the first thing wrong in it is told as FILE:LINE and what was expected.
  */
 #ifndef VCONS_SERVICE_CONFIG_H
@@ -20,36 +23,38 @@
 
 #include "access.h"
 #include "copy.h"
+#include "host/config.h"
 #include "host/message.h"
 #include "host/name.h"
 #include "log.h"
-
-struct config_socket { /* a console whose source is a UNIX socket that somebody else listens on */
-    struct name name;
-    char path[108];
-};
+#include "settings.h"
 
 #define CONFIG_PATTERN_BYTES sizeof((struct access_rule *)0)->pattern
 
-struct config_console { /* what holds for consoles whose DOMAIN/CONSOLE fits the pattern */
+struct config_console { /* a block: what holds for a console, or for those whose DOMAIN/CONSOLE fits */
     char pattern[CONFIG_PATTERN_BYTES];
-    bool pty;
+    struct console_settings settings;
 };
 
 struct service_config {
     struct log_limits limits;
     struct access_rule *rules;
-    struct config_socket *sockets;
-    struct config_console *consoles;
+    struct config_console *exact;    /* blocks of one console each, sorted by pattern, which is its name */
+    struct config_console *patterns; /* the others, in the order of the files */
     struct copy_rules text;
-    uint32_t n_rules, n_sockets, n_consoles;
+    uint32_t n_rules, n_exact, n_patterns;
     bool xen; /* this is the dom0 of a Xen, whose domains' consoles are wanted */
 };
 
 /* 0 or a negative errno with *p. */
 int service_config_load(struct service_config *config, const char *path, struct problem *p);
-/* Whether that console is to have a pty: as the first block says that fits it. */
-bool service_config_pty(const struct service_config *config, const char *domain, const char *console);
+/*
+ * What holds for that console: for each key its own block counts first, then the first block with that key whose pattern fits,
+ * then what holds without it. Texts are lent by config.
+ */
+struct console_settings config_for(const struct service_config *config, const char *domain, const char *console);
+/* Parse the file and all that belong to it into cfg. */
+int config_files_parse(cfg_t *cfg, const char *path, struct problem *p);
 /* none, guest, hv or all. False: another word. */
 bool service_config_of(const char *word, bool *guests, bool *hypervisor);
 void service_config_free(struct service_config *config);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The sockets of vconsd.conf: connected, and connected again after each end, with growing pauses. */
+/* Consoles of vconsd.conf that have a source: connected, and connected again after each end, with growing pauses. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,10 +12,11 @@
 #include "host/message.h"
 #include "service.h"
 #include "source_socket.h"
+#include "source_text.h"
 
 struct connector {
     struct service *service;
-    const struct config_socket *config;
+    struct source_place place; /* its text is the configuration's */
     struct console *console;
     uv_timer_t timer;
     uint32_t pause_ms;
@@ -70,11 +71,11 @@ static int attach(struct connector *k, int fd)
 
 static void try(struct connector *k)
 {
-    int fd = dial(k->config->path), error = fd < 0 ? fd : attach(k, fd);
+    int fd = dial(k->place.where), error = fd < 0 ? fd : attach(k, fd);
 
     if (error == 0) {
         if (k->told)
-            message("%s/%s: connected to %s", k->console->log.domain, k->console->log.console, k->config->path);
+            message("%s/%s: connected to %s", k->console->log.domain, k->console->log.console, k->place.where);
         k->told = false;
         return;
     }
@@ -82,7 +83,7 @@ static void try(struct connector *k)
         close(fd);
     if (!k->told)
         message("%s/%s: %s: %s; it is tried again and again", k->console->log.domain, k->console->log.console,
-                k->config->path, strerror(-error));
+                k->place.where, strerror(-error));
     k->told = true;
     later(k);
 }
@@ -97,28 +98,36 @@ static void later(struct connector *k)
     k->pause_ms = k->pause_ms * 2 < SOCKET_RETRY_MOST ? k->pause_ms * 2 : SOCKET_RETRY_MOST;
 }
 
+static int start_one(struct service *s, const struct config_console *block)
+{
+    struct connector *k = &s->sockets.at[s->sockets.n];
+    struct name name;
+
+    *k = (struct connector){.service = s, .pause_ms = SOCKET_RETRY_MS};
+    (void)source_text_parse(block->settings.source, &k->place); /* config.c checked both */
+    (void)name_split(block->pattern, &name, NULL);
+    k->console = console_get(s, name.domain, name.console);
+    if (k->console == NULL)
+        return -ENOMEM;
+    s->sockets.n++;
+    k->console->gone = false; /* it is away, and will be back */
+    uv_timer_init(&s->loop, &k->timer);
+    k->timer.data = k;
+    try(k);
+    return 0;
+}
+
 int sockets_start(struct service *s)
 {
-    uint32_t n = s->config.n_sockets;
+    int error = 0;
 
-    if (n == 0)
-        return 0;
-    s->sockets.at = calloc(n, sizeof *s->sockets.at);
+    s->sockets.at = calloc(s->config.n_exact + 1, sizeof *s->sockets.at);
     if (s->sockets.at == NULL)
         return -ENOMEM;
-    for (; s->sockets.n < n; s->sockets.n++) {
-        struct connector *k = &s->sockets.at[s->sockets.n];
-
-        *k = (struct connector){.service = s, .config = &s->config.sockets[s->sockets.n], .pause_ms = SOCKET_RETRY_MS};
-        k->console = console_get(s, k->config->name.domain, k->config->name.console);
-        if (k->console == NULL)
-            return -ENOMEM;
-        k->console->gone = false; /* it is away, and will be back */
-        uv_timer_init(&s->loop, &k->timer);
-        k->timer.data = k;
-        try(k);
-    }
-    return 0;
+    for (uint32_t i = 0; error == 0 && i < s->config.n_exact; i++)
+        if (s->config.exact[i].settings.source != NULL)
+            error = start_one(s, &s->config.exact[i]);
+    return error;
 }
 
 void sockets_stop(struct service *s)

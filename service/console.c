@@ -202,7 +202,7 @@ static void show(struct console *c)
     raw_open(c);
     log_status_get(&c->log, &log);
     copy_begin(c, log.length);
-    if (!service_config_pty(&c->service->config, c->log.domain, c->log.console) || c->pty != NULL)
+    if (!config_for(&c->service->config, c->log.domain, c->log.console).pty || c->pty != NULL)
         return;
     if (pty_open(c, log.length, &p) == NULL)
         message("%s/%s has no pty: %s", c->log.domain, c->log.console, p.text);

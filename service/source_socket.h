@@ -4,8 +4,8 @@
  * libvirt's, Firecracker's, Cloud Hypervisor's, socat's.
  *
  * Spec:  unix(7): bytes both ways, no marks among them; what the other program writes while nobody is connected is its
- *        own to keep or to drop, so each return is a gap of unknown length. vconsd.conf(5), blocks "socket".
- * Owner: struct socket_sources holds one connector for each block of the configuration, until the loop has ended. A source
+ *        own to keep or to drop, so each return is a gap of unknown length. vconsd.conf(5), sources "unix:PATH".
+ * Owner: struct socket_sources holds one connector for each such console of the configuration, until the loop has ended. A source
  *        lives while its connection does; console.c owns it.
  * Lock:  as source.h; connectors: the control thread.
  * Trust: the peer may send anything, stop reading, or vanish. A connection costs one buffer of SOCKET_BUFFER bytes.

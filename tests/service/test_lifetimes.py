@@ -126,10 +126,19 @@ def configurations(place):
         (b'segment_size = "0"\n', [":1:", "64K"]),
         (b'segment_size = "99999999999T"\n', [":1:"]),
         (b'\naccess "*" { read = "no-such-group-at-all" }\n', [":2:", "no-such-group-at-all"]),
-        (b'socket "a" { path = "/x" }\n', ["DOMAIN/CONSOLE"]),
-        (b'socket "a/b" { path = "x" }\n', [":1:", "absolute"]),
-        (b'socket "a/b" { }\n', ["path"]),
-        (b'socket "a/b" { path = "/' + b"x" * 200 + b'" }\n', [":1:", "path"]),
+        (b'console "a" { source = "unix:/x" }\n', [":1:", "DOMAIN/CONSOLE"]),
+        (b'console "a/*" { source = "unix:/x" }\n', [":1:", "DOMAIN/CONSOLE"]),
+        (b'console "a/b" {\n  source = "unix:x" }\n', [":2:", "absolute"]),
+        (b'console "a/b" {\n source = "mail:x" }\n', [":2:", "unix:PATH"]),
+        (b'console "a/b" { source = "unix:/' + b"x" * 200 + b'" }\n', [":1:", "107"]),
+        (b'console "a/b" { pty = maybe }\n', [":1:", "pty", "yes or no"]),
+        (b'console "a/b" {\n pty = yes\n pty = no }\n', [":3:", "pty", "once"]),
+        (b'console "a/b" { }\nconsole "a/b" { }\n', [":2:", "a/b"]),
+        (b'console "a/b" { noise = 1 }\n', [":1:", "noise", "source", "pty"]),
+        (b'segment_size = "1M"\nsegment_size = "2M"\n', [":2:", "once"]),
+        (b'\n\ninclude "none.conf"\n', [":3:", "none.conf"]),
+        (b'\ninclude 7\n', [":2:", "include"]),
+        (b'include "vconsd.conf"\n', ["deep"]),
         (b"access \"*\" {\n", [":"]),
         (b"\0\n", [":1"]),
         (b"x" * (1 << 21), ["1 MiB"]),
@@ -154,6 +163,40 @@ def configurations(place):
         assert r.returncode == 2 and r.stderr, (args, r)
 
 
+def many_files(place):
+    """Blocks of several files: each error names its own file, what may stand once stands in one of them."""
+    path = os.path.join(place.root, "vconsd.conf")
+    os.mkdir(path + ".d")
+    os.mkdir(os.path.join(place.root, "more"))
+
+    def write(name, text):
+        with open(os.path.join(place.root, name), "w") as f:
+            f.write(text)
+
+    def check():
+        return run(place, "--config", path, "--check")
+
+    write("vconsd.conf", 'console "one/a" { pty = yes }\ninclude "more/*.conf" # a comment\nconsole "one/b" { }\n')
+    write("more/x.conf", '# of its own\nconsole "two/a" { source = "unix:/x" }\n')
+    write("more/y.other", "nonsense\n")
+    write("vconsd.conf.d/10.conf", 'segment_size = "1M"\n')
+    r = check()
+    assert r.returncode == 0 and not r.stderr, r
+    write("more/x.conf", "\n\nnonsense = 1\n")
+    r = check()
+    assert r.returncode == 2 and "more/x.conf:3:" in r.stderr, r
+    write("more/x.conf", 'console "one/b" { }\n')
+    r = check()
+    assert r.returncode == 2 and "more/x.conf:1:" in r.stderr and "one/b" in r.stderr, r
+    write("more/x.conf", "")
+    write("vconsd.conf.d/20.conf", '\nsegment_size = "2M"\n')
+    r = check()
+    assert r.returncode == 2 and "vconsd.conf.d/20.conf:2:" in r.stderr and "once" in r.stderr, r
+    write("vconsd.conf.d/20.conf", 'include "../more/y.other"\n')
+    r = check()
+    assert r.returncode == 2 and "y.other:" in r.stderr, r
+
+
 def long_paths(place):
     deep = os.path.join(place.root, "d" * 100)
     os.mkdir(deep, 0o700)
@@ -163,7 +206,7 @@ def long_paths(place):
 
 
 def main():
-    for case in (one_of_each, dying, term, by_itself, background, configurations, long_paths):
+    for case in (one_of_each, dying, term, by_itself, background, configurations, many_files, long_paths):
         with vcons.Place() as place:
             case(place)
     return 0

@@ -17,7 +17,7 @@ def configure(place, **sockets):
     path = os.path.join(place.root, "vconsd.conf")
     with open(path, "w") as f:
         for name, where in sockets.items():
-            f.write('socket "%s" { path = "%s" }\n' % (name.replace("__", "/"), where))
+            f.write('console "%s" { source = "unix:%s" }\n' % (name.replace("__", "/"), where))
     return path
 
 

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * settings.h: what may be said about one console, by whatever says it: a block of vconsd.conf, `vcons source add`.
+ *
+ * Spec:  docs/vconsd.conf.5, block "console". One row of the table in settings.c a key: its name, its member here, how its
+ *        text is read; so a new key is a member, a number in enum setting and a row.
+ * Owner: texts in a struct that settings_set filled are its own until settings_free; settings_inherit lends them, and the
+ *        borrower does not free.
+ * Lock:  none.
+ * Trust: key and value may be any text.
+ */
+#ifndef VCONS_SERVICE_SETTINGS_H
+#define VCONS_SERVICE_SETTINGS_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SETTINGS_TEXT_BYTES 1024u /* of one value */
+
+enum setting { SETTING_SOURCE, SETTING_PTY, SETTINGS };
+
+struct console_settings {
+    uint64_t has; /* 1 << enum setting for each key that was given; the others are what they are without it */
+    char *source; /* as written: KIND:WHERE (source_text.h); NULL: none */
+    bool pty;
+};
+
+/* Set one key from its text. NULL, or what was expected in its place: *s is then as before. */
+const char *settings_set(struct console_settings *s, const char *key, const char *value);
+/* The name of the n-th key; NULL: there are no more. */
+const char *settings_key(uint32_t n);
+/* What to has not, from has. */
+void settings_inherit(struct console_settings *to, const struct console_settings *from);
+/* What was not given gets what holds without it. */
+void settings_complete(struct console_settings *s);
+/* Whether both say the same, in effect. */
+bool settings_equal(const struct console_settings *a, const struct console_settings *b);
+/* Texts of its own, in place of lent ones. False: no memory, *s has none. */
+bool settings_own(struct console_settings *s);
+void settings_free(struct console_settings *s); /* accepts a zeroed one */
+
+#endif
