@@ -255,22 +255,35 @@ static int confine(const struct service *s, struct problem *p)
     return sandbox_enter(all, p);
 }
 
+/* Who is to be replaced holds it until the module has ended him. */
+static int claim(const struct options *o, bool replaced, struct problem *p)
+{
+    int fd; /* stays open: the lock is ours as long as we live */
+
+    if (!o->compatible.wanted || o->compatible.interactive || o->compatible.replace != replaced)
+        return 0;
+    return xenconsoled_claim(o->compatible.pid_file, &fd, p);
+}
+
 static int start(struct service *s, const struct options *o, int ready, struct problem *p)
 {
-    int pid_fd, error = paths_find(o->scope, &s->paths, p);
+    int error = paths_find(o->scope, &s->paths, p);
 
     if (error == 0)
         error = paths_make(o->scope, &s->paths, p);
     if (error == 0)
         error = lock_state(s, p);
-    if (error == 0 && o->compatible.wanted && !o->compatible.interactive)
-        error = xenconsoled_claim(o->compatible.pid_file, &pid_fd, p);
+    if (error == 0)
+        error = claim(o, false, p);
     if (error)
         return error;
     raise_descriptors();
     access_own_find(&s->own);
     s->linger_s = o->linger_s;
+    s->replace = o->compatible.replace;
     error = service_start(s, p);
+    if (error == 0)
+        error = claim(o, true, p);
     if (error == 0 && ready >= 0)
         error = leave_terminal(s, ready, p);
     if (error == 0)

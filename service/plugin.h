@@ -21,7 +21,7 @@
 #include "host/message.h"
 #include "source.h"
 
-#define PLUGIN_VERSION 1u
+#define PLUGIN_VERSION 2u
 #define PLUGIN_SYMBOL  "vcons_plugin"
 
 struct console; /* the service's; good until finish */
@@ -45,6 +45,7 @@ struct plugin_request { /* of root or the service's own user */
 struct plugin_service {
     uint32_t version; /* PLUGIN_VERSION */
     void *ctx;        /* first argument of each */
+    bool replace;     /* whoever serves the same consoles in another way is to be ended first */
 
     void (*message)(void *ctx, const char *format, va_list args); /* (any) one line for the operator */
 

@@ -80,6 +80,7 @@ struct service {
     int64_t linger_s;               /* end this long after the last line and viewer; -1: never */
     bool had_link;                  /* a private service waits for its first, then leaves with the last */
     bool control_given, link_given; /* those sockets are the service manager's, and stay when we go */
+    bool replace;                   /* who serves a Xen's consoles is ended first */
     bool stopping;
     bool said_full;        /* that descriptors are used up */
     bool said_owners;      /* that the state directory does not take them */

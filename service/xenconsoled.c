@@ -13,12 +13,19 @@
 
 static const char usage[] =
     "vconsd --xenconsoled [-h] [-V] [-v] [-i] [--log=none|guest|hv|all] [--log-dir=DIR] [--pid-file=PATH]\n"
-    "       [-t, --timestamp=none|guest|hv|all] [-o, --overflow-data=discard|keep] [--replace-escape]\n"
+    "       [-t, --timestamp=none|guest|hv|all] [-o, --overflow-data=discard|keep] [--replace-escape] [--replace]\n"
     "\n"
-    "The console service in place of Xen's xenconsoled, with its options.\n"
+    "The console service in place of Xen's xenconsoled, with its options; by the name xenconsoled it is this without "
+    "the first.\n"
+    "  --replace  end a xenconsoled that runs, once it has logged what it took, and go on where it was\n"
     "See vconsd(8).\n";
 
-bool xenconsoled_asked(int argc, char **argv) { return argc > 1 && strcmp(argv[1], "--xenconsoled") == 0; }
+bool xenconsoled_asked(int argc, char **argv)
+{
+    const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL, *name = slash != NULL ? slash + 1 : argv[0];
+
+    return (argc > 1 && strcmp(argv[1], "--xenconsoled") == 0) || (argc > 0 && strcmp(name, "xenconsoled") == 0);
+}
 
 static int which(const char *option, const char *word, bool *guests, bool *hypervisor)
 {
@@ -59,6 +66,7 @@ static int take(struct xenconsoled *x, int c)
     case 'p': x->pid_file = optarg; return 0;
     case 'i': x->interactive = true; return 0;
     case 'e': text->replace_escape = true; return 0;
+    case 'E': x->replace = true; return 0;
     case 'v': x->verbose = true; return 0;
     case 'h': fputs(usage, stdout); exit(0);
     case 'V': puts("vconsd " VCONSD_VERSION); exit(0);
@@ -68,11 +76,19 @@ static int take(struct xenconsoled *x, int c)
 
 int xenconsoled_parse(struct xenconsoled *x, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"help", 0, NULL, 'h'},           {"version", 0, NULL, 'V'},     {"verbose", 0, NULL, 'v'},
-        {"interactive", 0, NULL, 'i'},    {"log", 1, NULL, 'l'},         {"log-dir", 1, NULL, 'r'},
-        {"pid-file", 1, NULL, 'p'},       {"timestamp", 1, NULL, 't'},   {"overflow-data", 1, NULL, 'o'},
-        {"replace-escape", 0, NULL, 'e'}, {"xenconsoled", 0, NULL, 'x'}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"help", 0, NULL, 'h'},
+                                            {"version", 0, NULL, 'V'},
+                                            {"verbose", 0, NULL, 'v'},
+                                            {"interactive", 0, NULL, 'i'},
+                                            {"log", 1, NULL, 'l'},
+                                            {"log-dir", 1, NULL, 'r'},
+                                            {"pid-file", 1, NULL, 'p'},
+                                            {"timestamp", 1, NULL, 't'},
+                                            {"overflow-data", 1, NULL, 'o'},
+                                            {"replace-escape", 0, NULL, 'e'},
+                                            {"xenconsoled", 0, NULL, 'x'},
+                                            {"replace", 0, NULL, 'E'},
+                                            {NULL, 0, NULL, 0}};
     int c, status = 0;
 
     *x = (struct xenconsoled){.wanted = true, .pid_file = XENCONSOLED_PID_FILE};

@@ -4,7 +4,7 @@
  *
  * Spec:  xenconsoled of Xen 4.17 (Xen ABI 10.5): -h -V -v -i --log= --log-dir= --pid-file= -t --timestamp= -o --overflow-data=
  *        --replace-escape. An unknown word is refused here, where xenconsoled goes on without it; an empty one is "none", for
- *        units that give --log=${UNSET}.
+ *        units that give --log=${UNSET}. --replace is ours.
  * Owner: strings are argv's.
  * Lock:  none, before any thread.
  */
@@ -20,11 +20,12 @@
 
 struct xenconsoled {
     bool wanted, interactive, verbose;
+    bool replace; /* end a xenconsoled that runs */
     const char *pid_file;
     struct copy_rules text; /* directory empty: no logs are wanted */
 };
 
-/* Whether these are arguments for it: the first is --xenconsoled. */
+/* Whether these are arguments for it: the first is --xenconsoled, or the program was started by the name xenconsoled. */
 bool xenconsoled_asked(int argc, char **argv);
 /* 0, or the exit status, after a message. -h and -V exit with 0. */
 int xenconsoled_parse(struct xenconsoled *x, int argc, char **argv);

@@ -175,15 +175,34 @@ static void open_log(struct xen *x)
         xen_say(x, "the hypervisor's log: %s", p.text);
 }
 
+/* Nobody else serves these consoles: whoever does is ended where that was asked for. */
+static int stand_alone(struct xen *x, struct problem *p)
+{
+    bool exact;
+    int error, pid;
+
+    while ((pid = conflict_find(p)) > 0) {
+        if (!x->service->replace)
+            return problem_set(
+                p, -EBUSY,
+                "xenconsoled serves the consoles of this dom0, as pid %d: end it first, or let --xenconsoled "
+                "--replace do so; both would take bytes out of the same rings",
+                pid);
+        error = conflict_end(pid, CONFLICT_PATIENCE_MS, &exact, p);
+        if (error)
+            return error;
+        xen_say(x, "xenconsoled, pid %d, was ended: its consoles go on here%s", pid,
+                exact ? "" : "; it was never idle, so a few bytes it had in hand may be missing");
+    }
+    return pid;
+}
+
 static int start(const struct plugin_service *service, void **instance, struct source_hub **hub, int *fd,
                  struct problem *p)
 {
-    struct xen *x;
-    int error = conflict_find(p);
+    struct xen *x = calloc(1, sizeof *x);
+    int error;
 
-    if (error)
-        return error;
-    x = calloc(1, sizeof *x);
     if (x == NULL)
         return problem_set(p, -ENOMEM, "out of memory");
     x->service = service;
@@ -195,6 +214,8 @@ static int start(const struct plugin_service *service, void **instance, struct s
         problem_set(p, error, "no descriptors left");
     else
         error = open_handles(x, p);
+    if (error == 0)
+        error = stand_alone(x, p);
     if (error == 0)
         open_log(x);
     if (error == 0 && (error = thread_start(x, p)) != 0)

@@ -25,9 +25,11 @@ PROGRAMS = {  # in the machine's PATH: where the build has it
     'check_spew': 'bench/bench_check_spew', 'chat': 'tests/lab/lab_chat',
     'arm64_state': 'tests/lab/lab_arm64_state', 'xenstore_real': 'tests/lab/lab_xenstore_real',
     'xen_ring': 'tests/lab/lab_xen_ring',
+    'xenconsoled-vcons': 'service/xenconsoled', 'vcons-replace-xenconsoled': 'packaging/xen/vcons-replace-xenconsoled',
     'kvm_exits': 'tests/lab/lab_kvm_exits', 'kvm_xen_exits': 'tests/lab/lab_kvm_xen_exits',
     'test_kvm_engine': 'tests/kvm/test_kvm_engine', 'test_kvm_vcpus': 'tests/kvm/test_kvm_vcpus', 'test_kvm_xen': 'tests/kvm/test_kvm_xen',
 }
+AS_THEY_ARE = ('tiny-arm64', 'vcons-replace-xenconsoled')  # nothing to strip
 MACHINES = {'arm64': ['run', 'arm64'], 'kvm': ['run', 'x86_64'], 'kvm-xen': ['run', 'x86_64', '--xen'],
             'xen': ['xen-run', 'x86_64'], 'xen-arm64': ['xen-run', 'arm64']}
 ARM64 = ('arm64', 'xen-arm64')
@@ -55,7 +57,7 @@ def payload(machine, build, where):
         subprocess.run([os.path.join(LAB, 'board-dtb'), os.path.join(where, 'board.dtb')], check=True)
     strip = 'aarch64-linux-gnu-strip' if machine in ARM64 else 'strip'
     for name, path in PROGRAMS.items():
-        if name == 'tiny-arm64':
+        if name in AS_THEY_ARE:
             if os.path.exists(os.path.join(build, path)):
                 shutil.copy(os.path.join(build, path), os.path.join(where, 'bin', name))
         elif os.path.exists(os.path.join(build, path)):

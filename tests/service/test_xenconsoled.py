@@ -12,12 +12,22 @@ WRONG = [(["--log=some"], "none, guest, hv or all"), (["-t", "yes"], "none, gues
          (["--log-dir=here"], "absolute"), (["--log-dir=/" + "x" * 300], "absolute"), (["--nothing"], "--xenconsoled ["),
          (["word"], "no argument is expected"), (["-t"], "--xenconsoled [")]
 RIGHT = [[], ["-v", "-i"], ["-i", "--log="], ["--interactive", "--verbose", "-t", "guest", "-o", "keep", "--replace-escape"],
-         ["-i", "--timestamp=hv", "--overflow-data=discard"]]
+         ["-i", "--timestamp=hv", "--overflow-data=discard"], ["--replace"], ["-i", "--replace"]]
 
 
 def run(place, *args):
     return subprocess.run([vcons.program("vconsd"), "--xenconsoled", *args], env=place.env, capture_output=True, text=True,
                           timeout=vcons.WAIT_S, stdin=subprocess.DEVNULL)
+
+
+def by_name(place):
+    """A link by that name is enough, also from elsewhere; it is a program of its own, for init scripts that tell it by that."""
+    program = os.path.join(os.path.dirname(vcons.program("vconsd")), "xenconsoled")
+    os.symlink(program, os.path.join(place.root, "xenconsoled"))
+    r = subprocess.run([os.path.join(place.root, "xenconsoled"), "--log=some"], env=place.env, capture_output=True, text=True,
+                       timeout=vcons.WAIT_S, stdin=subprocess.DEVNULL)
+    assert r.returncode == 2 and "none, guest, hv or all" in r.stderr, r
+    assert not os.path.samefile(program, vcons.program("vconsd"))
 
 
 def main():
@@ -28,6 +38,7 @@ def main():
         for args, word in WRONG:
             r = run(place, *args)
             assert r.returncode == 2 and word in r.stderr, (args, r)
+        by_name(place)
         pid_file = os.path.join(place.root, "pid")
         with open(pid_file, "w+") as f:
             f.write("4711\n")
