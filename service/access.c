@@ -43,7 +43,7 @@ int access_peer_find(int fd, struct access_peer *peer)
     return 0;
 }
 
-static bool in_group(const struct access_peer *peer, gid_t group)
+bool access_in_group(const struct access_peer *peer, gid_t group)
 {
     for (uint32_t i = 0; group != (gid_t)-1 && i < peer->n_groups; i++)
         if (peer->groups[i] == group)
@@ -71,8 +71,8 @@ struct access access_of(const struct service *s, const struct access_peer *peer,
 
     if (rule == NULL)
         return a;
-    a.write = own || in_group(peer, rule->write);
-    a.read = a.write || in_group(peer, rule->read);
+    a.write = own || access_in_group(peer, rule->write);
+    a.read = a.write || access_in_group(peer, rule->read);
     a.send_break = a.write && rule->send_break;
     return a;
 }

@@ -39,6 +39,7 @@ struct service;
 void access_own_find(struct access_own *own);
 /* 0 or a negative errno. */
 int access_peer_find(int fd, struct access_peer *peer);
+bool access_in_group(const struct access_peer *peer, gid_t group); /* (gid_t)-1: no group, false */
 struct access access_of(const struct service *s, const struct access_peer *peer, const char *domain,
                         const char *console);
 /* "user (pid 123)" */

@@ -50,6 +50,15 @@ static int check_group(cfg_t *cfg, cfg_opt_t *opt)
 
 static bool is_exact(const char *pattern) { return strpbrk(pattern, "*?[\\") == NULL; }
 
+static int check_port(cfg_t *cfg, cfg_opt_t *opt)
+{
+    long port = cfg_opt_getnint(opt, 0);
+
+    if (port >= 0 && port <= UINT16_MAX)
+        return 0;
+    return config_error(cfg, "metrics_port = %ld: expected a number from 1 to 65535, or 0 for none", port);
+}
+
 static int check_pattern(cfg_t *cfg, cfg_opt_t *opt)
 {
     cfg_t *block = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
@@ -192,6 +201,9 @@ static int take(struct service_config *config, cfg_t *cfg)
     config->limits.console_bytes = limit_of(cfg, "console_size");
     config->limits.total_bytes = limit_of(cfg, "total_size");
     config->n_rules = cfg_size(cfg, "access");
+    config->metrics_port = (uint16_t)cfg_getint(cfg, "metrics_port");
+    if (cfg_getstr(cfg, "metrics_group") != NULL)
+        config->metrics_group = group_of(cfg, "metrics_group");
     config->xen = cfg_size(cfg, "xen") > 0;
     config->rules = calloc(config->n_rules + 1, sizeof *config->rules);
     if (config->rules == NULL || !take_consoles(config, cfg))
@@ -225,6 +237,8 @@ int service_config_load(struct service_config *config, const char *path, struct 
     cfg_opt_t opts[] = {CFG_STR("segment_size", NULL, CFGF_NONE),
                         CFG_STR("console_size", NULL, CFGF_NONE),
                         CFG_STR("total_size", NULL, CFGF_NONE),
+                        CFG_INT("metrics_port", 0, CFGF_NONE),
+                        CFG_STR("metrics_group", NULL, CFGF_NONE),
                         CFG_SEC("access", access_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
                         CFG_SEC("text", text_opts, CFGF_MULTI),
                         CFG_SEC("xen", xen_opts, CFGF_MULTI), /* not there without MULTI: libconfuse makes one up */
@@ -242,6 +256,8 @@ int service_config_load(struct service_config *config, const char *path, struct 
     cfg_set_validate_func(cfg, "segment_size", check_size);
     cfg_set_validate_func(cfg, "console_size", check_size);
     cfg_set_validate_func(cfg, "total_size", check_size);
+    cfg_set_validate_func(cfg, "metrics_port", check_port);
+    cfg_set_validate_func(cfg, "metrics_group", check_group);
     cfg_set_validate_func(cfg, "access", check_pattern);
     cfg_set_validate_func(cfg, "console", check_console);
     check_settings(cfg);

@@ -5,6 +5,7 @@
  * Spec:  docs/vconsd.conf.5:
  *            segment_size = "16M"   console_size = "256M"   total_size = "4G"
  *            access "web/..." { read = "adm"  write = "ops"  break = false }
+ *            metrics_port = 9464   metrics_group = "adm"
  *            xen { }
  *            console "vm/serial" { source = "unix:/run/vm.sock" }
  *            console "web/..." { pty = yes }
@@ -43,7 +44,9 @@ struct service_config {
     struct config_console *patterns; /* the others, in the order of the files */
     struct copy_rules text;
     uint32_t n_rules, n_exact, n_patterns;
-    bool xen; /* this is the dom0 of a Xen, whose domains' consoles are wanted */
+    uint16_t metrics_port; /* on loopback; 0: none */
+    gid_t metrics_group;   /* whose members may read metrics.sock; 0: none */
+    bool xen;              /* this is the dom0 of a Xen, whose domains' consoles are wanted */
 };
 
 /* 0 or a negative errno with *p. */

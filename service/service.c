@@ -136,6 +136,7 @@ void service_stop(struct service *s)
         return;
     s->stopping = true;
     manager_stopping(s, "draining consoles");
+    metrics_stop(s);
     sockets_stop(s);
     plugged_stop(s);
     links_close(s); /* their sources are drained and detached: the lines stay with the guests for whoever comes next */
@@ -253,7 +254,11 @@ int service_start(struct service *s, struct problem *p)
     error = link_listen(s, p);
     if (error == 0)
         error = control_listen(s, p);
-    if (error == 0 && (error = sockets_start(s)) != 0)
+    if (error == 0)
+        error = metrics_start(s, p);
+    if (error)
+        return error;
+    if ((error = sockets_start(s)) != 0)
         return problem_set(p, error, "sockets: %s", strerror(-error));
     manager_sockets_done(&s->manager);
     service_idle_check(s);

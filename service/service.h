@@ -15,6 +15,7 @@
  *     connector.c   sockets of vconsd.conf: connect, again       owner.c     whose a domain's name is, kept
  *     plugged.c     the module for a Xen's dom0, if wanted       pty.c       a console as a pseudo-terminal
  *     manager.c     what systemd is told, and the sockets it made
+ *     metrics.c     metrics.sock; metrics_text.c: what it says
  *     xenconsoled.c the options of Xen's own daemon
  *     copy.c        logs as text files too, by a thread of its own; copy_text.c: what they look like
  *
@@ -42,6 +43,7 @@
 #include "host/waker.h"
 #include "log.h"
 #include "manager.h"
+#include "metrics.h"
 #include "plugged.h"
 #include "pty.h"
 #include "source_socket.h"
@@ -69,6 +71,7 @@ struct service {
     struct registry registry;
     struct socket_sources sockets;
     struct manager manager;
+    struct metrics metrics;
     struct plugged plugged;
     struct ptys ptys;
     struct copies copies;
