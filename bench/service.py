@@ -37,11 +37,10 @@ def written(pid):
 
 
 def stored(place, n):
-    """Bytes in the raw segments of every console."""
+    """Bytes in the log of every console."""
     total = 0
     for i in range(n):
-        d = os.path.join(place.log, f"f{i}", "hvc0")
-        total += sum(os.stat(os.path.join(d, f)).st_size for f in os.listdir(d) if f.endswith(".log") and f[0].isdigit())
+        total += vcons.log_length(os.path.join(place.log, f"f{i}", "hvc0"))
     return total
 
 

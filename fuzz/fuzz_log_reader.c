@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zstd.h>
 
 #define SEGMENTS 3
 #define MOST     2048u /* bytes or records of one file, about */
@@ -91,6 +92,35 @@ static struct vc_index_record record(struct input *in, uint64_t start, uint64_t 
     return r;
 }
 
+/* The same bytes as a compressed segment of two frames, of which a few bytes are others then. */
+static void write_compressed(struct input *in, uint64_t start, const uint8_t *bytes, size_t n)
+{
+    static uint8_t file[2 * ZSTD_COMPRESSBOUND(MOST) + 64];
+    size_t first = n / 3, at = 0, changes = take(in, 1) % 4;
+    uint32_t table[8] = {0x184d2a5e, 25};
+
+    for (unsigned i = 0; i < 2; i++) {
+        size_t part = i == 0 ? first : n - first;
+        size_t packed = ZSTD_compress(file + at, sizeof file - at, bytes + (i == 0 ? 0 : first), part, 1);
+
+        require(!ZSTD_isError(packed));
+        table[2 + 2 * i] = (uint32_t)packed;
+        table[3 + 2 * i] = (uint32_t)part;
+        at += packed;
+    }
+    memcpy(file + at, table, 24);
+    memcpy(file + at + 24, "\x02\0\0\0\0\xb1\xea\x92\x8f", 9);
+    at += 33;
+    while (changes-- > 0) { /* half of them in the table */
+        size_t where = take(in, 2);
+
+        file[(where & 1) != 0 ? at - 33 + where / 2 % 33 : where / 2 % at] = (uint8_t)take(in, 1);
+    }
+    if ((take(in, 1) & 7) == 0)
+        at = take(in, 2) % at;
+    write_file(start, ".log.zst", file, at);
+}
+
 static void write_files(struct input *in)
 {
     static uint8_t bytes[MOST];
@@ -98,6 +128,7 @@ static void write_files(struct input *in)
 
     for (unsigned i = 0; i < SEGMENTS; i++) {
         size_t n = take(in, 2) % MOST, records = take(in, 1) % 20;
+        uint8_t kind = (uint8_t)(take(in, 1) % 4);
         struct vc_index_record r[20];
         uint64_t boot = take(in, 1) & 1 ? store.machine_boot : 1;
 
@@ -106,7 +137,10 @@ static void write_files(struct input *in)
         memset(bytes, (int)take(in, 1), n);
         if (n > 10)
             bytes[n / 2] = '\n';
-        write_file(start, ".log", bytes, n);
+        if (kind == 1 || kind == 2)
+            write_compressed(in, start, bytes, n);
+        if (kind != 1)
+            write_file(start, ".log", bytes, n);
         write_file(start, ".idx", r, records * sizeof *r - (records > 0 ? take(in, 1) % 64 : 0));
         start += take(in, 1) % 4 == 0 ? take(in, 2) : n;
     }
@@ -134,7 +168,7 @@ static void walk(const struct log *l, uint64_t offset, uint32_t kinds)
             read += n > 0 ? (uint64_t)n : 0;
         }
     }
-    require(read <= (SEGMENTS + 1) * 2 * MOST);
+    require(read <= (SEGMENTS + 1) * (2 * MOST + (2u << 20))); /* a frame may tell of more than went into it */
     log_cursor_close(&c);
 }
 

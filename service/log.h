@@ -15,7 +15,7 @@
  *        writes to the directory: every record is checked before use, readers only ever go forward, damage becomes a
  *        counted gap. Names must be checked ids; they are checked again.
  *
- * A store is a directory with DOMAIN/CONSOLE/ below it and in each NNNNNNNNNNNNNNNNNNNN.log, .idx and current.log.
+ * A store is a directory with DOMAIN/CONSOLE/ below it and in each NNNNNNNNNNNNNNNNNNNN.log or .log.zst, .idx and current.log.
  *
  * Order for whoever carries a line: record (attach, event) before any later byte and before the event is marked done;
  * append before commit. A kill between any two steps then neither loses nor doubles a byte.
@@ -52,6 +52,8 @@ struct log_env {
     /* A cap was passed: have log_store_tidy called soon, elsewhere. From an append thread; not again before
      * it ran. */
     void (*untidy)(void *ctx);
+    /* A segment was closed: log_compress_next has something. From an append thread; NULL: nothing is compressed. */
+    void (*closed)(void *ctx);
 };
 
 struct log;
@@ -63,12 +65,16 @@ struct log_store { /* for the caller to place, not to read */
     int dir;
     pthread_mutex_t lock; /* guards logs; never held together with another lock, nor in an append */
     struct log *logs;
-    uint32_t n_logs;          /* that append; atomic, as all below */
-    uint32_t untidy;          /* env->untidy was called */
-    uint32_t n_failing;       /* logs that cannot store now */
-    uint64_t bytes;           /* of all files */
-    uint64_t tidy_above;      /* bytes: the cap of the whole, or what tidying could not get below */
-    uint64_t next_message[3]; /* mono_ns; of each kind */
+    pthread_mutex_t
+        frames_lock; /* log_frames.h: of the compressed segments that are open, and what of them is unpacked */
+    struct log_frames *frames;     /* the first */
+    struct log_unpacked *unpacked; /* NULL: nothing is open */
+    uint32_t n_logs;               /* that append; atomic, as all below */
+    uint32_t untidy;               /* env->untidy was called */
+    uint32_t n_failing;            /* logs that cannot store now */
+    uint64_t bytes;                /* of all files */
+    uint64_t tidy_above;           /* bytes: the cap of the whole, or what tidying could not get below */
+    uint64_t next_message[3];      /* mono_ns; of each kind */
 };
 
 /*
@@ -108,6 +114,7 @@ struct log { /* for the caller to place and zero, not to read; well below 1 KiB 
     int error;    /* errno while nothing can be stored, else 0 */
     uint32_t crc; /* of the last, incomplete block */
     uint32_t line_index, boot, files;
+    uint32_t closed; /* atomic: 1 when it has a closed segment that nobody looked at */
     uint16_t event;
     bool gap_open;   /* gap > 0: it grows */
     bool gap_stored; /* its record stands at idx_bytes, where it can be overwritten, and is not in the view */
@@ -226,8 +233,8 @@ struct log_item {
     uint64_t offset;               /* of the first byte, or where the mark is shown */
     struct vc_index_record record; /* MARK: a checked copy. Lost history shows as a GAP without a line */
     uint64_t n;                    /* BYTES: how many stand here in a row, at least 1, up to the next mark shown */
-    uint64_t position;             /* BYTES: where in fd they begin */
-    int fd;                        /* BYTES: the cursor's, for pread or sendfile, good until its next call */
+    uint64_t position;             /* BYTES: where in the segment they begin */
+    int fd; /* BYTES: the segment's file, the cursor's, good until its next call; -1: only log_cursor_read reads it */
 };
 
 #define LOG_CURSOR_RECORDS 16u
@@ -240,6 +247,7 @@ struct log_cursor { /* for the caller to place, not to read */
     uint32_t kinds, files;
     uint32_t n_records, next_record; /* of records: read ahead */
     int log_fd, idx_fd;              /* -1: none */
+    struct log_frames *frames;       /* instead of log_fd: it is compressed */
     bool open, closed;               /* closed: the segment has its final length */
     struct vc_index_record records[LOG_CURSOR_RECORDS];
 };
@@ -255,7 +263,7 @@ void log_cursor_close(struct log_cursor *c); /* accepts a zeroed one */
 int log_cursor_next(struct log_cursor *c, struct log_item *item);
 /*
  * Read from the BYTES just shown, which are not taken by it. Returns how many, 1..size, or a negative errno. 0: the file is
- * shorter than it was; the item's bytes became a gap that is shown next.
+ * shorter than it was, or a compressed part of it is damaged: these bytes became a gap that is shown next.
  */
 ptrdiff_t log_cursor_read(struct log_cursor *c, const struct log_item *item, void *bytes, size_t size);
 /* Take n of the bytes just shown. Also n bytes that the caller knows from elsewhere, up to the log's length.

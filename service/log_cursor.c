@@ -7,24 +7,49 @@
 
 #define TRIES 8 /* to open a segment while retention deletes them */
 
+static bool has_segment(const struct log_cursor *c) { return c->log_fd >= 0 || c->frames != NULL; }
+
 static void drop_files(struct log_cursor *c)
 {
     if (c->log_fd >= 0)
         close(c->log_fd);
+    if (c->frames != NULL)
+        log_frames_close(c->log->store, c->frames);
     if (c->idx_fd >= 0)
         close(c->idx_fd);
     c->log_fd = c->idx_fd = -1;
+    c->frames = NULL;
     c->n_records = c->next_record = 0;
+}
+
+/* Its bytes: raw in *fd, or compressed. A raw file goes when the compressed one is there: so in this order one is found. */
+static int open_bytes(struct log_cursor *c, int dir, uint64_t start, int *fd, struct log_frames **frames)
+{
+    int error, packed;
+
+    *frames = NULL;
+    *fd = log_file_open(dir, start, ".log", O_RDONLY);
+    if (*fd != -ENOENT)
+        return *fd < 0 ? *fd : 0;
+    packed = log_file_open(dir, start, LOG_COMPRESSED, O_RDONLY);
+    if (packed < 0)
+        return packed;
+    error = log_frames_open(frames, c->log->store, packed);
+    if (error != 0)
+        close(packed);
+    return error;
 }
 
 static int open_segment(struct log_cursor *c, int dir, uint64_t start, const struct log_view *v)
 {
-    int fd = log_file_open(dir, start, ".log", O_RDONLY);
+    struct log_frames *frames;
+    int fd, error = open_bytes(c, dir, start, &fd, &frames);
 
-    if (fd < 0)
-        return fd;
+    if (error != 0)
+        return error;
     drop_files(c);
-    c->log_fd = fd;
+    c->log_fd = fd < 0 ? -1 : fd;
+    c->frames = frames;
     c->idx_fd = log_file_open(dir, start, ".idx", O_RDONLY); /* without: bytes, but no marks */
     c->segment = start;
     c->files = v->files;
@@ -44,12 +69,12 @@ static bool refresh(struct log_cursor *c, const struct log_view *v)
 
     if (c->closed)
         return true;
-    if (c->segment == v->segment) {
+    if (c->segment == v->segment && c->frames == NULL) {
         c->end = v->length;
         c->idx_end = v->idx_bytes;
         return c->files == v->files;
     }
-    bytes = log_file_bytes(c->log_fd);
+    bytes = c->frames != NULL ? (int64_t)log_frames_bytes(c->frames) : log_file_bytes(c->log_fd);
     idx_bytes = c->idx_fd < 0 ? 0 : log_file_bytes(c->idx_fd);
     c->end = c->segment + (bytes > 0 ? (uint64_t)bytes : 0);
     c->idx_end = idx_bytes > 0 ? (uint64_t)idx_bytes : 0;
@@ -240,31 +265,41 @@ int log_cursor_next(struct log_cursor *c, struct log_item *item)
         int error;
 
         log_view_get(c->log, &v);
-        if (c->log_fd >= 0 && !refresh(c, &v))
+        if (has_segment(c) && !refresh(c, &v))
             drop_files(c); /* made anew under the same name: an index that grew without bytes, or deleted files */
-        if (c->log_fd >= 0 && show(c, item))
+        if (has_segment(c) && show(c, item))
             return 0;
-        if (c->log_fd >= 0 && !c->closed)
+        if (has_segment(c) && !c->closed)
             return 0;
-        error = take_step(c, c->log_fd >= 0 ? follow_segment : find_segment);
+        error = take_step(c, has_segment(c) ? follow_segment : find_segment);
         if (error != 0)
             return error == -ENOENT ? 0 : error;
     }
 }
 
-ptrdiff_t log_cursor_read(struct log_cursor *c, const struct log_item *item, void *bytes, size_t size)
+static ptrdiff_t read_raw(const struct log_item *item, void *bytes, size_t size)
 {
     ssize_t n;
 
     do
-        n = pread(item->fd, bytes, size < item->n ? size : item->n, (off_t)item->position);
+        n = pread(item->fd, bytes, size, (off_t)item->position);
     while (n < 0 && errno == EINTR);
-    if (n > 0)
+    return n < 0 ? -errno : n;
+}
+
+ptrdiff_t log_cursor_read(struct log_cursor *c, const struct log_item *item, void *bytes, size_t size)
+{
+    uint64_t lost = item->n;
+    ptrdiff_t n;
+
+    size = size < item->n ? size : item->n;
+    n = c->frames == NULL ? read_raw(item, bytes, size)
+                          : log_frames_read(c->log->store, c->frames, item->position, bytes, size, &lost);
+    if (n != 0)
         return n;
-    if (n < 0)
-        return -errno;
-    c->offset += item->n; /* forward in any case */
-    c->lost += item->n;
+    lost = lost < item->n ? lost : item->n;
+    c->offset += lost; /* forward in any case */
+    c->lost += lost;
     return 0;
 }
 

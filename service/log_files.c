@@ -115,7 +115,7 @@ static int by_start(const void *a, const void *b)
     return x->start < y->start ? -1 : x->start > y->start;
 }
 
-static uint64_t bytes_of(int dir, uint64_t start, const char *suffix)
+uint64_t log_file_size(int dir, uint64_t start, const char *suffix)
 {
     char name[LOG_FILE_NAME];
     struct stat st;
@@ -124,7 +124,7 @@ static uint64_t bytes_of(int dir, uint64_t start, const char *suffix)
     return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
 }
 
-static int add_segment(struct log_segments *list, size_t *room, uint64_t start)
+static int add_segment(struct log_segments *list, size_t *room, uint64_t start, bool compressed)
 {
     if (list->n == *room) {
         size_t more = *room == 0 ? 32 : *room * 2;
@@ -135,8 +135,37 @@ static int add_segment(struct log_segments *list, size_t *room, uint64_t start)
         list->at = at;
         *room = more;
     }
-    list->at[list->n++] = (struct log_segment){.start = start};
+    list->at[list->n++] = (struct log_segment){.start = start, .compressed = compressed};
     return 0;
+}
+
+/* A death while a segment was compressed may leave both of its files: the raw one is whole. */
+static void unite(struct log_segments *list)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < list->n; i++)
+        if (n > 0 && list->at[n - 1].start == list->at[i].start)
+            list->at[n - 1].compressed = false;
+        else
+            list->at[n++] = list->at[i];
+    list->n = n;
+}
+
+/* How long each is. A compressed one ends where the next begins: its own word counts only when it is read. */
+static void measure(struct log_segments *list, int dir)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        struct log_segment *s = &list->at[i];
+        uint64_t raw = s->compressed ? 0 : log_file_size(dir, s->start, ".log");
+
+        s->idx_bytes = log_file_size(dir, s->start, ".idx");
+        s->disk = raw + log_file_size(dir, s->start, LOG_COMPRESSED);
+        s->bytes = !s->compressed    ? raw
+                   : i + 1 < list->n ? list->at[i + 1].start - s->start
+                                     : log_frames_content(dir, s->start);
+        list->bytes += s->disk + s->idx_bytes;
+    }
 }
 
 int log_segments_read(struct log_segments *list, int dir)
@@ -156,16 +185,43 @@ int log_segments_read(struct log_segments *list, int dir)
     }
     while (error == 0 && (entry = readdir(stream)) != NULL)
         if (parse_name(entry->d_name, ".log", &start))
-            error = add_segment(list, &room, start);
+            error = add_segment(list, &room, start, false);
+        else if (parse_name(entry->d_name, LOG_COMPRESSED, &start))
+            error = add_segment(list, &room, start, true);
     closedir(stream);
     if (list->n > 1)
         qsort(list->at, list->n, sizeof *list->at, by_start);
-    for (size_t i = 0; i < list->n; i++) {
-        list->at[i].bytes = bytes_of(dir, list->at[i].start, ".log");
-        list->at[i].idx_bytes = bytes_of(dir, list->at[i].start, ".idx");
-        list->bytes += list->at[i].bytes + list->at[i].idx_bytes;
-    }
+    unite(list);
+    measure(list, dir);
     return error;
+}
+
+/* One block of a directory's names. */
+static void next_in(const char *block, size_t n, uint64_t after, uint64_t *next)
+{
+    const struct dirent64 *entry;
+    uint64_t start;
+
+    for (size_t at = 0; at < n; at += entry->d_reclen) {
+        entry = (const struct dirent64 *)(const void *)(block + at);
+        if ((parse_name(entry->d_name, ".log", &start) || parse_name(entry->d_name, LOG_COMPRESSED, &start)) &&
+            start > after && start < *next)
+            *next = start;
+    }
+}
+
+uint64_t log_segment_next(int dir, uint64_t after, uint64_t last)
+{
+    _Alignas(struct dirent64) char block[4096]; /* readdir would allocate */
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ssize_t n;
+
+    if (fd < 0)
+        return last;
+    while ((n = getdents64(fd, block, sizeof block)) > 0)
+        next_in(block, (size_t)n, after, &last);
+    close(fd);
+    return last;
 }
 
 int log_segments_of(struct log_segments *list, const struct log_store *s, const char *domain, const char *console)

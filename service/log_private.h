@@ -7,10 +7,12 @@
  *     log_index.c      records                                         log_rotate.c  new segments, vanished files
  *     log_append.c     bytes, marks, full disk                         log_tidy.c    retention
  *     log_cursor.c     readers                                         log_locate.c  where readers begin
+ *     log_frames.c     compressed segments                             log_compress.c  made of closed ones
  */
 #ifndef VCONS_SERVICE_LOG_PRIVATE_H
 #define VCONS_SERVICE_LOG_PRIVATE_H
 #include "log.h"
+#include "log_frames.h"
 
 #define NS_PER_S          UINT64_C(1000000000)
 #define LOG_RETRY_NS      NS_PER_S
@@ -38,10 +40,11 @@ enum log_tell_kind { LOG_TELL_FAIL, LOG_TELL_AGAIN, LOG_TELL_FILES };
 /* One line to the operator, unless one of its kind came in the last 10 s (R27). Allocation-free. */
 __attribute__((format(printf, 4, 5))) void log_tell(const struct log *l, enum log_tell_kind kind,
                                                     const struct log_time *now, const char *format, ...);
-const char *log_error_text(int error);                               /* of a positive errno */
-void log_account(struct log *l, uint64_t bytes);                     /* bytes more are on disk */
-void log_forget(struct log_store *s, struct log *l, uint64_t bytes); /* fewer; l may be NULL */
-void log_untidy(struct log_store *s);                                /* have it tidied, once */
+const char *log_error_text(int error);                                      /* of a positive errno */
+void log_store_account(struct log_store *s, struct log *l, uint64_t bytes); /* bytes more are on disk; l may be NULL */
+void log_account(struct log *l, uint64_t bytes);                            /* the same; a cap that is passed is told */
+void log_forget(struct log_store *s, struct log *l, uint64_t bytes);        /* fewer; l may be NULL */
+void log_untidy(struct log_store *s);                                       /* have it tidied, once */
 
 /* log_files.c */
 /* DOMAIN/CONSOLE below the store, no link followed. A descriptor or a negative errno. */
@@ -49,21 +52,26 @@ int log_dir_open(const struct log_store *s, const char *domain, const char *cons
 void log_file_name(char name[LOG_FILE_NAME], uint64_t start, const char *suffix);
 /* A regular file of that name in dir, no link followed. A descriptor or a negative errno. */
 int log_file_open(int dir, uint64_t start, const char *suffix, int flags);
-int64_t log_file_bytes(int fd); /* or a negative errno */
+int64_t log_file_bytes(int fd);                                      /* or a negative errno */
+uint64_t log_file_size(int dir, uint64_t start, const char *suffix); /* 0: there is no such regular file */
 
 struct log_segment {
     uint64_t start;
-    uint64_t bytes, idx_bytes;
+    uint64_t bytes; /* of the history */
+    uint64_t disk, idx_bytes;
+    bool compressed;
 };
 struct log_segments { /* by start */
     struct log_segment *at;
     size_t n;
-    uint64_t bytes; /* of all, with indices */
+    uint64_t bytes; /* on disk, of all, with indices */
 };
 /* What a console's directory holds. 0 or a negative errno; finish in either case. Allocates. */
 int log_segments_read(struct log_segments *list, int dir);
 int log_segments_of(struct log_segments *list, const struct log_store *s, const char *domain, const char *console);
 void log_segments_finish(struct log_segments *list);
+/* Where the first segment behind that one starts, last at most. Allocates nothing. */
+uint64_t log_segment_next(int dir, uint64_t after, uint64_t last);
 /* The last segment that starts at or before offset, else the first; NULL: there is none. */
 const struct log_segment *log_segment_at(const struct log_segments *list, uint64_t offset);
 

@@ -173,7 +173,7 @@ static bool unborn(int dir, const struct log_segment *s)
     int fd;
     bool born;
 
-    if (s->bytes != 0)
+    if (s->bytes != 0 || s->compressed)
         return false;
     fd = log_file_open(dir, s->start, ".idx", O_RDONLY);
     born = fd >= 0 && log_records_read(fd, 0, &first, 1) == 1 && log_record_ok(&first, s->start, s->start);
@@ -199,12 +199,39 @@ static void state_of(struct log *l, int dir, const struct log_segment *s)
     close(fd);
 }
 
+/*
+ * The newest is closed: what came behind it was deleted. Offsets do not go back, so what is damaged of it counts by what the
+ * index says of its end; and no two segments begin at one offset.
+ */
+static void go_on_behind(struct log *l, int dir, const struct log_segment *closed)
+{
+    struct log_segment s = *closed;
+    uint64_t at = s.idx_bytes - s.idx_bytes % VC_INDEX_RECORD_BYTES;
+    int fd = log_file_open(dir, s.start, ".idx", O_RDONLY);
+    struct vc_index_record r;
+
+    if (fd >= 0 && at > 0 && log_records_read(fd, at - sizeof r, &r, 1) == 1 &&
+        log_record_ok(&r, s.start + s.bytes, LOG_OFFSET_MAX))
+        s.bytes = r.offset - s.start;
+    if (fd >= 0)
+        close(fd);
+    if (s.bytes == 0)
+        s.bytes = 1;
+    state_of(l, dir, &s);
+    l->segment = s.start;
+    l->length = s.start + s.bytes;
+}
+
 static int repair_newest(struct log *l, int dir, const struct log_segments *list, uint64_t *lost)
 {
     struct repair p = {.segment = list->at[list->n - 1]};
     bool keep = false;
     int error;
 
+    if (p.segment.compressed) {
+        go_on_behind(l, dir, &p.segment);
+        return 0;
+    }
     if (list->n > 1)
         state_of(l, dir, &list->at[list->n - 2]); /* the boot, should the newest not tell */
     memset(l->line_id, 0, sizeof l->line_id);
@@ -251,7 +278,7 @@ int log_recover(struct log *l, int dir, uint64_t *lost)
     *lost = 0;
     if (error == 0 && list.n > 0)
         error = repair_newest(l, dir, &list, lost);
-    if (error == 0 && list.n > 0)
+    if (error == 0 && list.n > 0 && !list.at[list.n - 1].compressed)
         log_point_current(dir, list.at[list.n - 1].start); /* a death may have left it behind */
     log_segments_finish(&list);
     if (error == 0) {

@@ -117,6 +117,8 @@ int log_rotate(struct log *l, const struct log_time *now)
         return dir;
     error = begin(l, dir, now);
     if (error == 0) {
+        bool closed = l->length > l->segment;
+
         log_point_current(dir, l->length);
         l->segment = l->marked_offset = l->length;
         l->marked_mono = 0; /* the first bytes get a time of their own */
@@ -125,6 +127,11 @@ int log_rotate(struct log *l, const struct log_time *now)
         l->rotate = false;
         l->gap_stored = false; /* if one grows, its record is still to come here */
         l->files++;
+        log_publish(l); /* whoever compresses looks at where the newest segment begins */
+        if (closed && l->store->env->closed != NULL) {
+            __atomic_store_n(&l->closed, 1, __ATOMIC_RELEASE);
+            l->store->env->closed(l->store->ctx);
+        }
     }
     close(dir);
     return error;
@@ -139,11 +146,13 @@ static bool linked(int fd)
 
 static bool oldest_exists(const struct log *l, uint64_t oldest)
 {
-    int dir = log_dir_open(l->store, l->domain, l->console, false), fd;
+    static const char *const suffixes[] = {".log", LOG_COMPRESSED};
+    int dir = log_dir_open(l->store, l->domain, l->console, false), fd = -ENOENT;
 
     if (dir < 0)
         return false;
-    fd = log_file_open(dir, oldest, ".log", O_RDONLY);
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0] && fd < 0; i++)
+        fd = log_file_open(dir, oldest, suffixes[i], O_RDONLY);
     close(dir);
     if (fd >= 0)
         close(fd);

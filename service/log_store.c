@@ -63,7 +63,7 @@ static void add_console(void *ctx, const char *domain, const char *console)
 int log_store_open(struct log_store *s, const char *path, const struct log_limits *limits, const struct log_env *env,
                    void *ctx)
 {
-    static const struct log_env silent = {NULL, NULL};
+    static const struct log_env silent = {NULL, NULL, NULL};
     int error;
 
     *s = (struct log_store){.env = env != NULL ? env : &silent, .ctx = ctx, .dir = -1};
@@ -82,6 +82,8 @@ int log_store_open(struct log_store *s, const char *path, const struct log_limit
     s->tidy_above = s->limits.total_bytes;
     error = -pthread_mutex_init(&s->lock, NULL);
     if (error == 0)
+        error = -pthread_mutex_init(&s->frames_lock, NULL);
+    if (error == 0)
         error = log_store_each(s, add_console, s);
     if (error != 0)
         log_store_close(s);
@@ -95,6 +97,7 @@ void log_store_close(struct log_store *s)
     if (s->dir >= 0)
         close(s->dir);
     pthread_mutex_destroy(&s->lock);
+    pthread_mutex_destroy(&s->frames_lock);
     *s = (struct log_store){.dir = -1};
 }
 
@@ -172,12 +175,18 @@ const char *log_error_text(int error)
     }
 }
 
+void log_store_account(struct log_store *s, struct log *l, uint64_t bytes)
+{
+    if (l != NULL)
+        add64(&l->bytes, bytes);
+    add64(&s->bytes, bytes);
+}
+
 void log_account(struct log *l, uint64_t bytes)
 {
     struct log_store *s = l->store;
 
-    add64(&l->bytes, bytes);
-    add64(&s->bytes, bytes);
+    log_store_account(s, l, bytes);
     if (load64(&l->bytes) > s->limits.console_bytes || load64(&s->bytes) > load64(&s->tidy_above))
         log_untidy(s);
 }

@@ -25,10 +25,16 @@ uint64_t log_segment_delete(int dir, const struct log_segment *segment)
 {
     char name[LOG_FILE_NAME];
 
+    static const char *const suffixes[] = {".log", LOG_COMPRESSED};
+    bool gone = false;
+
     log_file_name(name, segment->start, ".idx"); /* first: a lone index would never be found again */
     (void)unlinkat(dir, name, 0);
-    log_file_name(name, segment->start, ".log");
-    return unlinkat(dir, name, 0) == 0 ? segment->bytes + segment->idx_bytes : 0;
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) { /* the raw one first: see log_compress_end */
+        log_file_name(name, segment->start, suffixes[i]);
+        gone = unlinkat(dir, name, 0) == 0 || gone;
+    }
+    return gone ? segment->disk + segment->idx_bytes : 0;
 }
 
 /* The open log of that name, or NULL. Under the store's lock. */
@@ -152,18 +158,16 @@ void log_store_tidy(struct log_store *s)
 void log_shed(struct log *l)
 {
     struct log_segment oldest = {.start = load64(&l->oldest)};
-    int fd, dir = oldest.start >= l->segment ? -1 : log_dir_open(l->store, l->domain, l->console, false);
+    int dir = oldest.start >= l->segment ? -1 : log_dir_open(l->store, l->domain, l->console, false);
+    uint64_t gone;
 
     if (dir < 0)
         return;
-    fd = log_file_open(dir, oldest.start, ".log", O_RDONLY);
-    if (fd >= 0) {
-        int64_t bytes = log_file_bytes(fd);
-
-        close(fd);
-        oldest.bytes = bytes > 0 ? (uint64_t)bytes : 0;
-        log_forget(l->store, l, log_segment_delete(dir, &oldest));
-        raise_oldest(l, oldest.start + oldest.bytes);
-    }
+    oldest.idx_bytes = log_file_size(dir, oldest.start, ".idx");
+    oldest.disk = log_file_size(dir, oldest.start, ".log") + log_file_size(dir, oldest.start, LOG_COMPRESSED);
+    gone = log_segment_delete(dir, &oldest);
+    log_forget(l->store, l, gone);
+    if (gone > 0)
+        raise_oldest(l, log_segment_next(dir, oldest.start, l->segment));
     close(dir);
 }

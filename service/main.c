@@ -58,8 +58,8 @@ static const char *const syscalls[] = {
     /* logs, raw sockets */
     "openat", "mkdir", "mkdirat", "unlink", "unlinkat", "renameat", "renameat2", "symlinkat", "ftruncate", "fallocate",
     "sysinfo", /* glibc's qsort, for the names of more than a hundred segments */
-    "pread64", "pwrite64", "pwritev", "statfs", "getdents64", "lstat", "stat", "statx", "fdatasync", "fsync",
-    "readlinkat", "inotify_init1", "inotify_add_watch", "inotify_rm_watch", /* who opens a pty */
+    "pread64", "pwrite64", "pwritev", "utimensat", "statfs", "getdents64", "lstat", "stat", "statx", "fdatasync",
+    "fsync", "readlinkat", "inotify_init1", "inotify_add_watch", "inotify_rm_watch", /* who opens a pty */
     "getuid", "geteuid", "ioctl", "sched_getaffinity", "madvise", "membarrier", NULL};
 
 static int parse(int argc, char **argv, struct options *o)
@@ -297,13 +297,13 @@ static int start(struct service *s, const struct options *o, int ready, struct p
 
 int main(int argc, char **argv)
 {
-    static struct service s = {.lock_fd = -1,
-                               .tidier = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER}};
+    static struct service s = {.lock_fd = -1};
     struct options o = {.scope = PATHS_USER, .linger_s = -1, .log_level = MESSAGE_NOTICE};
     struct problem p = {.text = ""};
     int ready = -1, error;
 
     message_program("vconsd");
+    tidier_init(&s.tidier);
     if (message_to_journal())
         message_form(MESSAGE_JOURNAL);
     manager_open(&s.manager);

@@ -199,7 +199,7 @@ static void know(void *ctx, const char *domain, const char *console)
 
 static int open_store(struct service *s, struct problem *p)
 {
-    static const struct log_env env = {.message = store_message, .untidy = tidier_untidy};
+    static const struct log_env env = {.message = store_message, .untidy = tidier_untidy, .closed = tidier_closed};
     int error = log_store_open(&s->store, s->paths.log, &s->config.limits, &env, &s->tidier);
 
     if (error == 0)

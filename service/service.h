@@ -11,7 +11,7 @@
  *     viewer_send.c, viewer_input.c: what goes out to one and comes in
  *     control.c     control.sock: reading and answering          raw.c       consoles/DOMAIN/CONSOLE.sock
  *     access.c      who may read and write what                  watch.c     many descriptors on one uv loop
- *     service.c     beginning and end of all of it               tidier.c    the thread that deletes old segments
+ *     service.c     beginning and end of all of it               tidier.c    old segments: deleted, compressed
  *     connector.c   sockets of vconsd.conf: connect, again       owner.c     whose a domain's name is, kept
  *     plugged.c     the module for a Xen's dom0, if wanted       pty.c       a console as a pseudo-terminal
  *     manager.c     what systemd is told, and the sockets it made
@@ -66,7 +66,7 @@ struct service {
     struct access_own own;
     struct log_store store;
     struct append append;
-    struct tidier tidier; /* with its lock made: PTHREAD_…_INITIALIZER */
+    struct tidier tidier; /* main.c has done its tidier_init */
     struct kicker kicker; /* the control thread's */
     struct registry registry;
     struct socket_sources sockets;

@@ -139,18 +139,23 @@ enum viewer_step viewer_send_small(struct viewer *v)
     return stuck ? STEP_STUCK : STEP_ON;
 }
 
-/* Go on with the frame of output under way. */
-static enum viewer_step send_output(struct viewer *v, const struct log_item *item)
+static uint8_t piece[PIECE]; /* the control thread's */
+
+/* Read the next piece of output, n bytes at most. 0: what stood there is a gap now. False: the log cannot be read. */
+static bool read_piece(struct viewer *v, const struct log_item *item, uint64_t n, size_t *got)
 {
-    static uint8_t piece[PIECE];
-    uint64_t n = item->n < v->frame_left ? item->n : v->frame_left;
-    ssize_t got = pread(item->fd, piece, n < PIECE ? n : PIECE, (off_t)item->position);
+    ptrdiff_t read = log_cursor_read(&v->cursor, item, piece, n < PIECE ? n : PIECE);
+
+    *got = read > 0 ? (size_t)read : 0;
+    return read >= 0; /* else nothing honest can be sent */
+}
+
+static enum viewer_step send_piece(struct viewer *v, size_t n)
+{
     uint32_t taken;
     bool stuck;
 
-    if (got <= 0)
-        return STEP_DEAD; /* the log cannot be read: nothing honest can be sent */
-    if (!send_both(v, piece, (uint32_t)got, &taken, &stuck))
+    if (!send_both(v, piece, (uint32_t)n, &taken, &stuck))
         return STEP_DEAD;
     if (taken > 0)
         log_cursor_take(&v->cursor, taken);
@@ -158,17 +163,28 @@ static enum viewer_step send_output(struct viewer *v, const struct log_item *ite
     return stuck ? STEP_STUCK : STEP_ON;
 }
 
+/* Go on with the frame of output under way. */
+static enum viewer_step send_output(struct viewer *v, const struct log_item *item)
+{
+    size_t n;
+
+    if (!read_piece(v, item, v->frame_left, &n) || n == 0)
+        return STEP_DEAD; /* the rest of what the frame promised cannot be had */
+    return send_piece(v, n);
+}
+
+/* A frame is as long as what was read for it: damage that shows now stands between frames, as a gap. */
 static enum viewer_step begin_output(struct viewer *v, const struct log_item *item)
 {
-    uint64_t n = item->n;
+    size_t n;
 
-    if (n > v->end - item->offset)
-        n = v->end - item->offset;
-    if (n > PIECE)
-        n = PIECE;
+    if (!read_piece(v, item, v->end - item->offset, &n))
+        return STEP_DEAD;
+    if (n == 0)
+        return STEP_ON;
     v->frame_left = (uint32_t)n;
     out_head(v, item->offset, v->frame_left);
-    return send_output(v, item);
+    return send_piece(v, n);
 }
 
 /* Nothing stands before the cursor, and nothing can come without viewers_flow seeing us LIVE: all under its lock. */

@@ -57,7 +57,7 @@ def log_bytes(place, name):
 def log_size(place, name):
     directory = os.path.join(place.log, name)
     try:
-        return sum(os.stat(os.path.join(directory, f)).st_size for f in os.listdir(directory) if f[0].isdigit() and f.endswith('.log'))
+        return vcons.log_length(directory)
     except FileNotFoundError:
         return 0
 

@@ -163,14 +163,12 @@ class Place:
                                  stdout=subprocess.PIPE, **kw))
 
     def log_bytes(self, name):
-        """The whole raw log of a console, all segments in order."""
+        """The whole log of a console, all segments in order, raw or compressed."""
         d = os.path.join(self.log, *name.split("/"))
-        segments = sorted(f for f in os.listdir(d) if f.endswith(".log") and f[0].isdigit())
         out = bytearray()
-        for f in segments:
-            assert int(f[:20]) == len(out), f"segment {f} does not begin where the one before ends, {len(out)}"
-            with open(os.path.join(d, f), "rb") as s:
-                out += s.read()
+        for start in sorted({int(f[:20]) for f in os.listdir(d) if f[0].isdigit() and f.endswith((".log", ".log.zst"))}):
+            assert start == len(out), f"segment {start} does not begin where the one before ends, {len(out)}"
+            out += segment_bytes(d, start)
         return bytes(out)
 
     def check(self, sent, prefix="f", width=80):
@@ -187,6 +185,22 @@ class Place:
                 data = s.read()
             out += [INDEX_RECORD.unpack_from(data, i) for i in range(0, len(data) // 64 * 64, 64)]
         return [r for r in out if r[3] != 0]
+
+
+def segment_bytes(directory, start):
+    """Of one segment. Raw first: it goes when the compressed one is there."""
+    path = os.path.join(directory, f"{start:020}.log")
+    try:
+        with open(path, "rb") as s:
+            return s.read()
+    except FileNotFoundError:
+        return subprocess.run(["zstd", "-dcq", path + ".zst"], stdout=subprocess.PIPE, check=True).stdout
+
+
+def log_length(directory):
+    """How long the history in a console's directory is: where its newest segment, which is raw, ends."""
+    newest = max((f for f in os.listdir(directory) if f[0].isdigit() and f.endswith(".log")), default=None)
+    return int(newest[:20]) + os.path.getsize(os.path.join(directory, newest)) if newest else 0
 
 
 def stop(p, sig=signal.SIGTERM, timeout_s=None):

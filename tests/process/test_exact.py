@@ -30,7 +30,7 @@ def over(place):
 
 def stored(place):
     """Bytes in the log of the first domain."""
-    return sum(f.stat().st_size for f in os.scandir(os.path.join(place.log, NAMES[0])) if f.name[0].isdigit() and f.name.endswith(".log"))
+    return vcons.log_length(os.path.join(place.log, NAMES[0]))
 
 
 def main():

@@ -25,7 +25,7 @@ CONFIG = 'hypervisor { name = "restarts" console = none }\n' + ''.join(
 def log_size(place, name):
     directory = os.path.join(place.log, name, 'hvc0')
     try:
-        return sum(os.stat(os.path.join(directory, f)).st_size for f in os.listdir(directory) if f.endswith('.log') and f[0].isdigit())
+        return vcons.log_length(directory)
     except FileNotFoundError:
         return 0
 

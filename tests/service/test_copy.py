@@ -216,7 +216,8 @@ def full(place):
         feeder.say("lines", 0, 5000)
         feeder.expect("finished")
         vcons.wait_for(lambda: len(place.log_bytes("f0/hvc0")) == 5000 * LINE, "the log itself")
-        vcons.wait_for(lambda: os.path.getsize(file(place, "guest-f0-hvc0.log")) == 256 * 1024, "a full disk")
+        text = file(place, "guest-f0-hvc0.log")
+        vcons.wait_for(lambda: os.path.exists(text) and os.path.getsize(text) == 256 * 1024, "a full disk")
         with vcons.Control(place.control) as c:
             assert c.ls()["f0/hvc0"]["dropped"] == 0
         subprocess.run(["mount", "-o", "remount,size=2M", os.path.join(place.root, "text")], check=True)

@@ -5,6 +5,7 @@
 #define VCONS_TESTS_LOG_LAB_H
 #include "host/crc32c.h"
 #include "service/log.h"
+#include "service/log_compress.h"
 #include "unit.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -56,7 +57,7 @@ static inline void lab_fill(uint8_t *bytes, uint64_t offset, size_t n)
 
 static inline void lab_store(struct lab *lab)
 {
-    lab->env = (struct log_env){lab_message, lab_untidy};
+    lab->env = (struct log_env){lab_message, lab_untidy, NULL};
     assert_int_equal(log_store_open(&lab->store, lab->path, &lab->limits, &lab->env, lab), 0);
 }
 
@@ -142,6 +143,22 @@ static inline void lab_put(struct lab *lab, uint32_t n)
     lab_fill(bytes, lab->log.length, n);
     assert_int_equal(lab_append(&lab->log, bytes, n, &lab->now), n);
     free(bytes);
+}
+
+/* Compress all that is closed. Returns how many segments now are. */
+static inline unsigned lab_compress(struct lab *lab)
+{
+    static const uint32_t go = 0;
+    struct log_compress c;
+    unsigned n = 0;
+
+    log_compress_init(&c, &lab->store);
+    while (log_compress_next(&lab->store, &c)) {
+        log_compress_run(&c, &go);
+        n += log_compress_end(&lab->store, &c) == 0;
+    }
+    log_compress_finish(&c);
+    return n;
 }
 
 static inline void lab_file(const struct lab *lab, char path[160], uint64_t start, const char *suffix)

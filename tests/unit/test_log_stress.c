@@ -103,17 +103,29 @@ static void *tidy_main(void *arg)
     return NULL;
 }
 
+static void *compress_main(void *arg)
+{
+    struct lab *lab = arg;
+    unsigned n = 0;
+
+    while (__atomic_load_n(&done, __ATOMIC_ACQUIRE) == 0)
+        n += lab_compress(lab);
+    print_message("%u segments were compressed\n", n);
+    return NULL;
+}
+
 static void everything_at_once(void **state)
 {
     struct log_limits limits = {.segment_bytes = 256 * 1024, .console_bytes = 2 << 20};
     struct reader readers[READERS] = {0};
-    pthread_t threads[READERS + 1];
+    pthread_t threads[READERS + 2];
     uint32_t seed = 1;
     struct lab lab;
 
     (void)state;
     lab_begin(&lab, &limits);
     assert_int_equal(pthread_create(&threads[READERS], NULL, tidy_main, &lab.store), 0);
+    assert_int_equal(pthread_create(&threads[READERS + 1], NULL, compress_main, &lab), 0);
     for (unsigned i = 0; i < READERS; i++) {
         readers[i].log = &lab.log;
         readers[i].seed = i;
@@ -128,7 +140,7 @@ static void everything_at_once(void **state)
         lab_tick(&lab, MS);
     }
     __atomic_store_n(&done, 1, __ATOMIC_RELEASE);
-    for (unsigned i = 0; i <= READERS; i++)
+    for (unsigned i = 0; i < N_ROWS(threads); i++)
         pthread_join(threads[i], NULL);
     for (unsigned i = 0; i < READERS; i++) {
         if (readers[i].failure != NULL)

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""Closed segments are compressed behind the service's back: viewers, the log command and zstd's own program read the same
+bytes before, after and meanwhile, and so does the service that comes after a kill -9 in the midst of it."""
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import vcons
+
+LINES = 40000
+
+
+def directory(place, i):
+    return os.path.join(place.log, f"f{i}", "hvc0")
+
+
+def raw_segments(place, i):
+    return [f for f in os.listdir(directory(place, i)) if f.endswith(".log") and f[0].isdigit()]
+
+
+def compressed(place, n):
+    """Of each console all but the newest segment, and nothing half made is left."""
+    return all(len(raw_segments(place, i)) == 1 and not any(f.endswith(".new") for f in os.listdir(directory(place, i)))
+               for i in range(n))
+
+
+def small_segments(place):
+    path = os.path.join(place.root, "vconsd.conf")
+    with open(path, "w") as f:
+        f.write('segment_size = "256K"\n')
+    return path
+
+
+def thread_named(pid, name):
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{tid}/comm") as f:
+            if f.read().strip() == name:
+                return int(tid)
+    raise AssertionError(f"no thread {name}")
+
+
+def read_from(place, i, start, n):
+    with vcons.Control(place.control) as c:
+        at = c.attach(f"f{i}", start, follow=False)["offset"]
+        data = bytearray()
+        while len(data) < n - at:
+            offset, part = c.out()
+            assert offset == at + len(data), f"a hole at {at + len(data)}"
+            data += part
+    want = vcons.pattern(i, at // 80, len(data) // 80 + 2)[at % 80:][:len(data)]
+    assert data == want, f"f{i} from {start}: differs"
+
+
+def readers(place):
+    daemon = place.daemon("--config", small_segments(place))
+    feeder = place.feeder("-n", "2")
+    feeder.expect("served", 2)
+    assert os.sched_getscheduler(thread_named(daemon.pid, "compress")) == os.SCHED_IDLE
+    for i in (0, 1):
+        feeder.ask("lines", i, LINES)
+        read_from(place, i, {"offset": 0}, 1)  # a first look, while it goes on
+    with vcons.Control(place.control) as c:
+        vcons.wait_for(lambda: all(c.ls()[f"f{i}/hvc0"]["bytes"] == LINES * 80 for i in (0, 1)), "all that is printed")
+    vcons.wait_for(lambda: compressed(place, 2), "all that is closed to be compressed")
+    chance = random.Random(8)
+    read_from(place, 0, "start", LINES * 80)
+    read_from(place, 1, {"lines": 20000}, LINES * 80)
+    for _ in range(20):
+        read_from(place, 0, {"offset": chance.randrange(LINES * 80)}, LINES * 80)
+    out = subprocess.run([vcons.program("vcons"), "--socket", place.control, "log", "--raw", "f1"], env=place.env,
+                         stdout=subprocess.PIPE, check=True).stdout
+    assert out == vcons.pattern(1, 0, LINES)
+    sent = feeder.sent("stop")
+    assert vcons.stop(daemon) == 0
+    place.check(sent)
+    assert place.log_bytes("f0/hvc0") == vcons.pattern(0, 0, LINES)
+
+
+def kills(place):
+    """Whoever comes after a kill goes on with what the one before had begun."""
+    chance = random.SystemRandom()
+    config = small_segments(place)
+    feeder = place.feeder("-n", "4", "--go")
+    for _ in range(6):
+        daemon = place.daemon("--config", config, ready=False)
+        feeder.expect("served", 4)
+        time.sleep(chance.random() * 0.2)  # not for order: to die at any moment
+        assert daemon.poll() is None
+        vcons.stop(daemon, signal.SIGKILL)
+    daemon = place.daemon("--config", config)
+    sent = feeder.sent("stop")
+    vcons.wait_for(lambda: compressed(place, 4), "what is left to be compressed")
+    assert vcons.stop(daemon) == 0
+    place.check(sent)
+
+
+def main():
+    with vcons.Place() as place:
+        readers(place)
+    with vcons.Place() as place:
+        kills(place)
+    return 0
+
+
+sys.exit(main())
