@@ -202,9 +202,9 @@ static void show(struct console *c)
     raw_open(c);
     log_status_get(&c->log, &log);
     copy_begin(c, log.length);
-    if (!config_for(&c->service->config, c->log.domain, c->log.console).pty || c->pty != NULL)
+    if (!config_for(&c->service->config, c->log.domain, c->log.console).pty)
         return;
-    if (pty_open(c, log.length, &p) == NULL)
+    if (pty_open(c, PTY_LINK, log.length, &p) == NULL)
         message("%s/%s has no pty: %s", c->log.domain, c->log.console, p.text);
 }
 

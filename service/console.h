@@ -17,6 +17,7 @@
 
 #include "append.h"
 #include "log.h"
+#include "pty.h"
 #include "source.h"
 #include "token.h"
 #include "watch.h"
@@ -57,7 +58,7 @@ struct console {
     struct token token;
     struct watch room;        /* source->room_fd, while the writer waits for room */
     struct watch raw, raw_ro; /* listening sockets */
-    struct pty *pty;          /* NULL: none */
+    struct pty *pty[PTYS];    /* by enum pty_for; NULL: none */
     struct copy *copy;        /* copy.h; NULL: none */
     struct viewer *viewers;   /* guarded by live, as are the members viewer.h names */
     uint32_t n_viewers;

@@ -111,6 +111,7 @@ static void status_of(struct console *c, struct log_status *status)
 json_t *control_describe(struct console *c)
 {
     struct service *s = c->service;
+    const char *link = pty_path(c, PTY_LINK), *tty = pty_path(c, PTY_MODULE);
     uint64_t written = __atomic_load_n(&c->append.written, __ATOMIC_RELAXED);
     struct log_status status;
     char name[NAME_FULL_BYTES], who[TOKEN_WHO_BYTES], log[PATH_MAX], socket[PATH_MAX];
@@ -137,7 +138,8 @@ json_t *control_describe(struct console *c)
     json_object_set_new(o, "source", c->source != NULL ? json_string(c->source->ops->type) : json_null());
     json_object_set_new(o, "log", json_string(log));
     json_object_set_new(o, "socket", c->raw.on ? json_string(socket) : json_null());
-    json_object_set_new(o, "pty", pty_path(c) != NULL ? json_string(pty_path(c)) : json_null());
+    json_object_set_new(o, "pty", link != NULL ? json_string(link) : json_null());
+    json_object_set_new(o, "tty", tty != NULL ? json_string(tty) : json_null());
     json_object_set_new(o, "guest", guest_of(c));
     return o;
 }

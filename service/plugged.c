@@ -47,7 +47,7 @@ static const char *pty(void *ctx, struct console *c, struct problem *p)
 
     (void)ctx;
     log_status_get(&c->log, &status);
-    return pty_open(c, status.length, p);
+    return pty_open(c, PTY_MODULE, status.length, p);
 }
 
 static int attach(void *ctx, struct console *c, struct source *source, const struct plugin_origin *from)

@@ -23,6 +23,7 @@
 struct pty {
     struct pty *next;
     struct console *console;
+    enum pty_for what;
     struct viewer *viewer; /* NULL: nobody has it open */
     uint64_t offset;       /* of the log, where the next one goes on */
     uint32_t size;         /* as it was last seen, rows << 16 | columns */
@@ -52,18 +53,18 @@ static void end_echo(const struct pty *pty)
         make_raw(pty);
 }
 
-void pty_typed(struct console *c)
+void pty_typed(struct pty *pty)
 {
     struct winsize size;
     uint32_t now;
 
-    if (ioctl(c->pty->master, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0)
+    if (ioctl(pty->master, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0)
         return;
     now = (uint32_t)size.ws_row << 16 | size.ws_col;
-    if (now == c->pty->size)
+    if (now == pty->size)
         return;
-    c->pty->size = now;
-    console_resize(c, now);
+    pty->size = now;
+    console_resize(pty->console, now);
 }
 
 /* Somebody opens or closes it. */
@@ -74,7 +75,7 @@ static void opened(struct pty *pty)
     struct service *s = c->service;
     char who[TOKEN_WHO_BYTES];
     struct viewer_wish wish = {
-        .offset = pty->offset, .end = UINT64_MAX, .pty = true, .may_write = true, .uid = s->own.uid, .who = who};
+        .offset = pty->offset, .end = UINT64_MAX, .pty = pty, .may_write = true, .uid = s->own.uid, .who = who};
     int error = -EMFILE;
 
     if (pty->viewer != NULL) {
@@ -93,12 +94,12 @@ static void opened(struct pty *pty)
     viewer_begin(pty->viewer);
 }
 
-void pty_left(struct console *c, uint64_t offset)
+void pty_left(struct pty *pty, uint64_t offset)
 {
-    c->pty->viewer = NULL;
-    c->pty->offset = offset;
-    make_raw(c->pty);
-    pty_gone(c);
+    pty->viewer = NULL;
+    pty->offset = offset;
+    make_raw(pty);
+    pty_gone(pty->console);
 }
 
 static void noticed(struct ptys *ptys, const struct inotify_event *e)
@@ -199,36 +200,39 @@ static void destroy(struct pty *pty)
     free(pty);
 }
 
-const char *pty_open(struct console *c, uint64_t from, struct problem *p)
+const char *pty_open(struct console *c, enum pty_for what, uint64_t from, struct problem *p)
 {
     struct service *s = c->service;
     struct pty *pty;
 
-    if (c->pty != NULL)
-        return c->pty->path;
+    if (c->pty[what] != NULL)
+        return c->pty[what]->path;
     pty = calloc(1, sizeof *pty);
     if (pty == NULL) {
         problem_set(p, -ENOMEM, "out of memory");
         return NULL;
     }
-    *pty = (struct pty){.console = c, .offset = from, .master = -1, .wd = -1};
-    if (make_slave(pty, p) != 0 || watch_slave(s, pty, p) != 0 || make_link(c, pty, p) != 0) {
+    *pty = (struct pty){.console = c, .what = what, .offset = from, .master = -1, .wd = -1};
+    if (make_slave(pty, p) != 0 || watch_slave(s, pty, p) != 0 || (what == PTY_LINK && make_link(c, pty, p) != 0)) {
         destroy(pty);
         return NULL;
     }
     pty->next = s->ptys.first;
     s->ptys.first = pty;
-    c->pty = pty;
+    c->pty[what] = pty;
     return pty->path;
 }
 
-const char *pty_path(const struct console *c) { return c->pty != NULL ? c->pty->path : NULL; }
+const char *pty_path(const struct console *c, enum pty_for what)
+{
+    return c->pty[what] != NULL ? c->pty[what]->path : NULL;
+}
 
 void pty_unlink(const struct console *c)
 {
     char path[PATHS_SOCKET_BYTES];
 
-    if (c->pty != NULL && raw_path(c, ".pty", path, NULL) == 0)
+    if (c->pty[PTY_LINK] != NULL && raw_path(c, ".pty", path, NULL) == 0)
         unlink(path);
 }
 
@@ -236,29 +240,37 @@ void pty_link(const struct console *c)
 {
     struct problem p = {.text = ""};
 
-    if (c->pty != NULL && make_link(c, c->pty, &p) != 0)
+    if (c->pty[PTY_LINK] != NULL && make_link(c, c->pty[PTY_LINK], &p) != 0)
         message("%s/%s: %s", c->log.domain, c->log.console, p.text);
 }
 
-void pty_gone(struct console *c)
+static void close_one(struct pty *pty)
 {
-    if (c->pty != NULL && c->pty->viewer == NULL && c->gone && c->source == NULL)
-        pty_close(c);
-}
+    struct console *c = pty->console;
+    struct pty **at = &c->service->ptys.first;
 
-void pty_close(struct console *c)
-{
-    struct pty *pty = c->pty, **at = &c->service->ptys.first;
-
-    if (pty == NULL)
-        return;
     assert(pty->viewer == NULL);
     while (*at != pty)
         at = &(*at)->next;
     *at = pty->next;
-    pty_unlink(c);
-    c->pty = NULL;
+    if (pty->what == PTY_LINK)
+        pty_unlink(c);
+    c->pty[pty->what] = NULL;
     destroy(pty);
+}
+
+void pty_gone(struct console *c)
+{
+    for (int i = 0; i < PTYS; i++)
+        if (c->pty[i] != NULL && c->pty[i]->viewer == NULL && c->gone && c->source == NULL)
+            close_one(c->pty[i]);
+}
+
+void pty_close(struct console *c)
+{
+    for (int i = 0; i < PTYS; i++)
+        if (c->pty[i] != NULL)
+            close_one(c->pty[i]);
 }
 
 void ptys_close(struct service *s)

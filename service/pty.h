@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pty.h: a console as a pseudo-terminal, for programs that want a device: tio, minicom, screen, xl console.
+ * pty.h: a console as pseudo-terminals, for programs that want a device: tio, minicom, screen, xl console.
  *
  * Spec:  design §5; pty(7), inotify(7); vconsd.conf(5), "pty". The slave is raw (-opost -icanon -echo), mode 0600, the
- *        service's own; its name stands in the link consoles/DOMAIN/CONSOLE.pty.
- * Owner: the console owns its struct pty, from pty_open on until pty_close, or until it is gone and nobody has it open.
+ *        service's own. A console has one whose name stands in the link consoles/DOMAIN/CONSOLE.pty, and one whose name a
+ *        module tells elsewhere, or either: two readers of one terminal take each other's bytes, and those of the second
+ *        have a lock of their own against that (xl console: /var/lock/xenconsole.ID), which whoever opens a link knows nothing of.
+ * Owner: the console owns its struct ptys, from pty_open on until pty_close, or until it is gone and nobody has it open.
  * Lock:  none, the control thread.
  * Trust: whoever may open the slave: its owner and root. They may change its modes, hang it up, or never read.
  *
@@ -30,23 +32,25 @@ struct ptys {
     struct pty *first;
 };
 
+enum pty_for { PTY_LINK, PTY_MODULE, PTYS };
+
 /*
- * Make c's pty and its link, if it has none yet: what is read there begins at this offset of the log, which is open. The
- * path of the slave, good until pty_close; NULL with *p: there is none.
+ * Make c's pty for this, with its link, if it has none yet: what is read there begins at this offset of the log, which is open.
+ * The path of the slave, good until pty_close; NULL with *p: there is none.
  */
-const char *pty_open(struct console *c, uint64_t from, struct problem *p);
-const char *pty_path(const struct console *c); /* NULL: it has none */
+const char *pty_open(struct console *c, enum pty_for what, uint64_t from, struct problem *p);
+const char *pty_path(const struct console *c, enum pty_for what); /* NULL: it has none */
 /* Around a change of c's name: its link goes and comes. Each accepts a console without a pty. */
 void pty_unlink(const struct console *c);
 void pty_link(const struct console *c);
-/* c's source is gone for good: the pty goes as well once nobody has it open, so that its last words can be read. */
+/* c's source is gone for good: each pty goes as well once nobody has it open, so that its last words can be read. */
 void pty_gone(struct console *c);
-void pty_close(struct console *c); /* at once, after its viewer; accepts a console without one */
+void pty_close(struct console *c); /* all, at once, after their viewers; accepts a console without one */
 void ptys_close(struct service *s);
 
 /* viewer.c: the last one has closed it; what was read ends at this offset of the log. */
-void pty_left(struct console *c, uint64_t offset);
+void pty_left(struct pty *pty, uint64_t offset);
 /* viewer_input.c: its writer types. Somebody may have told the pty how large the terminal is. */
-void pty_typed(struct console *c);
+void pty_typed(struct pty *pty);
 
 #endif

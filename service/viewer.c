@@ -50,8 +50,8 @@ static void viewer_destroy(struct viewer *v)
     c->service->n_viewers--;
     token_release(c, v);
     watch_end(&c->service->watches, &v->watch);
-    if (v->pty)
-        pty_left(c, v->cursor.offset);
+    if (v->pty != NULL)
+        pty_left(v->pty, v->cursor.offset);
     else
         close(v->watch.fd);
     clients_leave(c->service, v->uid);
@@ -145,7 +145,7 @@ void viewers_end(struct console *c)
 
     for (struct viewer *v = c->viewers; v != NULL; v = next) {
         next = v->next;
-        if (v->pty)
+        if (v->pty != NULL)
             continue; /* a cable stays in its socket when the machine is off */
         v->end_reason = VC_CONTROL_END_CONSOLE;
         announce(v, PENDING_END);
@@ -270,7 +270,7 @@ int viewer_create(struct console *c, int fd, const struct viewer_wish *wish)
     v->may_break = wish->may_break;
     v->uid = wish->uid;
     snprintf(v->who, sizeof v->who, "%s", wish->who);
-    if (c->gone && c->source == NULL && v->end == UINT64_MAX && !v->pty &&
+    if (c->gone && c->source == NULL && v->end == UINT64_MAX && v->pty == NULL &&
         !uv_is_active((uv_handle_t *)&c->service->returning)) {
         v->pending = PENDING_END;
         v->end_reason = VC_CONTROL_END_CONSOLE;

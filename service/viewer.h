@@ -43,8 +43,8 @@ struct viewer {
     uint8_t small_n, small_done, sync_n, end_reason;
     uint8_t small[VIEWER_SMALL]; /* what stands before the frame's output */
     uint8_t sync[16];
+    struct pty *pty;   /* whose master its socket is, and which outlives it: pty.h; NULL: a socket */
     bool frames;       /* control protocol; else raw bytes */
-    bool pty;          /* its socket is the master of the console's pty, which outlives it: pty.h */
     bool marks, times; /* wants marks; time marks as well */
     bool may_write, may_break;
     bool refused; /* told so by the next token frame */
@@ -68,7 +68,7 @@ struct viewer_wish {
     uint64_t offset, end; /* from there; end UINT64_MAX: follow */
     uint32_t kinds;       /* of marks, LOG_KIND; 0: none */
     bool frames, may_write, may_break;
-    bool pty; /* fd is the master of c's pty, and stays c's */
+    struct pty *pty; /* fd is its master, and stays its own; NULL: a socket */
     const char *who;
     uid_t uid; /* whose connection it is, counted by clients.h */
 };

@@ -26,7 +26,7 @@ static ssize_t receive(struct viewer *v, uint8_t *to, size_t max)
         to[0] = v->early;
         v->has_early = false;
     }
-    if (max > early && v->pty)
+    if (max > early && v->pty != NULL)
         n = read(v->watch.fd, to + early, max - early);
     else if (max > early)
         n = recv(v->watch.fd, to + early, max - early, MSG_DONTWAIT);
@@ -80,8 +80,8 @@ static enum input read_raw(struct viewer *v, uint32_t *went)
 {
     bool writes = v->may_write && token_request(v->console, v, false);
 
-    if (writes && v->pty)
-        pty_typed(v->console);
+    if (writes && v->pty != NULL)
+        pty_typed(v->pty);
     return writes ? read_bytes(v, VC_CONTROL_IN_MAX, went) : read_refused(v, VC_CONTROL_IN_MAX, went);
 }
 

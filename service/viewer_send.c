@@ -114,7 +114,7 @@ static bool send_both(struct viewer *v, const void *bytes, uint32_t n, uint32_t 
                            {(void *)(uintptr_t)bytes, n}};
     struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
     size_t head = iov[0].iov_len;
-    ssize_t sent = v->pty ? writev(v->watch.fd, iov, 2) : sendmsg(v->watch.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t sent = v->pty != NULL ? writev(v->watch.fd, iov, 2) : sendmsg(v->watch.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 
     *taken = 0;
     *stuck = sent < (ssize_t)(head + n);

@@ -25,8 +25,8 @@
  *     anything refused                        {"id":N,"error":CODE,"message":"…"}
  *
  * CONSOLE: name domain console domid hypervisor engine door state(running off crashed paused away) bytes dropped boots viewers
- * writer(null or who) writer_since last_output(seconds since the epoch, or null) source log socket pty(the path of its
- * slave, or null) guest("open" or
+ * writer(null or who) writer_since last_output(seconds since the epoch, or null) source log socket pty tty(the paths of its
+ * slaves, behind the link and in a Xen's XenStore, or null) guest("open" or
  * "closed": what the guest last did to its end of a virtio port; else null).
  * FROM: "start" | "now" | {"offset":N} | {"tail":BYTES} | {"lines":N} | {"time_ns":N (realtime)} | {"boot":N, -1 the newest}.
  * MARKS: false; true for records that have a place in the stream; "time" for time marks as well.

@@ -14,7 +14,7 @@ xl rename before after
 renamed() { vcons ls | grep -qE '^after/pv0 +running '; }
 wait_for "the new name" renamed
 kill -0 "$SERVICE" || fail "vconsd has ended"
-vcons ls --json | grep -qF "\"pty\": \"$PTY\"" || { vcons ls --json; fail "its terminal is another"; }
+vcons ls --json | grep -qF "\"tty\": \"$PTY\"" || { vcons ls --json; fail "its terminal is another"; }
 printf 'echo still\r' >"$PTY"
 heard() { log_of after/pv0 | grep -q still; }
 wait_for "what was typed" heard
