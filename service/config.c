@@ -48,6 +48,28 @@ static int check_group(cfg_t *cfg, cfg_opt_t *opt)
     return config_error(cfg, "%s = \"%s\": there is no such group", cfg_opt_name(opt), text);
 }
 
+static int check_names(cfg_t *cfg, cfg_opt_t *opt)
+{
+    uint32_t n = cfg_opt_size(opt), id;
+    const char *text = cfg_opt_getnstr(opt, n - 1);
+    bool user;
+
+    if (n > ACCESS_NAMES)
+        return config_error(cfg, "%s: expected %u names at most", cfg_opt_name(opt), ACCESS_NAMES);
+    if (access_name_find(text, &user, &id))
+        return 0;
+    return config_error(cfg, "%s = \"%s\": there is no such %s", cfg_opt_name(opt), text, user ? "user" : "group");
+}
+
+static int check_audit(cfg_t *cfg, cfg_opt_t *opt)
+{
+    const char *text = config_string(opt);
+
+    if (strcmp(text, "yes") == 0 || strcmp(text, "no") == 0 || strcmp(text, "text") == 0)
+        return 0;
+    return config_error(cfg, "audit = \"%s\": expected yes, no or text", text);
+}
+
 static bool is_exact(const char *pattern) { return strpbrk(pattern, "*?[\\") == NULL; }
 
 static int check_port(cfg_t *cfg, cfg_opt_t *opt)
@@ -136,11 +158,19 @@ static gid_t group_of(cfg_t *block, const char *key)
     return group != NULL ? group->gr_gid : (gid_t)-1;
 }
 
+static void take_names(struct access_names *names, cfg_t *block, const char *key)
+{
+    for (uint32_t i = 0; i < cfg_size(block, key) && names->n < ACCESS_NAMES; i++)
+        if (access_name_find(cfg_getnstr(block, key, i), &names->at[names->n].user, &names->at[names->n].id))
+            names->n++;
+}
+
 static void take_rule(struct access_rule *rule, cfg_t *block)
 {
     snprintf(rule->pattern, sizeof rule->pattern, "%s", cfg_title(block));
-    rule->read = group_of(block, "read");
-    rule->write = group_of(block, "write");
+    take_names(&rule->read, block, "read");
+    take_names(&rule->write, block, "write");
+    take_names(&rule->deny, block, "deny");
     rule->send_break = cfg_getbool(block, "break") == cfg_true;
 }
 
@@ -201,6 +231,9 @@ static int take(struct service_config *config, cfg_t *cfg)
     config->limits.console_bytes = limit_of(cfg, "console_size");
     config->limits.total_bytes = limit_of(cfg, "total_size");
     config->n_rules = cfg_size(cfg, "access");
+    config->audit = strcmp(cfg_getstr(cfg, "audit"), "text") == 0 ? AUDIT_TEXT
+                    : strcmp(cfg_getstr(cfg, "audit"), "no") == 0 ? AUDIT_NO
+                                                                  : AUDIT_YES;
     config->metrics_port = (uint16_t)cfg_getint(cfg, "metrics_port");
     if (cfg_getstr(cfg, "metrics_group") != NULL)
         config->metrics_group = group_of(cfg, "metrics_group");
@@ -227,8 +260,9 @@ static void check_settings(cfg_t *cfg)
 
 int service_config_load(struct service_config *config, const char *path, struct problem *p)
 {
-    cfg_opt_t access_opts[] = {CFG_STR("read", NULL, CFGF_NONE), CFG_STR("write", NULL, CFGF_NONE),
-                               CFG_BOOL("break", cfg_false, CFGF_NONE), CFG_END()};
+    cfg_opt_t access_opts[] = {CFG_STR_LIST("read", NULL, CFGF_NONE), CFG_STR_LIST("write", NULL, CFGF_NONE),
+                               CFG_STR_LIST("deny", NULL, CFGF_NONE), CFG_BOOL("break", cfg_false, CFGF_NONE),
+                               CFG_END()};
     cfg_opt_t xen_opts[] = {CFG_END()};
     cfg_opt_t console_opts[SETTINGS + 1] = {[SETTINGS] = CFG_END()};
     cfg_opt_t text_opts[] = {CFG_STR("directory", NULL, CFGF_NONE), CFG_STR("of", "all", CFGF_NONE),
@@ -237,6 +271,7 @@ int service_config_load(struct service_config *config, const char *path, struct 
     cfg_opt_t opts[] = {CFG_STR("segment_size", NULL, CFGF_NONE),
                         CFG_STR("console_size", NULL, CFGF_NONE),
                         CFG_STR("total_size", NULL, CFGF_NONE),
+                        CFG_STR("audit", "yes", CFGF_NONE),
                         CFG_INT("metrics_port", 0, CFGF_NONE),
                         CFG_STR("metrics_group", NULL, CFGF_NONE),
                         CFG_SEC("access", access_opts, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
@@ -265,8 +300,10 @@ int service_config_load(struct service_config *config, const char *path, struct 
     cfg_set_validate_func(cfg, "text|directory", check_directory);
     cfg_set_validate_func(cfg, "text|of", check_of);
     cfg_set_validate_func(cfg, "text|times", check_of);
-    cfg_set_validate_func(cfg, "access|read", check_group);
-    cfg_set_validate_func(cfg, "access|write", check_group);
+    cfg_set_validate_func(cfg, "audit", check_audit);
+    cfg_set_validate_func(cfg, "access|deny", check_names);
+    cfg_set_validate_func(cfg, "access|read", check_names);
+    cfg_set_validate_func(cfg, "access|write", check_names);
     error = config_files_parse(cfg, path, p);
     if (error == 0 && (error = take(config, cfg)) != 0)
         problem_set(p, error, "%s: out of memory", path);

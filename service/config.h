@@ -4,7 +4,8 @@
  *
  * Spec:  docs/vconsd.conf.5:
  *            segment_size = "16M"   console_size = "256M"   total_size = "4G"
- *            access "web/..." { read = "adm"  write = "ops"  break = false }
+ *            access "web/..." { read = {"adm", "user:eve"}  write = "ops"  deny = "user:bob"  break = false }
+ *            audit = text
  *            metrics_port = 9464   metrics_group = "adm"
  *            xen { }
  *            console "vm/serial" { source = "unix:/run/vm.sock" }
@@ -23,6 +24,7 @@
 #include <stdint.h>
 
 #include "access.h"
+#include "audit.h"
 #include "copy.h"
 #include "host/config.h"
 #include "host/message.h"
@@ -44,6 +46,7 @@ struct service_config {
     struct config_console *patterns; /* the others, in the order of the files */
     struct copy_rules text;
     uint32_t n_rules, n_exact, n_patterns;
+    enum audit_wish audit;
     uint16_t metrics_port; /* on loopback; 0: none */
     gid_t metrics_group;   /* whose members may read metrics.sock; 0: none */
     bool xen;              /* this is the dom0 of a Xen, whose domains' consoles are wanted */

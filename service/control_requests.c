@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "console.h"
 #include "link.h"
 #include "pty.h"
@@ -177,14 +178,15 @@ static json_t *status(struct control *k, const json_t *request)
     for (const struct link *l = s->links; l != NULL; l = link_next(l))
         if (may_see(k, l))
             json_array_append_new(links, json_pack("{s:s, s:i}", "name", link_name(l), "pid", (int)link_pid(l)));
-    return control_ok(
-        json_object_get(request, "id"),
-        json_pack("{s:i, s:s, s:f, s:i, s:i, s:i, s:o, s:s, s:s, s:s, s:I, s:i, s:b}", "pid", (int)getpid(), "program",
-                  PROGRAM, "uptime_s", (double)(now.mono_ns - s->started_ns) / 1e9, "consoles", (int)s->registry.n,
-                  "sources", (int)s->registry.n_sources, "viewers", (int)s->n_viewers, "links", links, "runtime_dir",
-                  s->paths.runtime, "state_dir", s->paths.state, "log_dir", s->paths.log, "log_bytes",
-                  (json_int_t)__atomic_load_n(&s->store.bytes, __ATOMIC_RELAXED), "logs_failing",
-                  (int)__atomic_load_n(&s->store.n_failing, __ATOMIC_RELAXED), "kicks_sure", kicker_sure(&s->kicker)));
+    return control_ok(json_object_get(request, "id"),
+                      json_pack("{s:i, s:s, s:f, s:i, s:i, s:i, s:o, s:s, s:s, s:s, s:I, s:i, s:I, s:b}", "pid",
+                                (int)getpid(), "program", PROGRAM, "uptime_s",
+                                (double)(now.mono_ns - s->started_ns) / 1e9, "consoles", (int)s->registry.n, "sources",
+                                (int)s->registry.n_sources, "viewers", (int)s->n_viewers, "links", links, "runtime_dir",
+                                s->paths.runtime, "state_dir", s->paths.state, "log_dir", s->paths.log, "log_bytes",
+                                (json_int_t)__atomic_load_n(&s->store.bytes, __ATOMIC_RELAXED), "logs_failing",
+                                (int)__atomic_load_n(&s->store.n_failing, __ATOMIC_RELAXED), "audit_failures",
+                                (json_int_t)s->audit.failures, "kicks_sure", kicker_sure(&s->kicker)));
 }
 
 /* stop, reset, save */
@@ -316,6 +318,7 @@ static json_t *attach_to(struct control *k, const json_t *request, struct consol
                                .may_write = may->write,
                                .may_break = may->send_break,
                                .uid = k->peer.uid,
+                               .pid = k->peer.pid,
                                .who = who};
     struct log_status log;
     struct log_from from;
@@ -367,8 +370,12 @@ static json_t *attach(struct control *k, const json_t *request)
     c = console_resolve(k->service, name);
     if (c != NULL)
         may = access_of(k->service, &k->peer, c->log.domain, c->log.console);
+    if (c != NULL && !may.read)
+        audit_refused(k->service, &k->peer, c, "attach");
     if (c == NULL || !may.read)
         return control_error(id, VC_CONTROL_E_NO_CONSOLE, "no console %s", name);
+    if (write != NULL && strcmp(write, "no") != 0 && !may.write)
+        audit_refused(k->service, &k->peer, c, "write");
     if (write != NULL && strcmp(write, "no") != 0 && !may.write)
         return control_error(id, VC_CONTROL_E_NOT_ALLOWED, "you may read %s, not write it", name);
     if (c->source == NULL)
@@ -380,7 +387,7 @@ static json_t *attach(struct control *k, const json_t *request)
     return NULL;
 }
 
-json_t *control_request(struct control *k, const json_t *request)
+static json_t *dispatch(struct control *k, const json_t *request)
 {
     const char *op = control_text(request, "op");
 
@@ -412,4 +419,25 @@ json_t *control_request(struct control *k, const json_t *request)
         return attach(k, request);
     return control_bad(
         request, "\"op\" is one of hello, ls, status, stop, reset, save, console_add, console_remove, resize, attach");
+}
+
+json_t *control_request(struct control *k, const json_t *request)
+{
+    static const struct {
+        const char *op, *target; /* which key says what it is done to */
+    } changes[] = {
+        {"stop", "domain"},           {"reset", "domain"},       {"save", "domain"},    {"console_add", "domain"},
+        {"console_remove", "domain"}, {"xen", "domain"},         {"resize", "console"}, {"reload", NULL},
+        {"source_add", "name"},       {"source_remove", "name"}, {"upgrade", NULL}};
+    const char *op = control_text(request, "op");
+    json_t *reply = dispatch(k, request);
+
+    for (size_t i = 0; op != NULL && i < sizeof changes / sizeof changes[0]; i++)
+        if (strcmp(op, changes[i].op) == 0)
+            audit_asked(k->service, &k->peer, op,
+                        changes[i].target != NULL ? control_text(request, changes[i].target) : NULL,
+                        reply == NULL                             ? "asked"
+                        : json_object_get(reply, "error") != NULL ? control_text(reply, "error")
+                                                                  : "done");
+    return reply;
 }

@@ -30,6 +30,8 @@ static uint64_t controls(const struct service *s) { return s->n_controls; }
 static uint64_t log_bytes(const struct service *s) { return __atomic_load_n(&s->store.bytes, __ATOMIC_RELAXED); }
 static uint64_t logs_failing(const struct service *s) { return __atomic_load_n(&s->store.n_failing, __ATOMIC_RELAXED); }
 
+static uint64_t audit_failures(const struct service *s) { return s->audit.failures; }
+
 /* Of a log that is not open nothing is known without reading the disk: it has no samples of these. */
 static bool bytes(const struct console *c, uint64_t *value)
 {
@@ -105,6 +107,7 @@ static const struct family families[] = {
      false},
     {"vcons_log_bytes", "gauge", "Bytes of all logs on the disk.", log_bytes, NULL, false},
     {"vcons_logs_failing", "gauge", "Logs that cannot be written at the moment.", logs_failing, NULL, false},
+    {"vcons_audit_failures_total", "counter", "Events that the audit log has not taken.", audit_failures, NULL, false},
     {"vcons_console_connected", "gauge", "Whether the console has its source.", NULL, connected, false},
     {"vcons_console_bytes_total", "counter", "Bytes of output stored, from the log's first on.", NULL, bytes, false},
     {"vcons_console_boots_total", "counter", "Boots that the log has seen.", NULL, boots, false},

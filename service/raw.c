@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "console.h"
 #include "host/sock.h"
 #include "service.h"
@@ -25,6 +26,8 @@ static void greet(struct console *c, int fd, bool writes)
     if (access_peer_find(fd, &peer) != 0)
         goto refuse;
     may = access_of(s, &peer, c->log.domain, c->log.console);
+    if (!may.read)
+        audit_refused(s, &peer, c, "attach");
     if (!may.read || s->stopping || console_open(c) != 0 || !clients_enter(s, peer.uid))
         goto refuse;
     access_who(s, &peer, who, sizeof who);
@@ -32,6 +35,7 @@ static void greet(struct console *c, int fd, bool writes)
     wish.offset = log.length;
     wish.may_write = writes && may.write;
     wish.uid = peer.uid;
+    wish.pid = peer.pid;
     if (viewer_create(c, fd, &wish) != 0) {
         clients_leave(s, peer.uid);
         goto refuse;

@@ -125,6 +125,8 @@ static void finish(struct service *s)
     copies_stop(s);
     registry_close(s);
     ptys_close(s);
+    audit_service(s, "stop");
+    audit_close(s);
     log_store_close(&s->store);
     waker_finish(&s->news); /* nobody is left who asks */
     uv_walk(&s->loop, closed_rest, NULL);
@@ -163,6 +165,7 @@ static void signalled(uv_signal_t *signal, int number)
     }
     manager_reloading(signal->data);
     copies_reopen(signal->data);
+    audit_reopen(signal->data);
     manager_reloaded(signal->data);
 }
 
@@ -241,6 +244,8 @@ int service_start(struct service *s, struct problem *p)
     error = open_store(s, p);
     if (error)
         return error;
+    audit_open(s);
+    audit_service(s, "start");
     error = append_start(&s->append, &s->news);
     if (error == 0)
         error = tidier_start(&s->tidier, &s->store);

@@ -15,6 +15,7 @@
  *     connector.c   sockets of vconsd.conf: connect, again       owner.c     whose a domain's name is, kept
  *     plugged.c     the module for a Xen's dom0, if wanted       pty.c       a console as a pseudo-terminal
  *     manager.c     what systemd is told, and the sockets it made
+ *     audit.c       who attached, who wrote
  *     metrics.c     metrics.sock; metrics_text.c: what it says
  *     xenconsoled.c the options of Xen's own daemon
  *     copy.c        logs as text files too, by a thread of its own; copy_text.c: what they look like
@@ -34,6 +35,7 @@
 
 #include "access.h"
 #include "append.h"
+#include "audit.h"
 #include "clients.h"
 #include "config.h"
 #include "console.h"
@@ -72,6 +74,7 @@ struct service {
     struct socket_sources sockets;
     struct manager manager;
     struct metrics metrics;
+    struct audit audit;
     struct plugged plugged;
     struct ptys ptys;
     struct copies copies;

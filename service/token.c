@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "audit.h"
 #include "console.h"
 #include "link.h"
 #include "viewer.h"
@@ -17,6 +18,7 @@ static void give(struct console *c, struct viewer *holder, bool terminal)
     c->token.holder = holder;
     c->token.terminal = terminal;
     c->token.since_ns = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+    audit_token(c);
     viewers_tell_token(c);
     link_tell_token(c);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "console.h"
 #include "copy.h"
 #include "pty.h"
@@ -48,6 +49,7 @@ static void viewer_destroy(struct viewer *v)
     c->n_viewers--;
     pthread_mutex_unlock(&c->live);
     c->service->n_viewers--;
+    audit_detached(v);
     token_release(c, v);
     watch_end(&c->service->watches, &v->watch);
     if (v->pty != NULL)
@@ -269,6 +271,7 @@ int viewer_create(struct console *c, int fd, const struct viewer_wish *wish)
     v->may_write = wish->may_write;
     v->may_break = wish->may_break;
     v->uid = wish->uid;
+    v->pid = wish->pid;
     snprintf(v->who, sizeof v->who, "%s", wish->who);
     if (c->gone && c->source == NULL && v->end == UINT64_MAX && v->pty == NULL &&
         !uv_is_active((uv_handle_t *)&c->service->returning)) {
@@ -281,6 +284,7 @@ int viewer_create(struct console *c, int fd, const struct viewer_wish *wish)
     c->n_viewers++;
     pthread_mutex_unlock(&c->live);
     c->service->n_viewers++;
+    audit_attached(v);
     return 0;
 }
 

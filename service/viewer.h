@@ -60,8 +60,11 @@ struct viewer {
     uint8_t payload_have, payload[16];
     uint8_t early; /* what follows the head of the frame that comes in, if has_early */
     bool has_early;
+    bool wrote;     /* since it has the token: audit.h */
+    uint64_t typed; /* bytes that went to the source */
     char who[TOKEN_WHO_BYTES];
     uid_t uid;
+    pid_t pid; /* 0: many, or unknown */
 };
 
 struct viewer_wish {
@@ -70,6 +73,7 @@ struct viewer_wish {
     bool frames, may_write, may_break;
     struct pty *pty; /* fd is its master, and stays its own; NULL: a socket */
     const char *who;
+    pid_t pid;
     uid_t uid; /* whose connection it is, counted by clients.h */
 };
 

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "console.h"
 #include "pty.h"
 #include "source.h"
@@ -60,6 +61,7 @@ static enum input read_bytes(struct viewer *v, uint32_t max, uint32_t *went)
     if (n <= 0)
         return failed(n);
     c->source->ops->put(c->source, bytes, (uint32_t)n, &put);
+    audit_typed(v, bytes, (uint32_t)n);
     *went = (uint32_t)n;
     return INPUT_MORE;
 }
@@ -149,8 +151,10 @@ static enum input break_frame(struct viewer *v)
 {
     struct console *c = v->console;
 
-    if (v->may_break && c->token.holder == v && c->source != NULL && !c->removing && c->source->ops->post != NULL)
-        c->source->ops->post(c->source, VC_INDEX_BREAK, 0);
+    if (!v->may_break || c->token.holder != v || c->source == NULL || c->removing || c->source->ops->post == NULL)
+        return INPUT_MORE;
+    audit_break(v);
+    c->source->ops->post(c->source, VC_INDEX_BREAK, 0);
     return INPUT_MORE;
 }
 
