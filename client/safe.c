@@ -4,7 +4,18 @@
 #include "safe.h"
 #include "safe_sequence.h"
 
-enum { BEL = 0x07, TAB = 0x09, LF = 0x0a, CR = 0x0d, CAN = 0x18, SUB = 0x1a, ESC = 0x1b, DEL = 0x7f };
+enum {
+    BEL = 0x07,
+    TAB = 0x09,
+    LF = 0x0a,
+    CR = 0x0d,
+    SO = 0x0e,
+    SI = 0x0f,
+    CAN = 0x18,
+    SUB = 0x1a,
+    ESC = 0x1b,
+    DEL = 0x7f
+};
 
 enum state {
     GROUND,
@@ -28,6 +39,7 @@ static void put(struct safe *s, uint8_t c)
 {
     s->out[s->n++] = c;
     s->in_line = c != '\n';
+    s->text_last = c >= ' ';
 }
 
 static void put_bytes(struct safe *s, const void *bytes, size_t n)
@@ -35,6 +47,7 @@ static void put_bytes(struct safe *s, const void *bytes, size_t n)
     memcpy(s->out + s->n, bytes, n);
     s->n += n;
     s->in_line = true;
+    s->text_last = true;
 }
 
 static void put_unknown(struct safe *s)
@@ -101,8 +114,11 @@ static void finish(struct safe *s)
         passes = s->colour && verdict == SEQUENCE_COLOUR;
     else
         passes = verdict >= SEQUENCE_PASS || (verdict == SEQUENCE_QUERY && s->seq_queries);
-    if (passes)
+    if (passes) {
         put_bytes(s, s->seq, n);
+        modes_note(&s->seen, s->seq, n);
+        s->text_last = false;
+    }
     s->in_line = in_line; /* a colour is not something on the line */
 }
 
@@ -115,8 +131,10 @@ static void ground_control(struct safe *s, uint8_t c)
     } else if (s->mode == SAFE_LIVE) {
         if (c != 0 && strchr(passes, c) != NULL)
             put(s, c);
-        if (c == 0x0e)
+        if (c == SO)
             s->modes |= SEQUENCE_TOUCHED;
+        if (c == SO || c == SI)
+            modes_shift(&s->seen, c == SO);
     } else if (c == CR) {
         if (s->crs == SAFE_CSI && s->in_line)
             put_visible(s, CR); /* no line ends with so many */
@@ -267,7 +285,8 @@ static bool string_too_long(const struct safe *s)
 
 static void string(struct safe *s, uint8_t c)
 {
-    bool line_ends = s->mode == SAFE_LOG && c == LF; /* no string takes the next line of a log with it */
+    /* No string takes the next line of a log with it, nor a title that of a screen: its guest may have died within it. */
+    bool line_ends = c == LF && (s->mode == SAFE_LOG || s->bel_ends);
     bool c1_st = c == 0x9c && (!s->utf8 || s->character[0] == 0xc2);
 
     if (c == CAN || c == SUB || line_ends || string_too_long(s)) {
@@ -319,6 +338,22 @@ size_t safe_filter(struct safe *s, const uint8_t *in, size_t n, uint8_t *out)
     s->out = NULL;
     return s->n;
 }
+
+size_t safe_idle(struct safe *s, uint8_t *out)
+{
+    s->out = out;
+    s->n = 0;
+    if (s->mode == SAFE_LIVE) {
+        if (s->have > 0)
+            put_unknown(s);
+        s->have = 0;
+        abandon(s);
+    }
+    s->out = NULL;
+    return s->n;
+}
+
+bool safe_holds(const struct safe *s) { return s->have > 0 || s->state != GROUND; }
 
 size_t safe_end(struct safe *s, uint8_t *out)
 {

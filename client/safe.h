@@ -15,7 +15,7 @@
  * what is none, or has no end within SAFE_HELD bytes or its line, is shown: ESC as ^[, as cat -v does, so that a
  * guest can hide nothing. SAFE_LIVE, for a terminal that a person drives: what full-screen programs need passes
  * (cursor, colours, character sets, alternate screen, mouse and paste modes); questions to the terminal pass only
- * where safe_queries says so.
+ * where safe_queries says so. In both a number beyond 9999 is no number that a program draws with: such a sequence is dropped.
  */
 #ifndef CLIENT_SAFE_H
 #define CLIENT_SAFE_H
@@ -23,10 +23,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "modes.h"
+
 #define SAFE_HELD         4096u          /* bytes of one sequence that are kept, at most */
 #define SAFE_SWALLOWED    (1024u * 1024) /* SAFE_LIVE: bytes of one string that vanish before it counts as text again */
 #define SAFE_OUT_BYTES(n) (4 * ((n) + SAFE_HELD)) /* room that n bytes of input may need */
 #define SAFE_RESET_BYTES  192u
+#define SAFE_IDLE_MS      1000
 
 enum safe_mode { SAFE_LOG, SAFE_LIVE };
 
@@ -41,7 +44,9 @@ struct safe { /* for the caller to place, not to read */
     bool in_line;       /* SAFE_LOG: something stands on the line already */
     uint32_t crs;       /* SAFE_LOG: carriage returns that wait for what follows */
     uint32_t swallowed; /* SAFE_LIVE: of the string under way */
-    uint32_t modes;     /* what the terminal must be put back from, enum in safe.c */
+    uint32_t modes;     /* what the terminal must be put back from, enum in safe_sequence.h */
+    struct modes seen;  /* SAFE_LIVE: as what passed has left them */
+    bool text_last;     /* the last that passed was a character, no control or sequence */
     uint32_t held;
     uint8_t seq[SAFE_HELD]; /* the sequence under way, from its ESC on */
     uint8_t *out;
@@ -56,6 +61,10 @@ void safe_init(struct safe *s, enum safe_mode mode, bool utf8, bool colour);
 void safe_queries(struct safe *s, bool pass);
 /* Filter n bytes; returns how many went to out, which has room for SAFE_OUT_BYTES(n). */
 size_t safe_filter(struct safe *s, const uint8_t *in, size_t n, uint8_t *out);
+/* SAFE_LIVE: something is held, a sequence or character whose end has not come. */
+bool safe_holds(const struct safe *s);
+/* Nothing has come for SAFE_IDLE_MS: its end will not come, what comes next is something new. out as for 0 bytes. */
+size_t safe_idle(struct safe *s, uint8_t *out);
 /* The stream ends: what is still held, made visible (SAFE_LOG). out as for 0 bytes. */
 size_t safe_end(struct safe *s, uint8_t *out);
 /* What puts the terminal back into its usual state after all that passed; 0 if nothing needs it. */

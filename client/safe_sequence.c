@@ -4,16 +4,7 @@
 
 #include "safe_sequence.h"
 
-#define PARAMETERS 16u
-
-struct csi {
-    uint8_t prefix, intermediate, final; /* prefix, intermediate: 0 if there is none */
-    unsigned n;                          /* parameters */
-    uint32_t parameter[PARAMETERS];      /* 0 where it was left out */
-};
-
-/* ESC [ prefix? digits and ; or : intermediates? final. False: anything else, or too many parameters. */
-static bool parse(const uint8_t *seq, size_t n, struct csi *c)
+bool sequence_parse(const uint8_t *seq, size_t n, struct csi *c)
 {
     size_t i = 2;
 
@@ -24,10 +15,12 @@ static bool parse(const uint8_t *seq, size_t n, struct csi *c)
         uint32_t *p = &c->parameter[c->n];
 
         if (seq[i] == ';' || seq[i] == ':') {
-            if (++c->n == PARAMETERS)
+            if (++c->n == SEQUENCE_PARAMETERS)
                 return false;
-        } else if (*p < 100000) {
-            *p = *p * 10 + (seq[i] - '0');
+        } else {
+            *p = *p * 10 + (uint32_t)(seq[i] - '0');
+            if (*p > SEQUENCE_NUMBER_MAX)
+                return false;
         }
     }
     c->n++;
@@ -112,7 +105,7 @@ static enum sequence_verdict judge_csi(const uint8_t *seq, size_t n, uint32_t *m
 {
     struct csi c;
 
-    if (n < 3 || !parse(seq, n, &c))
+    if (n < 3 || !sequence_parse(seq, n, &c))
         return SEQUENCE_DROP;
     if (c.intermediate != 0) { /* DECSTR, DECSCUSR, DECSCA */
         bool passes = c.prefix == 0 && ((c.intermediate == '!' && c.final == 'p') ||

@@ -9,8 +9,12 @@
  */
 #ifndef CLIENT_SAFE_SEQUENCE_H
 #define CLIENT_SAFE_SEQUENCE_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define SEQUENCE_PARAMETERS 16u
+#define SEQUENCE_NUMBER_MAX 9999u /* no screen is larger; more keeps some terminals busy for long */
 
 #define SAFE_CSI 64u /* bytes of one sequence that could be judged */
 
@@ -28,6 +32,15 @@ enum { /* what a terminal must be brought back from */
        SEQUENCE_PASTE = 1 << 3,
        SEQUENCE_FOCUS = 1 << 4,
 };
+
+struct csi {
+    uint8_t prefix, intermediate, final;     /* prefix, intermediate: 0 if there is none */
+    unsigned n;                              /* parameters */
+    uint32_t parameter[SEQUENCE_PARAMETERS]; /* 0 where it was left out */
+};
+
+/* ESC [ prefix? digits and ; or : intermediates? final. False: anything else, too many parameters or too large a one. n: 3 and more. */
+bool sequence_parse(const uint8_t *seq, size_t n, struct csi *c);
 
 /* n: 2..SAFE_CSI. *modes is brought up to date if the verdict is PASS or COLOUR. */
 enum sequence_verdict sequence_judge(const uint8_t *seq, size_t n, uint32_t *modes);

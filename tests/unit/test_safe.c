@@ -45,7 +45,10 @@ static const struct {
      "2;pwned\xc2\x9cx",
      0, "x", NULL, "x"},
     {"a title with a check mark in it", "\x1b]2;\xe2\x9c\x93 ok\ax", 0, "x", NULL, "x"},
-    {"a title that never ends hides nothing in a log", "\x1b]0;abc\nnext\n", 0, "^[]0;abc\nnext\n", NULL, ""},
+    {"a title that never ends hides no line", "\x1b]0;abc\nnext\n", 0, "^[]0;abc\nnext\n", NULL, "\nnext\n"},
+    {"a picture has lines", "\x1bPq#0~\n~\x1b\\x", 0, NULL, NULL, "x"},
+    {"SUB ends a sequence", "\x1b[3\x1ax", 0, "^[[3^Zx", NULL, "x"},
+    {"numbers no screen has", "\x1b[9999;1Hx\x1b[10000by\x1b[4294967297Az", 0, "xyz", NULL, "\x1b[9999;1Hxyz"},
     {"CAN ends a string", "\x1b]0;abc\x18x", 0, "^[]0;abc^Xx", NULL, "x"},
     {"clipboard", "\x1b]52;c;cm0gLXJmIH4=\ax", 0, "x", NULL, "x"},
     {"hyperlink", "\x1b]8;;http://a\x1b\\text\x1b]8;;\x1b\\", 0, "text", NULL, "text"},
@@ -112,6 +115,152 @@ static void each_sequence_is_judged(void **state)
             expect(rows[i].name, "live", rows[i].live, run(SAFE_LIVE, false, false, in, n, cut));
         }
     }
+}
+
+/*
+ * Device ABI 7.3, row by row: what may not pass, by each introducer (7 bits, C1 in UTF-8, and the bare byte, which is no
+ * introducer in UTF-8), before each end, cut in three at every two places.
+ */
+static const struct {
+    const char *row;
+    char introducer; /* behind ESC; 0: a whole sequence or control */
+    const char *body;
+} policy[] = {
+    {"window and icon reports", '[', "20t"},
+    {"title report", '[', "21t"},
+    {"window state report", '[', "11t"},
+    {"window position report", '[', "13t"},
+    {"window size report", '[', "14t"},
+    {"screen size report", '[', "15t"},
+    {"cell size report", '[', "16t"},
+    {"text size report", '[', "18t"},
+    {"screen text size report", '[', "19t"},
+    {"title", ']', "0;x"},
+    {"icon title", ']', "1;x"},
+    {"window title", ']', "2;x"},
+    {"tab title", ']', "30;x"},
+    {"title of screen", 'k', "x"},
+    {"clipboard set", ']', "52;c;eA=="},
+    {"clipboard asked", ']', "52;c;?"},
+    {"DECRQSS", 'P', "$qm"},
+    {"XTGETTCAP", 'P', "+q544e"},
+    {"DECRQM by DCS", 'P', "$pm"},
+    {"DA1", '[', "c"},
+    {"DA2", '[', ">c"},
+    {"DA3", '[', "=c"},
+    {"DSR status", '[', "5n"},
+    {"DSR cursor", '[', "6n"},
+    {"DSR private", '[', "?15n"},
+    {"DECXCPR", '[', "?6n"},
+    {"XTVERSION", '[', ">q"},
+    {"palette asked", ']', "4;1;?"},
+    {"foreground asked", ']', "10;?"},
+    {"background asked", ']', "11;?"},
+    {"highlight asked", ']', "19;?"},
+    {"answer-back", 0, "\x05"},
+    {"DECID", 0, "\x1bZ"},
+    {"iconify", '[', "2t"},
+    {"window moved", '[', "3;1;1t"},
+    {"window raised", '[', "5t"},
+    {"window resized", '[', "8;9;9t"},
+    {"window maximised", '[', "9;1t"},
+    {"full screen", '[', "10;1t"},
+    {"DECCOLM", '[', "?3h"},
+    {"DECCOLM allowed", '[', "?40h"},
+    {"working directory", ']', "7;file://x"},
+    {"hyperlink", ']', "8;;http://x"},
+    {"notification", ']', "9;x"},
+    {"notification of kitty", ']', "99;;x"},
+    {"notification of urxvt", ']', "777;notify;x;y"},
+    {"file of iTerm", ']', "1337;File=name=eA==:eA=="},
+    {"prompt mark", ']', "133;A"},
+    {"sixel", 'P', "q#0~~"},
+    {"image of kitty", '_', "Gf=100;eA=="},
+    {"ReGIS", 'P', "pW(I(R))"},
+    {"DECUDK", 'P', "0;1|17/41"},
+    {"privacy message", '^', "x"},
+    {"start of string", 'X', "x"},
+    {"printer on", '[', "5i"},
+    {"printer off", '[', "4i"},
+    {"auto print", '[', "?5i"},
+    {"C1 in 8 bits", 0, "\x1b G"},
+    {"character set that makes C1 of bytes", 0, "\x1b%@"},
+};
+
+static void split_in_three(const char *row, const uint8_t *in, size_t n, const char *want)
+{
+    for (size_t i = 0; i <= n; i++) {
+        for (size_t j = i; j <= n; j++) {
+            size_t have;
+
+            safe_init(&filter, SAFE_LIVE, true, false);
+            have = safe_filter(&filter, in, i, out);
+            have += safe_filter(&filter, in + i, j - i, out + have);
+            have += safe_filter(&filter, in + j, n - j, out + have);
+            if (want != NULL)
+                expect(row, "in three", want, have);
+            else if (safe_check_live(out, have, false) != NULL)
+                fail_msg("%s: %s", row, safe_check_live(out, have, false));
+        }
+    }
+}
+
+enum form { SEVEN_BITS, C1_IN_UTF8, C1_BARE, N_FORMS };
+
+/* "a", the introducer in that form, the body, "b"; end: what the string ends by. */
+static size_t write_row(char in[80], size_t row, enum form form, const char *end)
+{
+    static const char *const before[] = {"\x1b", "\xc2", ""};
+    char c = policy[row].introducer, introducer[2] = {form == SEVEN_BITS ? c : (char)(c + 0x40), '\0'};
+
+    return (size_t)snprintf(in, 80, "a%s%s%s%sb", c != 0 ? before[form] : "", c != 0 ? introducer : "",
+                            policy[row].body, end);
+}
+
+static void each_row_of_the_policy_at_every_split(void **state)
+{
+    static const char *const ends[] = {"\x1b\\", "\xc2\x9c", "\x18", "\x1a", "\a"};
+
+    (void)state;
+    for (size_t i = 0; i < N_ROWS(policy); i++) {
+        char c = policy[i].introducer, in[80];
+        bool string = c != 0 && c != '[', title = c == ']' || c == 'k';
+        size_t n_ends = string ? 4u + title : 1u,
+               n_forms = c == 0 || c == 'k' ? 1 : N_FORMS; /* no C1 stands for those */
+
+        for (size_t form = 0; form < n_forms; form++)
+            for (size_t e = 0; e < n_ends; e++) {
+                size_t n = write_row(in, i, (enum form)form, string ? ends[e] : "");
+
+                split_in_three(policy[i].row, (const uint8_t *)in, n, form != C1_BARE ? "ab" : NULL);
+            }
+    }
+}
+
+static void what_does_not_end_is_given_up_in_silence(void **state)
+{
+    static const char *const begun[] = {"\x1b",
+                                        "\x1b[3",
+                                        "\x1b]0;abc",
+                                        "\x1bPq",
+                                        "\x1b]0;abc\x1b",
+                                        "\xc2\x9b"
+                                        "1"};
+    uint8_t small[SAFE_OUT_BYTES(64)];
+
+    (void)state;
+    for (size_t i = 0; i < N_ROWS(begun); i++) {
+        safe_init(&filter, SAFE_LIVE, true, false);
+        assert_int_equal(safe_filter(&filter, (const uint8_t *)begun[i], strlen(begun[i]), small), 0);
+        assert_true(safe_holds(&filter));
+        assert_int_equal(safe_idle(&filter, small), 0);
+        assert_false(safe_holds(&filter));
+        assert_int_equal(safe_filter(&filter, (const uint8_t *)"on", 2, small), 2);
+    }
+    assert_int_equal(safe_filter(&filter, (const uint8_t *)"\xe2\x9c", 2, small), 0);
+    assert_true(safe_holds(&filter));
+    assert_int_equal(safe_idle(&filter, small), 3); /* U+FFFD */
+    assert_int_equal(safe_filter(&filter, (const uint8_t *)"\xe2\x9c\x93", 3, small), 3);
 }
 
 static void questions_pass_only_for_the_writer_of_now(void **state)
@@ -341,6 +490,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_sequence_is_judged),
+        cmocka_unit_test(each_row_of_the_policy_at_every_split),
+        cmocka_unit_test(what_does_not_end_is_given_up_in_silence),
         cmocka_unit_test(questions_pass_only_for_the_writer_of_now),
         cmocka_unit_test(a_terminal_without_utf8_gets_ascii),
         cmocka_unit_test(the_terminal_is_put_back),
