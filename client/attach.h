@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * attach.h: one person at one console: what the keyboard, the screen and the connection share. Private to cmd_attach.c (options,
- * the loop), attach_keys.c (keyboard, escape menu) and attach_view.c (frames to the screen, notices).
+ * the loop), attach_keys.c (keyboard, escape menu), attach_view.c (frames to the screen) and attach_notice.c (what
+ * is said between the guest's output; the screen as it was, painted).
  *
  * Spec:  docs/vcons.1 (ATTACH); wire/control.h, frames.
  * Owner: everything belongs to the one struct attach on cmd_attach.c's stack.
@@ -12,11 +13,15 @@
 #define CLIENT_ATTACH_H
 #include "conn.h"
 #include "safe.h"
+#include "screen.h"
 #include "sink.h"
 #include "tty.h"
 
-#define ATTACH_NO_ESCAPE (-1)
-#define ATTACH_TYPED_MAX (64u * 1024) /* typed bytes that wait for a guest which does not read */
+#define ATTACH_NO_ESCAPE   (-1)
+#define ATTACH_RESTORE     (1024u * 1024) /* of the log's end are replayed for the present screen */
+#define ATTACH_OVERLAY_NS  4000000000ull  /* so long a notice covers a part of a full screen */
+#define ATTACH_WAITING_MAX 1024u
+#define ATTACH_TYPED_MAX   (64u * 1024) /* typed bytes that wait for a guest which does not read */
 
 enum attach_token {
     TOKEN_UNKNOWN = -1, /* the service has not said yet */
@@ -39,6 +44,12 @@ struct attach {
     struct tty tty;
     struct sink sink;
     struct safe safe;
+    struct screen cells;              /* what the terminal shows, if it is one */
+    bool restoring;                   /* output is old, and goes to cells alone until they are the present screen */
+    char waiting[ATTACH_WAITING_MAX]; /* notices meanwhile, one a line */
+    char overlay[PROBLEM_BYTES + 32]; /* the notice over the bottom row of a full screen; empty: none */
+    bool covered;                     /* it is there now */
+    uint64_t overlay_ns;              /* when it came */
     enum attach_token token;
     char holder[64];
     uint64_t since_ns;
@@ -59,6 +70,19 @@ bool attach_show(struct attach *a);
 /* "[vcons: …]" on a line of its own. */
 __attribute__((format(printf, 2, 3))) void attach_notice(struct attach *a, const char *format, ...);
 void attach_notice_holder(struct attach *a);
+const char *attach_escape(const struct attach *a, char name[8]); /* the key, as people write it */
+/* The notice over the screen has been there for long enough, or a key was typed. */
+void attach_notice_over(struct attach *a);
+bool attach_notice_waits(const struct attach *a); /* for its time to be over */
+void attach_uncover(struct attach *a);            /* before output goes to the screen; attach_cover afterwards */
+void attach_cover(struct attach *a);
+/* The screen of a terminal of this size begins. False: it cannot be restored. */
+bool attach_restore(struct attach *a);
+/* It has come to the present: it is shown, and what comes from here on is live. */
+void attach_restored(struct attach *a);
+void attach_redraw(struct attach *a);
+/* A new guest begins on this terminal: the modes of the one before end. */
+void attach_calm(struct attach *a);
 void attach_leave(struct attach *a, int status);
 /* The size of the screen, to the guest, if this viewer writes. */
 void attach_resize(struct attach *a);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
+#include <unistd.h>
 
 #include "attach.h"
 
@@ -56,10 +57,66 @@ static void take_token(struct attach *a)
         a->asked = conn_send(&a->conn, VC_CONTROL_TOKEN, &op, 1) == 0;
 }
 
+static void ask_token(struct attach *a)
+{
+    static const uint8_t op = VC_CONTROL_REQUEST;
+
+    if (a->read_only)
+        attach_notice(a, "read only%s", why(a));
+    else if (a->token == TOKEN_MINE)
+        attach_notice(a, "you write already");
+    else if (!a->away)
+        a->asked = conn_send(&a->conn, VC_CONTROL_TOKEN, &op, 1) == 0;
+}
+
+static void release(struct attach *a)
+{
+    static const uint8_t op = VC_CONTROL_RELEASE;
+
+    if (a->token == TOKEN_MINE && !a->away && conn_send(&a->conn, VC_CONTROL_TOKEN, &op, 1) == 0)
+        attach_notice(a, "released: whoever types next writes");
+    else
+        attach_notice(a, "it is not you who writes");
+}
+
+static void send_break(struct attach *a)
+{
+    if (a->read_only)
+        attach_notice(a, "read only%s", why(a));
+    else if (!a->place.may_break)
+        attach_notice(a, "you may not send a break here");
+    else if (a->token != TOKEN_MINE)
+        attach_notice(a, "a break is for whoever writes: w takes the write token");
+    else if (!a->away && conn_send(&a->conn, VC_CONTROL_BREAK, NULL, 0) == 0)
+        attach_notice(a, "break sent");
+}
+
+static void send_size(struct attach *a)
+{
+    uint16_t rows, columns;
+
+    if (a->token != TOKEN_MINE || !tty_size(STDOUT_FILENO, &rows, &columns)) {
+        attach_notice(a, "the size is that of whoever writes: w takes the write token");
+        return;
+    }
+    attach_resize(a);
+    attach_notice(a, "the size is %ux%u", columns, rows);
+}
+
+static void tell_writer(struct attach *a)
+{
+    if (a->token == TOKEN_MINE)
+        attach_notice(a, "%s: you write", a->place.console);
+    else if (a->token == TOKEN_OTHERS)
+        attach_notice_holder(a);
+    else
+        attach_notice(a, "%s: nobody writes", a->place.console);
+}
+
 static void help(struct attach *a)
 {
-    attach_notice(a, "%s: . q d Enter leave; w take the write token; the escape key again sends it; others go on",
-                  a->place.console);
+    attach_notice(a, ". leave  w write  a ask  r release  i who  b break  z size  l redraw");
+    a->in_menu = true;
 }
 
 static void menu_key(struct attach *a, uint8_t key)
@@ -76,6 +133,12 @@ static void menu_key(struct attach *a, uint8_t key)
     case '\r':
     case '\n': attach_leave(a, EXIT_DONE); break;
     case 'w': take_token(a); break;
+    case 'a': ask_token(a); break;
+    case 'r': release(a); break;
+    case 'b': send_break(a); break;
+    case 'z': send_size(a); break;
+    case 'i': tell_writer(a); break;
+    case 'l': attach_redraw(a); break;
     case '?': help(a); break;
     default: break;
     }
@@ -85,8 +148,11 @@ void attach_type(struct attach *a, const uint8_t *bytes, size_t n)
 {
     size_t start = 0, i;
 
+    if (!a->in_menu)
+        attach_notice_over(a);
     for (i = 0; i < n && !a->left; i++) {
         if (a->in_menu) {
+            attach_notice_over(a);
             menu_key(a, bytes[i]);
             start = i + 1;
         } else if (a->interactive && bytes[i] == a->escape) {

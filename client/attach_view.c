@@ -1,44 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 #include <endian.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "attach.h"
 #include "when.h"
 #include <vcons/wire/index.h>
 
-void attach_notice(struct attach *a, const char *format, ...)
+/* Through the filter to the screen; to the kept one alone while that is on its way to the present. */
+static bool show_part(struct attach *a, const uint8_t *bytes, size_t n)
 {
-    const char *end = a->screen ? "\r\n" : "\n";
-    struct problem p;
-    char line[PROBLEM_BYTES + 32];
-    va_list args;
-    int n;
+    uint8_t *room = sink_room(&a->sink, SAFE_OUT_BYTES(n));
+    size_t got;
 
-    va_start(args, format);
-    problem_setv(&p, 0, format, args);
-    va_end(args);
-    n = snprintf(line, sizeof line, "%s[vcons: %s]%s", a->sink.last == '\n' ? "" : end, p.text, end);
-    if (a->screen)
-        sink_put(&a->sink, line, (size_t)n);
-    else if (write(STDERR_FILENO, line, (size_t)n) < 0)
-        return; /* output that is kept holds the guest's bytes alone */
-}
-
-void attach_notice_holder(struct attach *a)
-{
-    time_t seconds = (time_t)(a->since_ns / 1000000000u);
-    char since[32] = "";
-    struct tm tm;
-
-    if (a->since_ns != 0 && localtime_r(&seconds, &tm) != NULL)
-        strftime(since, sizeof since, " since %H:%M:%S", &tm);
-    attach_notice(a, "read only: %s writes%s%s", a->holder[0] != '\0' ? a->holder : "somebody else", since,
-                  a->interactive && a->escape != ATTACH_NO_ESCAPE ? "; the escape key, then w, takes over" : "");
+    if (room == NULL)
+        return false;
+    got = safe_filter(&a->safe, bytes, n, room);
+    screen_feed(&a->cells, room, got, a->safe.text_last);
+    sink_took(&a->sink, a->restoring ? 0 : got);
+    return true;
 }
 
 /* Bytes that lie before the end of the log as it was at the start are old: no question in them is asked again. */
@@ -48,15 +29,15 @@ static void show_bytes(struct attach *a, const uint8_t *bytes, size_t n)
         bool old = a->offset < a->place.end;
         uint64_t left = a->place.end - a->offset;
         size_t part = old && left < n ? (size_t)left : n;
-        uint8_t *room = sink_room(&a->sink, SAFE_OUT_BYTES(part));
 
-        if (room == NULL)
-            return;
         safe_queries(&a->safe, !old && a->token == TOKEN_MINE);
-        sink_took(&a->sink, safe_filter(&a->safe, bytes, part, room));
+        if (!show_part(a, bytes, part))
+            return;
         a->offset += part;
         bytes += part;
         n -= part;
+        if (a->restoring && a->offset >= a->place.end)
+            attach_restored(a);
     }
 }
 
@@ -68,9 +49,12 @@ static bool show_out(struct attach *a, const struct frame *f)
         return false;
     memcpy(&offset, f->bytes, sizeof offset);
     offset = le64toh(offset);
-    if (offset > a->offset && a->offset != 0)
+    if (a->restoring && offset >= a->place.end)
+        attach_restored(a);
+    if (offset > a->offset && a->offset != 0 && !a->restoring)
         attach_notice(a, "%" PRIu64 " bytes are no longer kept", offset - a->offset);
     a->offset = offset;
+    attach_uncover(a);
     show_bytes(a, f->bytes + sizeof offset, f->n - sizeof offset);
     return true;
 }
@@ -94,7 +78,9 @@ static bool show_mark(struct attach *a, const struct frame *f)
         return false;
     memcpy(&r, f->bytes, sizeof r);
     value = le64toh(r.value);
-    if (le16toh(r.kind) == VC_INDEX_GAP)
+    if (le16toh(r.kind) == VC_INDEX_BOOT)
+        attach_calm(a);
+    if (le16toh(r.kind) == VC_INDEX_GAP && !a->restoring)
         value == UINT64_MAX ? attach_notice(a, "bytes dropped") : attach_notice(a, "%" PRIu64 " bytes dropped", value);
     if (le64toh(r.realtime_ns) < a->opened_ns)
         return true; /* of the rest only what happens now */
@@ -197,5 +183,6 @@ bool attach_show(struct attach *a)
         if (!fine)
             return false;
     }
+    attach_cover(a);
     return result >= 0;
 }

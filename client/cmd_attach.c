@@ -14,6 +14,7 @@
 #define RETRY_MS     100
 #define RETRY_S      60u /* without a person who could leave */
 #define DEFAULT_ROWS 24
+#define STALLED_MS   1000 /* what was to come of the old screen does not come: retention took it */
 
 /* "^X", one character, or "none". False: none of these. */
 static bool parse_escape(const char *text, int *escape)
@@ -33,18 +34,6 @@ static bool parse_escape(const char *text, int *escape)
     return true;
 }
 
-static const char *escape_name(const struct attach *a, char name[8])
-{
-    if (a->escape >= ' ' && a->escape < 0x7f) {
-        name[0] = (char)a->escape;
-        name[1] = '\0';
-        return name;
-    }
-    strcpy(name, "Ctrl-x");
-    name[5] = (char)(a->escape ^ 0x40);
-    return name;
-}
-
 static void greet(struct attach *a)
 {
     char name[8];
@@ -58,7 +47,7 @@ static void greet(struct attach *a)
                       a->read_only ? ", read only" : "");
     else
         attach_notice(a, "%s%s; %s then . leaves", a->place.console, a->read_only ? ", read only" : "",
-                      escape_name(a, name));
+                      attach_escape(a, name));
 }
 
 static int attach_view(struct attach *a, json_t *from, struct conn_attach *place, struct problem *p)
@@ -154,13 +143,23 @@ static void read_keys(struct attach *a)
     show(a); /* what waited behind the menu */
 }
 
+static void resized(struct attach *a)
+{
+    uint16_t rows, columns;
+
+    attach_notice_over(a);
+    if (!a->restoring && tty_size(STDOUT_FILENO, &rows, &columns))
+        screen_resize(&a->cells, &a->safe.seen, rows, columns);
+    attach_resize(a);
+}
+
 static void take_signals(struct attach *a, int fd)
 {
     int number;
 
     while ((number = signals_take(fd)) != 0) {
         if (number == SIGWINCH)
-            attach_resize(a);
+            resized(a);
         else if (number == SIGCONT && a->tty.raw)
             tty_raw(&a->tty);
         else if (number != SIGCONT && number != SIGCHLD)
@@ -170,8 +169,32 @@ static void take_signals(struct attach *a, int fd)
 
 enum { FD_SIGNALS, FD_KEYS, FD_CONN, FD_SCREEN, N_FDS };
 
+/* How long nothing may happen until something is to be done; -1: for ever. */
+static int patience(const struct attach *a)
+{
+    if (a->away)
+        return RETRY_MS;
+    if (a->restoring)
+        return STALLED_MS;
+    if (safe_holds(&a->safe))
+        return SAFE_IDLE_MS;
+    return attach_notice_waits(a) ? 1000 : -1;
+}
+
+/* Nothing has happened for so long. */
+static void idle(struct attach *a)
+{
+    uint8_t *room = sink_room(&a->sink, SAFE_OUT_BYTES(0));
+
+    if (a->restoring)
+        attach_restored(a);
+    if (room != NULL && safe_holds(&a->safe))
+        sink_took(&a->sink, safe_idle(&a->safe, room));
+}
+
 static void one_round(struct attach *a, int signals, uint64_t *away_since)
 {
+    int n;
     bool keys = !a->input_ended && (a->interactive || a->conn.out_have < VC_CONTROL_IN_MAX);
     struct pollfd fds[N_FDS] = {
         [FD_SIGNALS] = {.fd = signals, .events = POLLIN},
@@ -186,8 +209,13 @@ static void one_round(struct attach *a, int signals, uint64_t *away_since)
         fds[FD_CONN].fd = -1;
     if (!a->away)
         *away_since = when_now();
-    if (poll(fds, N_FDS, a->away ? RETRY_MS : -1) < 0 && errno != EINTR)
+    n = poll(fds, N_FDS, patience(a));
+    if (n < 0 && errno != EINTR)
         attach_leave(a, EXIT_FAILED);
+    if (n == 0 && !a->away)
+        idle(a);
+    if (attach_notice_waits(a) && when_now() - a->overlay_ns > ATTACH_OVERLAY_NS)
+        attach_notice_over(a);
     if (fds[FD_SIGNALS].revents != 0)
         take_signals(a, signals);
     if (fds[FD_KEYS].revents != 0)
@@ -203,46 +231,79 @@ static void one_round(struct attach *a, int signals, uint64_t *away_since)
         attach_leave(a, a->interactive ? EXIT_FAILED : EXIT_DONE);
 }
 
-static int attach(struct attach *a, json_t *from)
+/* Where the view begins; *from is taken. Without a wish it is the present screen, else the last screenful. */
+static json_t *beginning(struct attach *a, json_t *from)
 {
-    uint8_t reset[SAFE_RESET_BYTES];
-    uint64_t away_since = 0;
-    struct problem p;
-    int signals, status = open_view(a, from, &p);
+    uint16_t rows = DEFAULT_ROWS, columns;
+    bool cells = attach_restore(a);
 
-    if (status != EXIT_DONE) {
-        message("%s", p.text);
-        return status;
-    }
+    if (from != NULL)
+        return from;
+    a->restoring = cells;
+    if (cells)
+        return json_pack("{s:i}", "tail", ATTACH_RESTORE);
+    tty_size(STDOUT_FILENO, &rows, &columns);
+    return json_pack("{s:i}", "lines", rows > 2 ? rows - 2 : 1); /* the greeting and the cursor have their lines */
+}
+
+static void begin(struct attach *a)
+{
     a->offset = a->place.offset;
-    signals = signals_open();
     a->interactive = tty_save(&a->tty, STDIN_FILENO);
-    a->screen = isatty(STDOUT_FILENO) != 0;
     a->tty.keep_output = !a->screen;
     safe_init(&a->safe, a->screen ? SAFE_LIVE : SAFE_LOG, tty_utf8() || !a->screen, false);
     sink_open(&a->sink, STDOUT_FILENO);
+    if (a->restoring && a->place.rows > 0 && a->place.columns > 0)
+        screen_resize(&a->cells, &a->safe.seen, a->place.rows,
+                      a->place.columns); /* what was drawn was drawn for that */
     greet(a);
+    if (a->restoring && a->offset >= a->place.end)
+        attach_restored(a);
     tty_raw(&a->tty);
     show(a);
-    while (!a->left)
-        one_round(a, signals, &away_since);
-    if (a->screen)
+}
+
+static void end(struct attach *a)
+{
+    uint8_t reset[SAFE_RESET_BYTES];
+
+    attach_notice_over(a);
+    if (a->screen) {
+        bool below = screen_full(&a->cells, &a->safe.seen) && !screen_alternate(&a->cells);
+
         sink_put(&a->sink, reset, safe_reset(&a->safe, reset));
+        if (below) /* the picture stays, and the shell goes on under it */
+            sink_put(&a->sink, "\x1b[9999;1H\r\n", 11);
+    }
+    screen_close(&a->cells);
+    a->restoring = false;
     if (a->interactive && a->screen)
         attach_notice(a, "left %s", a->place.console);
     tty_restore(&a->tty);
     sink_close(&a->sink);
     conn_close(&a->conn);
-    close(signals);
-    return a->status;
 }
 
-static json_t *default_from(void)
+static int attach(struct attach *a, json_t *from)
 {
-    uint16_t rows = DEFAULT_ROWS, columns;
+    uint64_t away_since = 0;
+    struct problem p;
+    int signals, status;
 
-    tty_size(STDOUT_FILENO, &rows, &columns);
-    return json_pack("{s:i}", "lines", rows > 2 ? rows - 2 : 1); /* the greeting and the cursor have their lines */
+    a->screen = isatty(STDOUT_FILENO) != 0;
+    status = open_view(a, beginning(a, from), &p);
+    if (status != EXIT_DONE) {
+        screen_close(&a->cells);
+        message("%s", p.text);
+        return status;
+    }
+    signals = signals_open();
+    begin(a);
+    while (!a->left)
+        one_round(a, signals, &away_since);
+    end(a);
+    close(signals);
+    return a->status;
 }
 
 static int run(struct options *options, int argc, char **argv)
@@ -272,8 +333,8 @@ static int run(struct options *options, int argc, char **argv)
     a.name = argv[optind];
     if (name_split(a.name, &name, &p) != 0)
         return usage_error(&command_attach, "%s", p.text);
-    place = from != NULL ? from_parse(from) : default_from();
-    if (place == NULL)
+    place = from != NULL ? from_parse(from) : NULL;
+    if (from != NULL && place == NULL)
         return usage_error(&command_attach,
                            "--from '%s': expected start, boot, now, an offset in bytes, or a moment: " WHEN_EXPECTED,
                            from);
@@ -286,7 +347,7 @@ const struct command command_attach = {
     .about = "See a console live and type to it; Ctrl-] then . leaves",
     .help = "  --ro                 look, do not type\n"
             "  --from PLACE         start, boot, now, an offset in bytes, or a moment such as -10m;\n"
-            "                       without it the last screenful\n"
+            "                       without it the screen as it is now\n"
             "  -e, --escape KEY     the key that opens the menu: ^X, one character, or none\n",
     .run = run,
 };

@@ -55,6 +55,8 @@ struct conn_attach {
     char console[80];            /* its full name */
     char state[16];              /* "running", "off", "crashed", "paused", "away" */
     uint64_t start, offset, end; /* as wire/control.h says */
+    uint16_t rows, columns;      /* 0: it has no size */
+    bool may_break;
 };
 struct conn_view {
     const char *console;

@@ -13,7 +13,11 @@ static const struct {
                      {25, true},    {66, false},   {1000, false}, {1002, false}, {1003, false},
                      {1004, false}, {1005, false}, {1006, false}, {1015, false}, {2004, false}};
 #define N_PRIVATE (sizeof private_modes / sizeof private_modes[0])
-enum { ORIGIN = 1 << 2, SOFT = 1 << 0 | ORIGIN | 1 << 3 | 1 << 5 | 1 << 6 }; /* DECSTR: 1, 6, 7, 25, 66 */
+enum {
+    ORIGIN = 1 << 2,
+    CURSOR = 1 << 5,
+    SOFT = 1 << 0 | ORIGIN | 1 << 3 | CURSOR | 1 << 6
+}; /* DECSTR: 1, 6, 7, 25, 66 */
 
 static void private_mode(struct modes *m, uint32_t mode, bool on)
 {
@@ -30,6 +34,14 @@ static void soft_reset(struct modes *m)
     *m = (struct modes){.changed = stays, .cursor = cursor};
 }
 
+static void cleared(struct modes *m)
+{
+    uint64_t since = m->passed - m->cleared;
+
+    m->between = m->cleared != 0 && since <= MODES_PICTURE ? (uint32_t)since : 0;
+    m->cleared = m->passed;
+}
+
 static void note_csi(struct modes *m, const struct csi *c)
 {
     if (c->intermediate == '!') {
@@ -41,6 +53,8 @@ static void note_csi(struct modes *m, const struct csi *c)
             private_mode(m, c->parameter[i], c->final == 'h');
     } else if (c->prefix == 0 && c->intermediate == 0 && (c->final == 'h' || c->final == 'l')) {
         m->insert = c->final == 'h'; /* the only one that passes */
+    } else if (c->prefix == 0 && c->final == 'J' && (c->parameter[0] == 0 || c->parameter[0] == 2)) {
+        cleared(m);
     } else if (c->prefix == 0 && c->intermediate == 0 && c->final == 'r') {
         m->top = (uint16_t)c->parameter[0];
         m->bottom = c->n > 1 ? (uint16_t)c->parameter[1] : 0;
@@ -82,6 +96,13 @@ void modes_shift(struct modes *m, bool out)
 {
     m->shift = out;
     m->locked = 0;
+}
+
+bool modes_placed(const struct modes *m)
+{
+    bool redrawn = m->between > 0 && m->passed - m->cleared <= MODES_PICTURE;
+
+    return (m->changed & (CURSOR | ORIGIN)) != 0 || m->top > 1 || m->bottom != 0 || redrawn;
 }
 
 bool modes_origin(const struct modes *m) { return (m->changed & ORIGIN) != 0; }
@@ -153,8 +174,6 @@ size_t modes_plain(const struct modes *m, char out[MODES_BYTES])
     write_private(&t, m, true);
     if (m->cursor != 0)
         add(&t, "\x1b[0 q");
-    if (m->top != 0 || m->bottom != 0)
-        add(&t, "\x1b[r");
-    add(&t, "\x1b[H");
+    add(&t, "\x1b[?6l\x1b[r\x1b[H"); /* in any case: terminals differ in what a soft reset does to these */
     return t.n;
 }

@@ -37,6 +37,7 @@ void safe_queries(struct safe *s, bool pass) { s->queries = pass; }
 
 static void put(struct safe *s, uint8_t c)
 {
+    s->seen.passed++;
     s->out[s->n++] = c;
     s->in_line = c != '\n';
     s->text_last = c >= ' ';
@@ -46,6 +47,7 @@ static void put_bytes(struct safe *s, const void *bytes, size_t n)
 {
     memcpy(s->out + s->n, bytes, n);
     s->n += n;
+    s->seen.passed += n;
     s->in_line = true;
     s->text_last = true;
 }
@@ -368,7 +370,11 @@ size_t safe_end(struct safe *s, uint8_t *out)
     return s->n;
 }
 
-size_t safe_reset(const struct safe *s, uint8_t out[SAFE_RESET_BYTES])
+size_t safe_reset(struct safe *s, uint8_t out[SAFE_RESET_BYTES])
 {
-    return sequence_reset(s->modes, out, SAFE_RESET_BYTES);
+    size_t n = sequence_reset(s->modes, out, SAFE_RESET_BYTES);
+
+    s->modes = 0;
+    s->seen = (struct modes){0};
+    return n;
 }

@@ -67,7 +67,7 @@ bool safe_holds(const struct safe *s);
 size_t safe_idle(struct safe *s, uint8_t *out);
 /* The stream ends: what is still held, made visible (SAFE_LOG). out as for 0 bytes. */
 size_t safe_end(struct safe *s, uint8_t *out);
-/* What puts the terminal back into its usual state after all that passed; 0 if nothing needs it. */
-size_t safe_reset(const struct safe *s, uint8_t out[SAFE_RESET_BYTES]);
+/* What puts the terminal back into its usual state after all that passed, and makes that forgotten; 0 if nothing needs it. */
+size_t safe_reset(struct safe *s, uint8_t out[SAFE_RESET_BYTES]);
 
 #endif

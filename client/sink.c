@@ -58,7 +58,7 @@ void sink_took(struct sink *s, size_t n)
 
 void sink_put(struct sink *s, const void *bytes, size_t n)
 {
-    uint8_t *room = sink_room(s, n);
+    uint8_t *room = n > 0 ? sink_room(s, n) : NULL;
 
     if (room == NULL)
         return;

@@ -311,7 +311,8 @@ static void the_terminal_is_put_back(void **state)
     assert_non_null(strstr((char *)reset, "\x1b[?1000l"));
     assert_non_null(strstr((char *)reset, "\x1b[?2004l"));
     assert_non_null(strstr((char *)reset, "\x1b[?25h"));
-    safe_filter(&filter, (const uint8_t *)"\x1b[?1049l", 8, small);
+    assert_int_equal(safe_reset(&filter, reset), 0); /* it was */
+    safe_filter(&filter, (const uint8_t *)"\x1b[?1049h\x1b[1m\x1b[?1049l", 20, small);
     reset[safe_reset(&filter, reset)] = '\0';
     assert_null(strstr((char *)reset, "1049")); /* twice would move the cursor */
 }

@@ -20,8 +20,9 @@
  *     {"id":5,"op":"xen","do":"console_add"|"console_remove"|"release"|"attach_ring","domain":"web","name":"pv1"}
  *                                             {"id":5,"ok":{"text":"…"}}              of a service in a dom0; name is for consoles
  *     {"id":5,"op":"attach","console":"web/hvc0","from":FROM,"follow":true,"write":"no"|"free"|"steal","marks":MARKS}
- *                                             {"id":5,"ok":{"console":"web/hvc0","state":…,"start":0,"offset":…,"end":…}},
- *                                             then frames
+ *                                             {"id":5,"ok":{"console":"web/hvc0","state":…,"start":0,"offset":…,"end":…,
+ *                                             "rows":…,"columns":…,"break":true|false}}, then frames; the size is 0 if
+ *                                             nobody has set any; "break": whether you may send one
  *     anything refused                        {"id":N,"error":CODE,"message":"…"}
  *
  * CONSOLE: name domain console domid hypervisor engine door state(running off crashed paused away) bytes dropped boots viewers

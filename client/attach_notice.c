@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* What is said between the guest's output, and where: on a line of its own, or over the bottom row of a full screen. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "attach.h"
+#include "when.h"
+
+/* On a line of its own among the lines of the guest. */
+static void say_inline(struct attach *a, const char *text)
+{
+    bool begun = screen_on(&a->cells) ? screen_in_line(&a->cells) : a->sink.last != '\n';
+    char line[PROBLEM_BYTES + 40];
+    int n = snprintf(line, sizeof line, "%s%s\r\n", begun ? "\r\n" : "", text);
+
+    sink_put(&a->sink, line, (size_t)n);
+    screen_feed(&a->cells, line, (size_t)n, false);
+}
+
+static void say(struct attach *a, const char *text)
+{
+    if (!screen_full(&a->cells, &a->safe.seen)) {
+        say_inline(a, text);
+        return;
+    }
+    a->covered = false; /* the newest in place of the one before it */
+    snprintf(a->overlay, sizeof a->overlay, "%s", text);
+    a->overlay_ns = when_now();
+    attach_cover(a);
+}
+
+/* Output that is kept holds the guest's bytes alone: what we say goes beside it. */
+static void say_aside(const struct attach *a, const char *text)
+{
+    char line[PROBLEM_BYTES + 40];
+    int n = snprintf(line, sizeof line, "%s%s\n", a->sink.last == '\n' ? "" : "\n", text);
+
+    if (write(STDERR_FILENO, line, (size_t)n) < 0)
+        return;
+}
+
+void attach_notice(struct attach *a, const char *format, ...)
+{
+    char text[PROBLEM_BYTES + 16];
+    struct problem p;
+    size_t waiting;
+    va_list args;
+
+    va_start(args, format);
+    problem_setv(&p, 0, format, args);
+    va_end(args);
+    snprintf(text, sizeof text, "[vcons: %s]", p.text);
+    waiting = strlen(a->waiting);
+    if (!a->screen)
+        say_aside(a, text);
+    else if (!a->restoring)
+        say(a, text);
+    else if (waiting + strlen(text) + 2 <= sizeof a->waiting)
+        sprintf(a->waiting + waiting, "%s\n", text);
+}
+
+const char *attach_escape(const struct attach *a, char name[8])
+{
+    if (a->escape >= ' ' && a->escape < 0x7f) {
+        name[0] = (char)a->escape;
+        name[1] = '\0';
+        return name;
+    }
+    strcpy(name, "Ctrl-x");
+    name[5] = (char)(a->escape ^ 0x40);
+    return name;
+}
+
+void attach_notice_holder(struct attach *a)
+{
+    time_t seconds = (time_t)(a->since_ns / 1000000000u);
+    char since[32] = "", name[8], how[32] = "";
+    struct tm tm;
+
+    if (a->since_ns != 0 && localtime_r(&seconds, &tm) != NULL)
+        strftime(since, sizeof since, " since %H:%M:%S", &tm);
+    if (a->interactive && a->escape != ATTACH_NO_ESCAPE)
+        snprintf(how, sizeof how, "; %s w takes over", attach_escape(a, name));
+    attach_notice(a, "read only: %s writes%s%s", a->holder[0] != '\0' ? a->holder : "somebody else", since, how);
+}
+
+void attach_cover(struct attach *a)
+{
+    if (a->overlay[0] != '\0' && !a->covered) {
+        screen_overlay(&a->cells, &a->safe.seen, a->overlay, &a->sink);
+        a->covered = true;
+    }
+}
+
+void attach_uncover(struct attach *a)
+{
+    if (a->covered)
+        screen_overlay(&a->cells, &a->safe.seen, NULL, &a->sink);
+    a->covered = false;
+}
+
+void attach_notice_over(struct attach *a)
+{
+    attach_uncover(a);
+    a->overlay[0] = '\0';
+}
+
+bool attach_notice_waits(const struct attach *a) { return a->covered && !a->in_menu; }
+
+/* The present screen. */
+
+bool attach_restore(struct attach *a)
+{
+    uint16_t rows = 0, columns = 0;
+
+    if (!a->screen || !tty_size(STDOUT_FILENO, &rows, &columns))
+        return false;
+    return screen_open(&a->cells, rows, columns);
+}
+
+/* What has been said meanwhile: one line each, or all of it on the one line there is. */
+static void say_waiting(struct attach *a)
+{
+    char all[sizeof a->waiting];
+    bool full = screen_full(&a->cells, &a->safe.seen);
+    char *text = all, *end;
+
+    strcpy(all, a->waiting);
+    a->waiting[0] = '\0';
+    while (!full && (end = strchr(text, '\n')) != NULL) {
+        *end = '\0';
+        sink_put(&a->sink, text, strlen(text));
+        sink_put(&a->sink, "\r\n", 2);
+        text = end + 1;
+    }
+    if (full && all[0] != '\0') {
+        for (end = all; (end = strchr(end, '\n')) != NULL;)
+            *end = end[1] != '\0' ? ' ' : '\0';
+        say(a, all);
+    }
+}
+
+void attach_restored(struct attach *a)
+{
+    uint16_t rows = 1, columns = 1;
+
+    a->restoring = false;
+    if (tty_size(STDOUT_FILENO, &rows, &columns))
+        screen_resize(&a->cells, &a->safe.seen, rows, columns);
+    if (screen_full(&a->cells, &a->safe.seen)) {
+        screen_paint(&a->cells, &a->safe.seen, false, &a->sink);
+        say_waiting(a);
+    } else {
+        say_waiting(a);
+        screen_paint_lines(&a->cells, &a->safe.seen, rows > 2 ? (uint16_t)(rows - 2) : 1, &a->sink);
+    }
+}
+
+void attach_redraw(struct attach *a)
+{
+    attach_notice_over(a);
+    screen_paint(&a->cells, &a->safe.seen, true, &a->sink);
+}
+
+void attach_calm(struct attach *a)
+{
+    uint8_t reset[SAFE_RESET_BYTES];
+    size_t n;
+
+    attach_notice_over(a);
+    n = safe_reset(&a->safe, reset);
+    screen_feed(&a->cells, reset, n, false);
+    if (!a->restoring && a->screen)
+        sink_put(&a->sink, reset, n);
+}
