@@ -105,6 +105,24 @@ static void print_row(const struct row *row, const size_t width[COLUMNS], bool c
     putchar('\n');
 }
 
+/* Why a console that has a source is not connected to it, below the table: a sentence has no place in a column. */
+static void print_reasons(const json_t *consoles)
+{
+    size_t index;
+    const json_t *console;
+    char name[CELL_BYTES], reason[CELL_BYTES * 2];
+
+    json_array_foreach(consoles, index, console)
+    {
+        if (text(console, "reason") == NULL)
+            continue;
+        cell(name, text(console, "name"));
+        snprintf(reason, sizeof reason, "%s", text(console, "reason"));
+        message_clean(reason, strlen(reason));
+        printf("%s: %s\n", name, reason);
+    }
+}
+
 static void print_table(const json_t *consoles)
 {
     bool colours = colour_allowed(STDOUT_FILENO);
@@ -128,6 +146,7 @@ static void print_table(const json_t *consoles)
         fill(&row, console);
         print_row(&row, width, colours);
     }
+    print_reasons(consoles);
 }
 
 static int run(struct options *options, int argc, char **argv)

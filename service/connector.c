@@ -1,143 +1,275 @@
 /* SPDX-License-Identifier: MIT */
-/* Consoles of vconsd.conf that have a source: connected, and connected again after each end, with growing pauses. */
+#include "connector.h"
+
+#include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "console.h"
 #include "host/message.h"
+#include "host/name.h"
 #include "service.h"
-#include "source_socket.h"
-#include "source_text.h"
 
-struct connector {
-    struct service *service;
-    struct source_place place; /* its text is the configuration's */
-    struct console *console;
-    uv_timer_t timer;
-    uint32_t pause_ms;
-    bool told; /* that it cannot be reached, once for each stretch */
+#define BREAK_MS 300u /* termios(3): between 0.25 and 0.5 seconds */
+
+static const struct connect_way *const ways[] = {
+    [SOURCE_UNIX] = &connect_unix,
+    [SOURCE_UNIX_LISTEN] = &connect_unix_listen,
+    [SOURCE_PTY] = &connect_pty,
+    [SOURCE_SERIAL] = &connect_serial,
 };
+_Static_assert(sizeof ways / sizeof ways[0] == SOURCE_KINDS, "one each");
 
-static void later(struct connector *k);
+static void attempt(struct connector *k);
 
-/* The source was destroyed: the connection is over. */
-static void ended(void *ctx)
+/* Attempts, and pauses between them. */
+
+static void due(uv_timer_t *timer) { attempt(timer->data); }
+
+static void later(struct connector *k)
 {
-    struct connector *k = ctx;
+    uint32_t most = k->way->remote ? CONNECT_REMOTE_MOST : CONNECT_LOCAL_MOST;
 
-    k->pause_ms = SOCKET_RETRY_MS;
+    if (k->service->stopping || k->going)
+        return;
+    uv_update_time(&k->service->loop);
+    uv_timer_start(&k->retry, due, k->pause_ms, 0);
+    k->pause_ms = k->pause_ms * 2 < most ? k->pause_ms * 2 : most;
+}
+
+static void release(struct connector *k)
+{
+    if (k->way->released != NULL)
+        k->way->released(k);
+}
+
+static void free_when_done(struct connector *k)
+{
+    struct sources *all = &k->service->sources;
+    struct connector **at = &all->first;
+
+    if (!k->going || k->n_handles > 0 || k->source != NULL)
+        return;
+    while (*at != k)
+        at = &(*at)->next;
+    *at = k->next;
+    if (*at == NULL)
+        all->last = at;
+    all->n--;
+    settings_free(&k->settings);
+    free(k);
+}
+
+static void fail(struct connector *k, const char *reason)
+{
+    k->trying = false;
+    snprintf(k->reason, sizeof k->reason, "%s", reason);
+    if (!k->told)
+        message("%s/%s: %s; it is tried again and again", k->console->log.domain, k->console->log.console, reason);
+    k->told = true;
+    release(k);
     later(k);
 }
 
-/* A connected descriptor or a negative errno. Never waits: a listener whose queue is full answers EAGAIN. */
-static int dial(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), error;
+void connector_failed(struct connector *k, const struct problem *p) { fail(k, p->text); }
 
-    if (fd < 0)
-        return -errno;
-    memcpy(address.sun_path, path, strnlen(path, sizeof address.sun_path - 1)); /* config.c checked its length */
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
-        return fd;
-    error = -errno;
-    close(fd);
-    return error;
+/* The source was destroyed: the connection is over. */
+static void ended(void *ctx, int error)
+{
+    struct connector *k = ctx;
+    uint64_t lasted;
+
+    uv_update_time(&k->service->loop);
+    lasted = uv_now(&k->service->loop) - k->since_ms;
+    k->source = NULL;
+    uv_timer_stop(&k->break_end);
+    release(k);
+    if (lasted >= CONNECT_LASTED_MS)
+        k->pause_ms = CONNECT_PAUSE_MS;
+    snprintf(k->reason, sizeof k->reason, "%s", error != 0 ? strerror(error) : "the other side has closed it");
+    if (k->going)
+        free_when_done(k);
+    else
+        later(k);
 }
+
+static void stuck(void *ctx)
+{
+    struct connector *k = ctx;
+    uint32_t room;
+
+    if (!console_wait_room(k->console))
+        (void)k->source->ops->room(k->source, &room); /* there is some already: it goes now */
+}
+
+static void break_over(uv_timer_t *timer)
+{
+    struct connector *k = timer->data;
+
+    if (k->source != NULL)
+        source_fd_break_end(k->source);
+}
+
+static void break_begun(void *ctx)
+{
+    struct connector *k = ctx;
+
+    uv_update_time(&k->service->loop);
+    uv_timer_start(&k->break_end, break_over, BREAK_MS, 0);
+}
+
+static const struct source_fd_env env = {.ended = ended, .stuck = stuck, .break_begun = break_begun};
 
 static int attach(struct connector *k, int fd)
 {
     struct origin origin = {.uid = getuid(), .pid = getpid()};
+    struct source_fd_wish wish = {.type = k->way->type,
+                                  .tty = k->way->tty,
+                                  .breaks = k->way->breaks,
+                                  .sizes = k->way->sizes,
+                                  .delay_us = k->settings.delay_us,
+                                  .echo_check = k->settings.echo_check,
+                                  .env = &env,
+                                  .ctx = k};
     struct log_status status;
-    struct source *source;
     int error = console_open(k->console);
 
     if (error)
         return error;
     log_status_get(&k->console->log, &status);
-    source = socket_create(fd, status.length > 0, ended, k);
-    if (source == NULL)
+    wish.again = status.length > 0;
+    k->source = source_fd_create(fd, &wish);
+    if (k->source == NULL)
         return -ENOMEM;
-    error = console_attach(k->console, source, &origin);
-    if (error)
-        socket_abandon(source);
+    error = console_attach(k->console, k->source, &origin);
+    if (error) {
+        source_fd_abandon(k->source);
+        k->source = NULL;
+    }
     return error;
 }
 
-static void try(struct connector *k)
+void connector_connected(struct connector *k, int fd)
 {
-    int fd = dial(k->place.where), error = fd < 0 ? fd : attach(k, fd);
+    int error = attach(k, fd);
 
-    if (error == 0) {
-        if (k->told)
-            message("%s/%s: connected to %s", k->console->log.domain, k->console->log.console, k->place.where);
-        k->told = false;
+    if (error) {
+        close(fd);
+        fail(k, error == -EBUSY ? "another source has this console" : strerror(-error));
         return;
     }
-    if (fd >= 0)
-        close(fd);
-    if (!k->told)
-        message("%s/%s: %s: %s; it is tried again and again", k->console->log.domain, k->console->log.console,
-                k->place.where, strerror(-error));
-    k->told = true;
-    later(k);
+    if (k->told)
+        message("%s/%s: connected to %s", k->console->log.domain, k->console->log.console, k->settings.source);
+    k->told = k->trying = false;
+    k->reason[0] = '\0';
+    k->since_ms = uv_now(&k->service->loop);
 }
 
-static void due(uv_timer_t *timer) { try(timer->data); }
-
-static void later(struct connector *k)
+static void attempt(struct connector *k)
 {
-    if (k->service->stopping)
-        return;
-    uv_timer_start(&k->timer, due, k->pause_ms, 0);
-    k->pause_ms = k->pause_ms * 2 < SOCKET_RETRY_MOST ? k->pause_ms * 2 : SOCKET_RETRY_MOST;
+    struct problem p = {.text = ""};
+    int fd;
+
+    assert(k->source == NULL && !k->trying);
+    k->trying = true;
+    fd = k->way->begin(k, &p);
+    if (fd >= 0)
+        connector_connected(k, fd);
+    else if (fd != -EINPROGRESS)
+        fail(k, p.text);
+}
+
+bool connector_sizes(const struct console *c)
+{
+    const struct connector *k = c->connector;
+
+    return k != NULL && k->source != NULL && k->source == c->source && source_fd_sizes(k->source);
+}
+
+/* The list. */
+
+static void open_timer(struct connector *k, uv_timer_t *timer)
+{
+    uv_timer_init(&k->service->loop, timer);
+    timer->data = k;
+    k->n_handles++;
+}
+
+/* Takes the settings. */
+static int add(struct service *s, struct console *c, struct console_settings *settings)
+{
+    struct connector *k = calloc(1, sizeof *k);
+
+    if (k == NULL)
+        return -ENOMEM;
+    *k = (struct connector){.service = s, .console = c, .settings = *settings, .pause_ms = CONNECT_PAUSE_MS};
+    *settings = (struct console_settings){0};
+    (void)source_text_parse(k->settings.source, &k->place); /* it was checked as it was set */
+    k->way = ways[k->place.kind];
+    open_timer(k, &k->retry);
+    open_timer(k, &k->break_end);
+    *s->sources.last = k;
+    s->sources.last = &k->next;
+    s->sources.n++;
+    c->connector = k;
+    c->gone = false; /* it is away, and will be back */
+    attempt(k);
+    return 0;
 }
 
 static int start_one(struct service *s, const struct config_console *block)
 {
-    struct connector *k = &s->sockets.at[s->sockets.n];
     struct name name;
+    struct console_settings settings;
+    struct console *c;
+    int error;
 
-    *k = (struct connector){.service = s, .pause_ms = SOCKET_RETRY_MS};
-    (void)source_text_parse(block->settings.source, &k->place); /* config.c checked both */
-    (void)name_split(block->pattern, &name, NULL);
-    k->console = console_get(s, name.domain, name.console);
-    if (k->console == NULL)
+    (void)name_split(block->pattern, &name, NULL); /* config.c checked it */
+    c = console_get(s, name.domain, name.console);
+    settings = config_for(&s->config, name.domain, name.console);
+    if (c == NULL || !settings_own(&settings))
         return -ENOMEM;
-    s->sockets.n++;
-    k->console->gone = false; /* it is away, and will be back */
-    uv_timer_init(&s->loop, &k->timer);
-    k->timer.data = k;
-    try(k);
-    return 0;
+    error = add(s, c, &settings);
+    settings_free(&settings);
+    return error;
 }
 
-int sockets_start(struct service *s)
+int sources_start(struct service *s)
 {
     int error = 0;
 
-    s->sockets.at = calloc(s->config.n_exact + 1, sizeof *s->sockets.at);
-    if (s->sockets.at == NULL)
-        return -ENOMEM;
+    s->sources.last = &s->sources.first;
     for (uint32_t i = 0; error == 0 && i < s->config.n_exact; i++)
         if (s->config.exact[i].settings.source != NULL)
             error = start_one(s, &s->config.exact[i]);
     return error;
 }
 
-void sockets_stop(struct service *s)
+static void cancel(struct connector *k)
 {
-    for (uint32_t i = 0; i < s->sockets.n; i++)
-        uv_timer_stop(&s->sockets.at[i].timer);
+    uv_timer_stop(&k->retry);
+    if (k->way->cancel != NULL)
+        k->way->cancel(k);
+    k->trying = false;
 }
 
-void sockets_free(struct service *s)
+void sources_stop(struct service *s)
 {
-    free(s->sockets.at);
-    s->sockets = (struct socket_sources){0};
+    for (struct connector *k = s->sources.first; k != NULL; k = k->next)
+        cancel(k);
+}
+
+void sources_free(struct service *s)
+{
+    struct connector *next;
+
+    for (struct connector *k = s->sources.first; k != NULL; k = next) {
+        next = k->next;
+        settings_free(&k->settings);
+        free(k);
+    }
+    s->sources = (struct sources){0};
 }

@@ -372,8 +372,10 @@ void console_news(struct service *s)
 static void room_ready(struct watch *w, uint32_t events)
 {
     struct console *c = (struct console *)((char *)w - offsetof(struct console, room));
+    uint32_t room;
 
     (void)events;
+    (void)c->source->ops->room(c->source, &room); /* what it has left to send goes first */
     tell_size(c);
     viewer_room(c);
 }

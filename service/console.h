@@ -22,6 +22,7 @@
 #include "token.h"
 #include "watch.h"
 
+struct connector;
 struct link;
 struct service;
 struct viewer;
@@ -47,6 +48,7 @@ struct console {
     bool failed;                   /* the log does not open: attach was refused */
     struct source *source;         /* NULL: away or off */
     struct source *later;          /* a source that waits for the one before it to be drained */
+    struct connector *connector;   /* that finds it a source; NULL: others bring one */
     struct link *link;             /* whose console it is, while its link is up */
     struct origin origin;
     bool owner_kept;  /* what origin says of its owner is in the state directory */

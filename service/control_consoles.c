@@ -95,7 +95,8 @@ json_t *control_console(struct control *k, const json_t *request, enum vc_link_c
 /* Whether anything behind that console could hear of a size. */
 static bool has_size(const struct console *c)
 {
-    return c->origin.kind == VC_LINK_VIRTIO || c->origin.kind == VC_LINK_COMMAND || c->origin.kind == VC_LINK_FEEDER;
+    return connector_sizes(c) || c->origin.kind == VC_LINK_VIRTIO || c->origin.kind == VC_LINK_COMMAND ||
+           c->origin.kind == VC_LINK_FEEDER;
 }
 
 json_t *control_resize(struct control *k, const json_t *request)
@@ -123,7 +124,7 @@ json_t *control_resize(struct control *k, const json_t *request)
         return control_error(id, VC_CONTROL_E_AWAY, "%s is not connected", name);
     if (!has_size(c))
         return control_error(id, VC_CONTROL_E_FAILED, "%s has no size: its door is %s, not virtio or command", name,
-                             control_door(c));
+                             c->connector != NULL ? c->connector->way->type : control_door(c));
     console_resize(c, (uint32_t)rows << 16 | (uint32_t)columns);
     return control_ok(id, json_pack("{s:s, s:I, s:I}", "console", name, "rows", rows, "columns", columns));
 }

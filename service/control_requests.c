@@ -109,6 +109,20 @@ static void status_of(struct console *c, struct log_status *status)
     *status = c->glance.status;
 }
 
+/* What its bytes come from, and why not now. A hypervisor keeps what its guest says until we come; others may not. */
+static void describe_source(const struct console *c, json_t *o)
+{
+    const struct connector *k = c->connector;
+    const char *type = c->source != NULL ? c->source->ops->type : NULL;
+
+    json_object_set_new(o, "source", k != NULL ? json_string(k->settings.source) : json_string(type));
+    if (k == NULL && type == NULL)
+        json_object_set_new(o, "source", json_null());
+    json_object_set_new(o, "reason", k != NULL && k->reason[0] != '\0' ? json_string(k->reason) : json_null());
+    json_object_set_new(o, "early_output", json_boolean(k == NULL || k->way->early));
+    json_object_set_new(o, "turned_away", json_integer(k != NULL ? (json_int_t)k->turned_away : 0));
+}
+
 json_t *control_describe(struct console *c)
 {
     struct service *s = c->service;
@@ -136,7 +150,7 @@ json_t *control_describe(struct console *c)
     json_object_set_new(o, "writer", who[0] != '\0' ? json_string(who) : json_null());
     json_object_set_new(o, "writer_since", who[0] != '\0' ? json_real((double)c->token.since_ns / 1e9) : json_null());
     json_object_set_new(o, "last_output", written != 0 ? json_real((double)written / 1e9) : json_null());
-    json_object_set_new(o, "source", c->source != NULL ? json_string(c->source->ops->type) : json_null());
+    describe_source(c, o);
     json_object_set_new(o, "log", json_string(log));
     json_object_set_new(o, "socket", c->raw.on ? json_string(socket) : json_null());
     json_object_set_new(o, "pty", link != NULL ? json_string(link) : json_null());

@@ -139,7 +139,7 @@ void service_stop(struct service *s)
     s->stopping = true;
     manager_stopping(s, "draining consoles");
     metrics_stop(s);
-    sockets_stop(s);
+    sources_stop(s);
     plugged_stop(s);
     links_close(s); /* their sources are drained and detached: the lines stay with the guests for whoever comes next */
     for (struct console *c = s->registry.first; c != NULL; c = c->next)
@@ -263,8 +263,8 @@ int service_start(struct service *s, struct problem *p)
         error = metrics_start(s, p);
     if (error)
         return error;
-    if ((error = sockets_start(s)) != 0)
-        return problem_set(p, error, "sockets: %s", strerror(-error));
+    if ((error = sources_start(s)) != 0)
+        return problem_set(p, error, "sources: %s", strerror(-error));
     manager_sockets_done(&s->manager);
     service_idle_check(s);
     if (s->registry.n > 0)
@@ -280,7 +280,7 @@ void service_run(struct service *s)
     tidier_stop(&s->tidier);
     plugged_finish(s);
     uv_loop_close(&s->loop);
-    sockets_free(s);
+    sources_free(s);
     owners_close(s);
     clients_free(&s->clients);
     kicker_close(&s->kicker);

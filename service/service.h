@@ -4,7 +4,7 @@
  *
  *     main.c        options, set-up, sandbox, the end            config.c    vconsd.conf
  *     link.c        hypervisors: link.sock, wire/link.h          source.h    what a console's bytes come from
- *     console.c     the registry: names, states, attach, detach  source_line.c, source_socket.c   two kinds of it
+ *     console.c     the registry: names, states, attach, detach  source_line.c, source_fd.c   two kinds of it
  *     append.c      the append thread: source -> log -> commit   log.c …     the log store (log.h)
  *     append_move.c, append_news.c: its inner part, its talk with the control thread
  *     viewer.c      cursors into the log, live or behind         token.c     who may write
@@ -12,7 +12,7 @@
  *     control.c     control.sock: reading and answering          raw.c       consoles/DOMAIN/CONSOLE.sock
  *     access.c      who may read and write what                  watch.c     many descriptors on one uv loop
  *     service.c     beginning and end of all of it               tidier.c    old segments: deleted, compressed
- *     connector.c   sockets of vconsd.conf: connect, again       owner.c     whose a domain's name is, kept
+ *     connector.c   sources of vconsd.conf: connect, again       owner.c     whose a domain's name is, kept
  *     plugged.c     the module for a Xen's dom0, if wanted       pty.c       a console as a pseudo-terminal
  *     manager.c     what systemd is told, and the sockets it made
  *     audit.c       who attached, who wrote
@@ -38,6 +38,7 @@
 #include "audit.h"
 #include "clients.h"
 #include "config.h"
+#include "connector.h"
 #include "console.h"
 #include "copy.h"
 #include "host/kick.h"
@@ -48,7 +49,6 @@
 #include "metrics.h"
 #include "plugged.h"
 #include "pty.h"
-#include "source_socket.h"
 #include "tidier.h"
 #include "watch.h"
 
@@ -71,7 +71,7 @@ struct service {
     struct tidier tidier; /* main.c has done its tidier_init */
     struct kicker kicker; /* the control thread's */
     struct registry registry;
-    struct socket_sources sockets;
+    struct sources sources;
     struct manager manager;
     struct metrics metrics;
     struct audit audit;

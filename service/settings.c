@@ -9,6 +9,15 @@
 
 /* Values. Each writes what the text says to *to, or answers what it expected. */
 
+static bool number_of(const char *text, uint32_t most, uint32_t *n)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+
+    *n = (uint32_t)value;
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && strlen(text) <= 9 && value <= most;
+}
+
 static const char *read_bool(const char *text, void *to)
 {
     static const char *const words[] = {"no", "yes", "false", "true", "off", "on"};
@@ -41,6 +50,87 @@ static const char *read_source(const char *text, void *to)
     return expected != NULL ? expected : keep_text(text, to);
 }
 
+static const struct {
+    uint32_t speed;
+    speed_t name;
+} speeds[] = {{1200, B1200},       {2400, B2400},       {4800, B4800},       {9600, B9600},       {19200, B19200},
+              {38400, B38400},     {57600, B57600},     {115200, B115200},   {230400, B230400},   {460800, B460800},
+              {500000, B500000},   {576000, B576000},   {921600, B921600},   {1000000, B1000000}, {1152000, B1152000},
+              {1500000, B1500000}, {2000000, B2000000}, {3000000, B3000000}, {4000000, B4000000}};
+enum { SPEEDS = sizeof speeds / sizeof speeds[0] };
+
+speed_t settings_termios_speed(uint32_t speed)
+{
+    for (unsigned i = 0; i < SPEEDS; i++)
+        if (speeds[i].speed == speed)
+            return speeds[i].name;
+    return B115200;
+}
+
+static const char *read_speed(const char *text, void *to)
+{
+    uint32_t n;
+
+    if (number_of(text, 4000000, &n))
+        for (unsigned i = 0; i < SPEEDS; i++)
+            if (speeds[i].speed == n) {
+                *(uint32_t *)to = n;
+                return NULL;
+            }
+    return "a speed that serial ports have, as 9600 or 115200";
+}
+
+static const char *read_bits(const char *text, void *to)
+{
+    uint32_t n;
+
+    if (!number_of(text, 8, &n) || n < 5)
+        return "5 to 8";
+    *(uint8_t *)to = (uint8_t)n;
+    return NULL;
+}
+
+static const char *read_stop(const char *text, void *to)
+{
+    uint32_t n;
+
+    if (!number_of(text, 2, &n) || n < 1)
+        return "1 or 2";
+    *(uint8_t *)to = (uint8_t)n;
+    return NULL;
+}
+
+static const char *read_delay(const char *text, void *to)
+{
+    return number_of(text, 1000000, to) ? NULL : "microseconds, at most 1000000";
+}
+
+static bool read_word(const char *text, const char *const *words, uint8_t *to)
+{
+    for (uint8_t i = 0; words[i] != NULL; i++)
+        if (strcmp(text, words[i]) == 0) {
+            *to = i;
+            return true;
+        }
+    return false;
+}
+
+static const char *read_parity(const char *text, void *to)
+{
+    static const char *const words[] = {
+        [SETTINGS_PARITY_NONE] = "none", [SETTINGS_PARITY_ODD] = "odd", [SETTINGS_PARITY_EVEN] = "even", NULL};
+
+    return read_word(text, words, to) ? NULL : "none, odd or even";
+}
+
+static const char *read_flow(const char *text, void *to)
+{
+    static const char *const words[] = {
+        [SETTINGS_FLOW_NONE] = "none", [SETTINGS_FLOW_XONXOFF] = "xonxoff", [SETTINGS_FLOW_RTSCTS] = "rtscts", NULL};
+
+    return read_word(text, words, to) ? NULL : "none, xonxoff or rtscts";
+}
+
 /* The keys, in the order of enum setting. */
 static const struct key {
     const char *name;
@@ -51,6 +141,14 @@ static const struct key {
 #define MEMBER(m) offsetof(struct console_settings, m), sizeof((struct console_settings *)0)->m
     [SETTING_SOURCE] = {"source", read_source, MEMBER(source), .text = true},
     [SETTING_PTY] = {"pty", read_bool, MEMBER(pty), .text = false},
+    [SETTING_SPEED] = {"speed", read_speed, MEMBER(speed), .text = false},
+    [SETTING_BITS] = {"bits", read_bits, MEMBER(bits), .text = false},
+    [SETTING_PARITY] = {"parity", read_parity, MEMBER(parity), .text = false},
+    [SETTING_STOP] = {"stop", read_stop, MEMBER(stop), .text = false},
+    [SETTING_FLOW] = {"flow", read_flow, MEMBER(flow), .text = false},
+    [SETTING_MODEM] = {"modem", read_bool, MEMBER(modem), .text = false},
+    [SETTING_DELAY] = {"delay", read_delay, MEMBER(delay_us), .text = false},
+    [SETTING_ECHO_CHECK] = {"echo_check", read_bool, MEMBER(echo_check), .text = false},
 #undef MEMBER
 };
 _Static_assert(sizeof keys / sizeof keys[0] == SETTINGS, "one row each");
@@ -87,7 +185,7 @@ void settings_inherit(struct console_settings *to, const struct console_settings
 
 void settings_complete(struct console_settings *s)
 {
-    static const struct console_settings without = {.source = NULL};
+    static const struct console_settings without = {.speed = 115200, .bits = 8, .stop = 1};
 
     for (unsigned i = 0; i < SETTINGS; i++)
         if ((s->has & UINT64_C(1) << i) == 0)

@@ -13,15 +13,34 @@
 #define VCONS_SERVICE_SETTINGS_H
 #include <stdbool.h>
 #include <stdint.h>
+#include <termios.h>
 
 #define SETTINGS_TEXT_BYTES 1024u /* of one value */
 
-enum setting { SETTING_SOURCE, SETTING_PTY, SETTINGS };
+enum setting {
+    SETTING_SOURCE,
+    SETTING_PTY,
+    SETTING_SPEED,
+    SETTING_BITS,
+    SETTING_PARITY,
+    SETTING_STOP,
+    SETTING_FLOW,
+    SETTING_MODEM,
+    SETTING_DELAY,
+    SETTING_ECHO_CHECK,
+    SETTINGS
+};
+
+enum settings_parity { SETTINGS_PARITY_NONE, SETTINGS_PARITY_ODD, SETTINGS_PARITY_EVEN };
+enum settings_flow { SETTINGS_FLOW_NONE, SETTINGS_FLOW_XONXOFF, SETTINGS_FLOW_RTSCTS };
 
 struct console_settings {
     uint64_t has; /* 1 << enum setting for each key that was given; the others are what they are without it */
     char *source; /* as written: KIND:WHERE (source_text.h); NULL: none */
-    bool pty;
+    bool pty, modem, echo_check;
+    uint8_t bits, parity, stop, flow; /* of a serial port: 5..8, enum settings_parity, 1..2, enum settings_flow */
+    uint32_t speed;                   /* bits a second */
+    uint32_t delay_us;                /* between two bytes of input */
 };
 
 /* Set one key from its text. NULL, or what was expected in its place: *s is then as before. */
@@ -37,5 +56,7 @@ bool settings_equal(const struct console_settings *a, const struct console_setti
 /* Texts of its own, in place of lent ones. False: no memory, *s has none. */
 bool settings_own(struct console_settings *s);
 void settings_free(struct console_settings *s); /* accepts a zeroed one */
+/* What termios(3) calls that speed. */
+speed_t settings_termios_speed(uint32_t speed);
 
 #endif

@@ -12,11 +12,21 @@ static const char *check_socket_path(const char *where)
     return "an absolute path of at most 107 bytes behind the colon";
 }
 
+static const char *check_device(const char *where)
+{
+    const char *slash = strrchr(where, '/');
+
+    return where[0] == '/' && slash[1] != '\0' ? NULL : "the absolute path of a device behind the colon";
+}
+
 static const struct {
     const char *prefix;
     const char *(*check)(const char *where); /* NULL, or what it expects */
 } kinds[] = {
     [SOURCE_UNIX] = {"unix:", check_socket_path},
+    [SOURCE_UNIX_LISTEN] = {"unix-listen:", check_socket_path},
+    [SOURCE_PTY] = {"pty:", check_device},
+    [SOURCE_SERIAL] = {"serial:", check_device},
 };
 _Static_assert(sizeof kinds / sizeof kinds[0] == SOURCE_KINDS, "one row each");
 
@@ -30,5 +40,5 @@ const char *source_text_parse(const char *text, struct source_place *place)
         *place = (struct source_place){.kind = (enum source_kind)kind, .where = text + n};
         return kinds[kind].check(place->where);
     }
-    return "unix:PATH";
+    return "unix:PATH, unix-listen:PATH, pty:PATH or serial:PATH";
 }

@@ -10,7 +10,7 @@
 #ifndef VCONS_SERVICE_SOURCE_TEXT_H
 #define VCONS_SERVICE_SOURCE_TEXT_H
 
-enum source_kind { SOURCE_UNIX, SOURCE_KINDS };
+enum source_kind { SOURCE_UNIX, SOURCE_UNIX_LISTEN, SOURCE_PTY, SOURCE_SERIAL, SOURCE_KINDS };
 
 struct source_place {
     enum source_kind kind;

@@ -28,7 +28,9 @@
  * CONSOLE: name domain console domid hypervisor engine door state(running off crashed paused away) bytes dropped boots viewers
  * writer(null or who) writer_since last_output(seconds since the epoch, or null) source log socket pty tty(the paths of its
  * slaves, behind the link and in a Xen's XenStore, or null) guest("open" or
- * "closed": what the guest last did to its end of a virtio port; else null).
+ * "closed": what the guest last did to its end of a virtio port; else null); source is what was configured, as KIND:WHERE, or
+ * the kind of what others brought, or null; reason(why it is not connected, or null) early_output(whether what the guest says
+ * before the service is there is kept for it) turned_away(peers that came while there was one).
  * FROM: "start" | "now" | {"offset":N} | {"tail":BYTES} | {"lines":N} | {"time_ns":N (realtime)} | {"boot":N, -1 the newest}.
  * MARKS: false; true for records that have a place in the stream; "time" for time marks as well.
  * An offset that retention already took begins at the oldest byte kept; "start" in the answer is that byte,

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * connector.h: consoles that are there because somebody named their source: connected, and connected again after each end, with
+ * growing pauses.
+ *
+ * Spec:  vconsd.conf(5), "source". A connection that ends leaves its console away, with a reason; the next one begins with a
+ *        marked gap. What was connected for long is tried again at once, what flaps more and more rarely.
+ * Owner: struct sources holds every connector until the loop has ended, or until it was removed; a source lives while its
+ *        connection does and is console.c's.
+ * Lock:  none, the control thread.
+ * Trust: whoever is at the other end may come, go and say whatever it likes. What a name or path leads to is for whoever wrote
+ *        the configuration to say.
+ *
+ *     connector.c        when: attempts, pauses, reasons; the list
+ *     connect_socket.c   how: UNIX sockets, connecting and listening
+ *     connect_tty.c      how: pseudo-terminals and serial ports, and who else uses them
+ */
+#ifndef VCONS_SERVICE_CONNECTOR_H
+#define VCONS_SERVICE_CONNECTOR_H
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "host/message.h"
+#include "settings.h"
+#include "source_fd.h"
+#include "source_text.h"
+#include "watch.h"
+
+#define CONNECT_PAUSE_MS    20u    /* after a connection ended or failed; doubled each time, up to ... */
+#define CONNECT_LOCAL_MOST  2000u  /* ... within this machine */
+#define CONNECT_REMOTE_MOST 60000u /* ... over a network */
+#define CONNECT_LASTED_MS   2000u  /* a connection that lived so long was none that flaps */
+
+struct connector;
+struct console;
+struct service;
+
+struct connect_way {
+    const char *type;
+    bool breaks, sizes, tty, remote;
+    bool early; /* whatever the guest says before we are there waits for us, or there is no guest yet */
+    /* Try once. A descriptor: connected. -EINPROGRESS: connector_connected or connector_failed tells, unless cancel is called
+     * before. Another negative errno, with the reason in *p. */
+    int (*begin)(struct connector *k, struct problem *p);
+    /* An attempt under way, or a listening socket, ends: the connector goes or changes. NULL: there is nothing to end. */
+    void (*cancel)(struct connector *k);
+    void (*released)(struct connector *k); /* the connection, or the attempt, is over. NULL: no matter */
+};
+
+struct connector {
+    struct connector *next;
+    struct service *service;
+    struct console *console;
+    struct console_settings settings; /* its own texts */
+    struct source_place place;        /* in them */
+    const struct connect_way *way;
+    struct source *source; /* while it is connected, and until the last of it is in the log */
+    uv_timer_t retry, break_end;
+    uint32_t pause_ms;
+    uint64_t since_ms;    /* loop time of the connection */
+    uint64_t turned_away; /* peers that came while there was one */
+    bool trying, told;    /* told: that it cannot be reached, once for each stretch */
+    bool going;           /* removed: freed when its handles and its source are no more */
+    uint8_t n_handles;
+    struct watch watch; /* a way's own: listening, or connecting */
+    char lock[64];      /* a way's own: the lock file that is ours; empty: none */
+    char reason[160];   /* why it is not connected; empty: it is, or nothing was tried yet */
+};
+
+struct sources {
+    struct connector *first, **last;
+    uint32_t n;
+};
+
+/* One connector for each console of the configuration that has a source; the first attempts. 0 or a negative errno. */
+int sources_start(struct service *s);
+void sources_stop(struct service *s); /* no more attempts; connections end with their consoles */
+void sources_free(struct service *s); /* after the loop */
+
+/* Whether that console has a connector whose source it has now, and which can carry sizes. */
+bool connector_sizes(const struct console *c);
+
+/* For the ways: an attempt that said -EINPROGRESS came to its end. fd is the connector's. */
+void connector_connected(struct connector *k, int fd);
+void connector_failed(struct connector *k, const struct problem *p);
+
+extern const struct connect_way connect_unix, connect_unix_listen, connect_pty, connect_serial;
+
+#endif

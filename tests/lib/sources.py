@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""What tests of sources share: a configuration, and looking at a console of it."""
+import os
+
+import vcons
+
+
+def configure(place, sources, more=False, **keys):
+    """Blocks for these sources with these keys; more: behind those that are there."""
+    path = os.path.join(place.root, "vconsd.conf")
+    with open(path, "a" if more else "w") as f:
+        for name, source in sources.items():
+            f.write(f'console "{name}" {{\n    source = "{source}"\n')
+            f.writelines(f'    {key} = "{value}"\n' for key, value in keys.items())
+            f.write("}\n")
+    return path
+
+
+def console(place, name):
+    with vcons.Control(place.control) as c:
+        return c.ls()[name]
+
+
+def state(place, name):
+    return console(place, name)["state"]
+
+
+def reason(place, name):
+    return console(place, name)["reason"]
+
+
+def is_there(place, name):
+    vcons.wait_for(lambda: state(place, name) == "running", f"{name} to be connected")
+
+
+def log_has(place, name, n):
+    """The log once it has n bytes."""
+    def look():
+        try:
+            data = place.log_bytes(name)
+        except FileNotFoundError:
+            return None
+        return data if len(data) >= n else None
+    return vcons.wait_for(look, f"{n} bytes of {name}")
+
+
+def marks(place, name):
+    kinds = {vcons.ATTACH: "attach", vcons.DETACH: "detach", vcons.GAP: "gap"}
+    return [(kinds[r[3]], r[0], r[6]) for r in place.index(name) if r[3] in kinds]
+
+
+def type_to(place, name, text):
+    """Done when all of it is on its way."""
+    with vcons.Control(place.control) as c:
+        c.attach(name, "now", write="steal")
+        for at in range(0, len(text), 4096):
+            c.send(vcons.IN, text[at:at + 4096])
+        c.send(vcons.SYNC, b"typed")
+        while c.frame()[0] != vcons.SYNC:
+            pass
