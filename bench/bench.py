@@ -14,6 +14,9 @@ Processor time comes from the scheduler's nanoseconds (schedstat). Exit status 1
     virtio     W4: a port of a virtio-console in 4 KiB buffers, against W3's ring; notifications; 64 and 511 open ports
     ringlog    W3: a guest's spew through its PV ring into the log, against the minimal loop and xenconsoled's rule
     lines1000  W1: 1 and 1,000 lines printing, against the minimal loop on the same lines
+    sockets    W1, W2: 1 to 10,000 consoles on other programs' UNIX sockets, in 4 KiB and in lines, against the minimal loop and,
+               where they are installed (script/bootstrap bench), conman and conserver
+    connect    W7: from the start of vconsd to 1,000 sockets served, against the same
     fairness   T11: the least and the largest share of 1,000 lines in a second
     echo       W5: a key's way there and back, against as many hops; 1,000 consoles against one
     memory     W8: of a console besides its line, before and after traffic
@@ -42,6 +45,7 @@ import guests
 import micro
 import rig
 import service
+import sockets
 import stock
 import xen
 
@@ -62,6 +66,7 @@ WORKLOADS = {"ids": lambda o: micro.ids(o.rounds), "send": lambda o: micro.send(
              "uart": lambda o: micro.uart(o.rounds), "uartkvm": lambda o: micro.uartkvm(o.rounds),
              "ring": lambda o: micro.ring(o.rounds), "virtio": lambda o: micro.virtio(o.rounds),
              "ringlog": lambda o: guests.ringlog(o.rounds, o.spew << 20), "lines1000": lambda o: service.lines(o.rounds),
+             "sockets": lambda o: sockets.log(o.rounds), "connect": lambda o: sockets.connect(o.rounds),
              "fairness": lambda o: service.fairness(), "echo": lambda o: service.echo(o.rounds),
              "memory": lambda o: service.memory(o.rounds), "idle": lambda o: service.idle(o.idle),
              "stock": lambda o: stock.stock(o.rounds, o.dd), "stockuart": lambda o: stock.stock_uart(o.rounds, o.dd // 8),
