@@ -187,7 +187,8 @@ static uint32_t check_owner(struct link *l, const struct vc_link_add *add, const
     if (c->link == l)
         return other_uuid ? VC_LINK_E_OWNER : 0;
     /* Away. Its hypervisor will be back if it lives; if it does not, the domain boots anew with whoever brings it. */
-    if (other_uuid && (!c->gone || back_soon) && c->origin.pid != l->pid && kill(c->origin.pid, 0) == 0)
+    if (other_uuid && (!c->gone || back_soon) && c->origin.pid != l->pid &&
+        (kill(c->origin.pid, 0) == 0 || errno == EPERM))
         return VC_LINK_E_OWNER;
     return 0;
 }

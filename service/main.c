@@ -15,6 +15,7 @@
 
 #include "host/message.h"
 #include "host/sandbox.h"
+#include "privileges.h"
 #include "service.h"
 #include "xenconsoled.h"
 
@@ -25,7 +26,7 @@
 
 static const char usage[] =
     "vconsd [--system | --user] [--config FILE] [--check] [--foreground] [--linger SECONDS | --private] [--xen]\n"
-    "       [--log-level LEVEL]\n"
+    "       [--log-level LEVEL] [--run-as USER]\n"
     "\n"
     "The console service: takes consoles from hypervisors and sockets, stores every byte, serves any number of "
     "viewers.\n"
@@ -33,6 +34,7 @@ static const char usage[] =
     "  --foreground  stay in the foreground; without it the command returns when the service answers\n"
     "  --linger S    end S seconds after the last console and viewer went\n"
     "  --private     end as soon as they have\n"
+    "  --run-as U    started by root: be that user from then on\n"
     "  --log-level L messages up to error, warning, notice (without it), info or debug\n"
     "  --xen         serve the consoles of all domains of the Xen whose dom0 this is\n"
     "  --xenconsoled the same with the options of xenconsoled: vconsd --xenconsoled --help\n"
@@ -40,7 +42,7 @@ static const char usage[] =
 
 struct options {
     enum paths_scope scope;
-    const char *config;
+    const char *config, *run_as;
     bool check, foreground, xen;
     enum message_level log_level;
     int64_t linger_s;
@@ -65,9 +67,11 @@ static const char *const syscalls[] = {
 static int parse(int argc, char **argv, struct options *o)
 {
     static const struct option options[] = {
-        {"system", 0, NULL, 's'},     {"user", 0, NULL, 'u'},   {"config", 1, NULL, 'c'},    {"check", 0, NULL, 'k'},
-        {"foreground", 0, NULL, 'f'}, {"linger", 1, NULL, 'l'}, {"private", 0, NULL, 'p'},   {"help", 0, NULL, 'h'},
-        {"version", 0, NULL, 'v'},    {"xen", 0, NULL, 'x'},    {"log-level", 1, NULL, 'L'}, {NULL, 0, NULL, 0}};
+        {"system", 0, NULL, 's'},  {"user", 0, NULL, 'u'},       {"config", 1, NULL, 'c'},
+        {"check", 0, NULL, 'k'},   {"foreground", 0, NULL, 'f'}, {"linger", 1, NULL, 'l'},
+        {"private", 0, NULL, 'p'}, {"help", 0, NULL, 'h'},       {"version", 0, NULL, 'v'},
+        {"xen", 0, NULL, 'x'},     {"log-level", 1, NULL, 'L'},  {"run-as", 1, NULL, 'r'},
+        {NULL, 0, NULL, 0}};
     char *end;
     int c;
 
@@ -91,6 +95,7 @@ static int parse(int argc, char **argv, struct options *o)
                 break;
             message("--log-level %s: expected error, warning, notice, info or debug", optarg);
             return 2;
+        case 'r': o->run_as = optarg; break;
         case 'h': fputs(usage, stdout); exit(0);
         case 'v': puts("vconsd " VCONSD_VERSION); exit(0);
         default: fputs(usage, stderr); return 2;
@@ -269,6 +274,8 @@ static int start(struct service *s, const struct options *o, int ready, struct p
 {
     int error = paths_find(o->scope, &s->paths, p);
 
+    if (error == 0 && o->run_as != NULL)
+        error = privileges_become(o->run_as, &s->paths, p);
     if (error == 0)
         error = paths_make(o->scope, &s->paths, p);
     if (error == 0)
@@ -278,6 +285,12 @@ static int start(struct service *s, const struct options *o, int ready, struct p
     if (error)
         return error;
     raise_descriptors();
+    if (!s->config.xen) /* pages of domains are mapped by what a root may */
+        error = privileges_drop(p);
+    if (error == 0 && !s->config.xen)
+        error = privileges_files(&s->paths, &s->config, p);
+    if (error)
+        return error;
     access_own_find(&s->own);
     s->linger_s = o->linger_s;
     s->replace = o->compatible.replace;
@@ -323,6 +336,10 @@ int main(int argc, char **argv)
         s.config.text = o.compatible.text;
     if (o.check)
         return 0;
+    if (s.config.xen && o.run_as != NULL) {
+        message("--run-as %s: the consoles of a Xen are served by root", o.run_as);
+        return 2;
+    }
     if (!o.foreground && (ready = detach()) < 0) {
         message_at(MESSAGE_ERROR, "cannot go into the background: %s", strerror(-ready));
         return 1;

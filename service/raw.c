@@ -86,6 +86,14 @@ static int listen_at(struct console *c, struct watch *w, const char *end, struct
     return w->fd < 0 ? w->fd : watch_set(&c->service->watches, w, EPOLLIN);
 }
 
+/* With that mode, whatever our umask: groups of a rule pass through it. */
+static int make(const char *path, mode_t mode)
+{
+    if (mkdir(path, mode) != 0)
+        return errno == EEXIST ? 0 : -1;
+    return chmod(path, mode);
+}
+
 int raw_directory(const struct console *c)
 {
     char path[PATH_MAX];
@@ -93,11 +101,11 @@ int raw_directory(const struct console *c)
 
     if (paths_format(path, "%s/consoles", c->service->paths.runtime) != 0)
         return -ENAMETOOLONG;
-    if (mkdir(path, mode) != 0 && errno != EEXIST)
+    if (make(path, mode) != 0)
         return -errno;
     if (paths_format(path, "%s/consoles/%s", c->service->paths.runtime, c->log.domain) != 0)
         return -ENAMETOOLONG;
-    return mkdir(path, mode) != 0 && errno != EEXIST ? -errno : 0;
+    return make(path, mode) != 0 ? -errno : 0;
 }
 
 void raw_open(struct console *c)

@@ -15,6 +15,7 @@
  *     connector.c   sources of vconsd.conf: connect, again       owner.c     whose a domain's name is, kept
  *     plugged.c     the module for a Xen's dom0, if wanted       pty.c       a console as a pseudo-terminal
  *     manager.c     what systemd is told, and the sockets it made
+ *     privileges.c  what is given up before the first thread
  *     audit.c       who attached, who wrote
  *     metrics.c     metrics.sock; metrics_text.c: what it says
  *     xenconsoled.c the options of Xen's own daemon

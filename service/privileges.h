@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * privileges.h: what the service gives up before the first thread and the first hostile byte; host/sandbox.h is the last step.
+ *
+ * Spec:  capabilities(7), landlock(7), credentials(7).
+ * Owner: nothing is kept.
+ * Lock:  one thread there is: capabilities and landlock's rules are a thread's, and those made later inherit them.
+ * Trust: walls behind our own bugs. What the service must be able to open while it runs is named here and nowhere else.
+ */
+#ifndef VCONS_SERVICE_PRIVILEGES_H
+#define VCONS_SERVICE_PRIVILEGES_H
+#include "host/message.h"
+#include "host/paths.h"
+
+struct service_config;
+
+/*
+ * Be that user from here on, with his groups; the three directories are made, and become his where they are root's. Only root can, except
+ * that somebody may become who he is. 0 or a negative errno with *p.
+ */
+int privileges_become(const char *user, const struct paths *paths, struct problem *p);
+/*
+ * No capability any more, and none to gain; of root's the one by which others' sockets and devices are opened. 0 or a negative
+ * errno with *p.
+ */
+int privileges_drop(struct problem *p);
+/*
+ * Write to, make and remove nothing but in the service's directories, where text files go and where the configuration wants
+ * sockets listened on; devices are written to. Where the kernel has no landlock nothing changes. 0 or a negative errno with *p.
+ */
+int privileges_files(const struct paths *paths, const struct service_config *config, struct problem *p);
+
+#endif
