@@ -134,10 +134,14 @@ static uint32_t turn_bytes(struct append *a, struct console *c)
 static uint32_t take_turn(struct append *a, struct console *c)
 {
     enum append_queue was = (enum append_queue)c->append.queue;
-    uint32_t moved;
-    int error = append_move(a, c, turn_bytes(a, c), TURN_EVENTS, &moved);
+    uint32_t turn = turn_bytes(a, c), may = append_limit_take(&c->append.limit, turn, a->now.mono_ns), moved = 0;
+    int error = may > 0 ? append_move(a, c, may, TURN_EVENTS, &moved) : VC_OK;
 
     c->append.queue = QUEUE_NONE;
+    if (error == VC_OK && moved == may && may < turn) { /* what it says beyond its limit waits where it is */
+        append_rest(a, c, append_limit_wait_ns(&c->append.limit, a->now.mono_ns));
+        return moved;
+    }
     c->append.fruitless = moved > 0 ? 0 : c->append.fruitless + 1;
     if (error == VC_EPEER)
         append_break(a, c);
@@ -180,11 +184,13 @@ static void drain(struct append *a, struct console *c)
 {
     uint32_t left = c->source->holds, moved;
 
+    a->draining = true;
     while (left > 0 && append_move(a, c, left < TURN_MAX ? left : TURN_MAX, DRAIN_EVENTS, &moved) == VC_OK) {
         left -= moved;
         if (moved == 0)
             break;
     }
+    a->draining = false;
 }
 
 static void remove_now(struct append *a, struct console *c)

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "append_limit.h"
 #include "host/kick.h"
 #include "host/waker.h"
 #include "log.h"
@@ -54,6 +55,7 @@ struct append_entry {             /* in each console */
     bool command_add, command_remove, command_sync; /* guarded by append->lock */
     uint32_t broken;                                /* atomic: 1 while its peer breaks the protocol */
     uint32_t guest;                                 /* atomic: enum vc_guest_end, and … */
+    struct append_limit limit;
 };
 
 struct append {
@@ -69,6 +71,7 @@ struct append {
     uint64_t settle_mono; /* when those are due */
     uint64_t n_settled;   /* how many were, the last time */
     uint32_t n_active;    /* in either queue */
+    bool draining;        /* what is left is stored, whatever limit there is */
     uint32_t turn_bytes;  /* a turn's, by how long rounds take */
     uint64_t turn_since;  /* mono_ns: since when it is so much */
     struct kicker kicker;

@@ -39,13 +39,15 @@ static void move_bytes(struct append *a, struct console *c, struct vc_span spans
 {
     uint8_t small[COPIED_BYTES];
     struct vc_span stored[2];
-    uint32_t done;
+    uint32_t done, keep = a->draining ? n : append_limit_store(&c->append.limit, n, a->now.mono_ns);
 
     if (n <= COPIED_BYTES)
         copy(small, spans);
     memcpy(stored, spans, sizeof stored);
-    done = log_append(&c->log, stored, &a->now); /* what the disk refuses is counted there as a gap */
-    c->source->ops->commit(c->source, n);        /* models/append_kill.pml: append, then advance */
+    done = clip(stored, keep) > 0 ? log_append(&c->log, stored, &a->now) : 0; /* what the disk refuses is a gap there */
+    if (keep < n)
+        log_skip(&c->log, n - keep, &a->now);
+    c->source->ops->commit(c->source, n); /* models/append_kill.pml: append, then advance */
     note_output(a, c, n <= COPIED_BYTES ? &stored[0] : NULL, done, n);
 }
 

@@ -196,13 +196,15 @@ void console_resize(struct console *c, uint32_t size)
 /* What it is to a world outside: plain sockets, and a pty and a text file where the configuration wants them. */
 static void show(struct console *c)
 {
+    struct console_settings settings = config_for(&c->service->config, c->log.domain, c->log.console);
     struct problem p = {.text = ""};
     struct log_status log;
 
+    append_limit_set(&c->append.limit, settings.limit, settings.drop_over_limit);
     raw_open(c);
     log_status_get(&c->log, &log);
     copy_begin(c, log.length);
-    if (!config_for(&c->service->config, c->log.domain, c->log.console).pty)
+    if (!settings.pty)
         return;
     if (pty_open(c, PTY_LINK, log.length, &p) == NULL)
         message("%s/%s has no pty: %s", c->log.domain, c->log.console, p.text);

@@ -123,6 +123,19 @@ static void describe_source(const struct console *c, json_t *o)
     json_object_set_new(o, "turned_away", json_integer(k != NULL ? (json_int_t)k->turned_away : 0));
 }
 
+static json_t *limit_of(const struct console *c)
+{
+    const struct append_limit *l = &c->append.limit;
+    uint64_t rate = __atomic_load_n(&l->rate, __ATOMIC_RELAXED);
+
+    if (rate == 0)
+        return json_null();
+    return json_pack("{s:I, s:s, s:I, s:f}", "bytes_a_second", (json_int_t)rate, "over",
+                     __atomic_load_n(&l->drop, __ATOMIC_RELAXED) ? "drop" : "hold", "dropped",
+                     (json_int_t)__atomic_load_n(&l->dropped, __ATOMIC_RELAXED), "held_s",
+                     (double)__atomic_load_n(&l->held_ns, __ATOMIC_RELAXED) / 1e9);
+}
+
 json_t *control_describe(struct console *c)
 {
     struct service *s = c->service;
@@ -155,6 +168,7 @@ json_t *control_describe(struct console *c)
     json_object_set_new(o, "socket", c->raw.on ? json_string(socket) : json_null());
     json_object_set_new(o, "pty", link != NULL ? json_string(link) : json_null());
     json_object_set_new(o, "tty", tty != NULL ? json_string(tty) : json_null());
+    json_object_set_new(o, "limit", limit_of(c));
     json_object_set_new(o, "guest", guest_of(c));
     return o;
 }

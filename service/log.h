@@ -171,6 +171,8 @@ int log_mark(struct log *l, enum vc_index_kind kind, uint64_t value, uint16_t ev
  * Retries each second.
  */
 uint32_t log_append(struct log *l, const struct vc_span spans[2], const struct log_time *now);
+/* So many bytes of the source are thrown away: counted, and marked as one gap that grows until the next is stored. (append) */
+void log_skip(struct log *l, uint32_t n, const struct log_time *now);
 /*
  * Write the time mark that is due for the last bytes, if any. (append) For a thread about to sleep, when a console has no
  * more for now: the mark dates its last words, and makes them verifiable after a loss of power. While it goes on without a

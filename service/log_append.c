@@ -214,6 +214,12 @@ uint32_t log_append(struct log *l, const struct vc_span spans[2], const struct l
     return (uint32_t)done;
 }
 
+void log_skip(struct log *l, uint32_t n, const struct log_time *now)
+{
+    log_discard(l, n, now);
+    log_publish(l);
+}
+
 /* A record that stands before the next byte. If it cannot, that byte opens a segment, whose START says the same. */
 static int put_record(struct log *l, enum vc_index_kind kind, uint64_t value, const struct log_time *now)
 {

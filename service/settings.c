@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "append_limit.h"
 #include "source_text.h"
 
 /* Values. Each writes what the text says to *to, or answers what it expected. */
@@ -131,6 +132,35 @@ static const char *read_flow(const char *text, void *to)
     return read_word(text, words, to) ? NULL : "none, xonxoff or rtscts";
 }
 
+/* Bytes a second, with K, M or G behind them for 1024s. */
+static const char *read_limit(const char *text, void *to)
+{
+    static const char expected[] = "no, or bytes a second from 1K to 4G, as 64K", units[] = "KMG";
+    uint64_t n = 0;
+    const char *unit;
+
+    if (strcmp(text, "no") == 0) {
+        *(uint64_t *)to = 0;
+        return NULL;
+    }
+    for (; *text >= '0' && *text <= '9' && n <= LIMIT_MAX; text++)
+        n = n * 10 + (uint64_t)(*text - '0');
+    unit = *text != '\0' ? strchr(units, *text) : NULL;
+    if (n > LIMIT_MAX || (*text != '\0' && (unit == NULL || text[1] != '\0')))
+        return expected;
+    n <<= unit != NULL ? 10 * (unit - units + 1) : 0;
+    if (n < LIMIT_MIN || n > LIMIT_MAX)
+        return expected;
+    *(uint64_t *)to = n;
+    return NULL;
+}
+
+static const char *read_over(const char *text, void *to)
+{
+    *(bool *)to = strcmp(text, "drop") == 0;
+    return *(bool *)to || strcmp(text, "hold") == 0 ? NULL : "hold or drop";
+}
+
 /* The keys, in the order of enum setting. */
 static const struct key {
     const char *name;
@@ -149,6 +179,8 @@ static const struct key {
     [SETTING_MODEM] = {"modem", read_bool, MEMBER(modem), .text = false},
     [SETTING_DELAY] = {"delay", read_delay, MEMBER(delay_us), .text = false},
     [SETTING_ECHO_CHECK] = {"echo_check", read_bool, MEMBER(echo_check), .text = false},
+    [SETTING_LIMIT] = {"limit", read_limit, MEMBER(limit), .text = false},
+    [SETTING_OVER_LIMIT] = {"over_limit", read_over, MEMBER(drop_over_limit), .text = false},
 #undef MEMBER
 };
 _Static_assert(sizeof keys / sizeof keys[0] == SETTINGS, "one row each");

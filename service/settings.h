@@ -28,6 +28,8 @@ enum setting {
     SETTING_MODEM,
     SETTING_DELAY,
     SETTING_ECHO_CHECK,
+    SETTING_LIMIT,
+    SETTING_OVER_LIMIT,
     SETTINGS
 };
 
@@ -41,6 +43,8 @@ struct console_settings {
     uint8_t bits, parity, stop, flow; /* of a serial port: 5..8, enum settings_parity, 1..2, enum settings_flow */
     uint32_t speed;                   /* bits a second */
     uint32_t delay_us;                /* between two bytes of input */
+    uint64_t limit;                   /* append_limit.h: bytes a second; 0: none */
+    bool drop_over_limit;             /* else what is above waits */
 };
 
 /* Set one key from its text. NULL, or what was expected in its place: *s is then as before. */

@@ -27,7 +27,8 @@
  *
  * CONSOLE: name domain console domid hypervisor engine door state(running off crashed paused away) bytes dropped boots viewers
  * writer(null or who) writer_since last_output(seconds since the epoch, or null) source log socket pty tty(the paths of its
- * slaves, behind the link and in a Xen's XenStore, or null) guest("open" or
+ * slaves, behind the link and in a Xen's XenStore, or null) limit(null, or bytes_a_second over("hold" or "drop")
+ * dropped held_s(seconds)) guest("open" or
  * "closed": what the guest last did to its end of a virtio port; else null); source is what was configured, as KIND:WHERE, or
  * the kind of what others brought, or null; reason(why it is not connected, or null) early_output(whether what the guest says
  * before the service is there is kept for it) turned_away(peers that came while there was one).
