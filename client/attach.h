@@ -53,9 +53,10 @@ struct attach {
     enum attach_token token;
     char holder[64];
     uint64_t since_ns;
-    bool asked;        /* the user has asked for the token: the answer is worth a notice */
-    bool refusal_told; /* since the token last changed hands */
-    bool in_menu;      /* output waits meanwhile, so that the line stays in sight */
+    struct vc_control_lease lease; /* as told last; until_ns 0: none */
+    bool asked;                    /* the user has asked for the token: the answer is worth a notice */
+    bool refusal_told;             /* since the token last changed hands */
+    bool in_menu;                  /* output waits meanwhile, so that the line stays in sight */
     bool input_ended;
     bool away;        /* the service is gone; it is tried again and again */
     uint64_t back_ns; /* when it came back; 0: it was never away */
@@ -70,6 +71,8 @@ bool attach_show(struct attach *a);
 /* "[vcons: …]" on a line of its own. */
 __attribute__((format(printf, 2, 3))) void attach_notice(struct attach *a, const char *format, ...);
 void attach_notice_holder(struct attach *a);
+void attach_notice_lease(struct attach *a);
+bool attach_leased(const struct attach *a);                      /* a lease is in force, whosever */
 const char *attach_escape(const struct attach *a, char name[8]); /* the key, as people write it */
 /* The notice over the screen has been there for long enough, or a key was typed. */
 void attach_notice_over(struct attach *a);

@@ -15,6 +15,9 @@ static const char *why(const struct attach *a)
     return a->may_not_write ? ": you may look at this console, not type" : ", as you asked (--ro)";
 }
 
+/* What kept us out was a lease alone, and it is over: that nobody tells. */
+static bool lapsed(const struct attach *a) { return a->holder[0] == '\0' && !attach_leased(a); }
+
 /* Bytes for the guest. One notice tells why they go nowhere, not one for each key. */
 static void deliver(struct attach *a, const uint8_t *bytes, size_t n)
 {
@@ -22,7 +25,7 @@ static void deliver(struct attach *a, const uint8_t *bytes, size_t n)
 
     if (n == 0 || a->away)
         return;
-    if (a->read_only || a->token == TOKEN_OTHERS) {
+    if (a->read_only || (a->token == TOKEN_OTHERS && !lapsed(a))) {
         if (!a->refusal_told && a->read_only)
             attach_notice(a, "read only%s", why(a));
         else if (!a->refusal_told)
@@ -34,7 +37,7 @@ static void deliver(struct attach *a, const uint8_t *bytes, size_t n)
         sink_put(&a->sink, "\a", 1); /* the guest does not read, and there is only so much to keep for it */
         return;
     }
-    if (a->token == TOKEN_FREE)
+    if (a->token != TOKEN_MINE && a->token != TOKEN_UNKNOWN)
         conn_send(&a->conn, VC_CONTROL_TOKEN, &request, 1);
     conn_send_input(&a->conn, bytes, n);
 }
@@ -45,22 +48,9 @@ static void open_menu(struct attach *a)
     a->in_menu = true;
 }
 
-static void take_token(struct attach *a)
+/* op: how badly. */
+static void want_token(struct attach *a, uint8_t op)
 {
-    uint8_t op = a->token == TOKEN_OTHERS ? VC_CONTROL_STEAL : VC_CONTROL_REQUEST;
-
-    if (a->read_only)
-        attach_notice(a, "read only%s", why(a));
-    else if (a->token == TOKEN_MINE)
-        attach_notice(a, "you write already");
-    else if (!a->away)
-        a->asked = conn_send(&a->conn, VC_CONTROL_TOKEN, &op, 1) == 0;
-}
-
-static void ask_token(struct attach *a)
-{
-    static const uint8_t op = VC_CONTROL_REQUEST;
-
     if (a->read_only)
         attach_notice(a, "read only%s", why(a));
     else if (a->token == TOKEN_MINE)
@@ -111,6 +101,8 @@ static void tell_writer(struct attach *a)
         attach_notice_holder(a);
     else
         attach_notice(a, "%s: nobody writes", a->place.console);
+    if (attach_leased(a))
+        attach_notice_lease(a);
 }
 
 static void help(struct attach *a)
@@ -132,8 +124,9 @@ static void menu_key(struct attach *a, uint8_t key)
     case 'd':
     case '\r':
     case '\n': attach_leave(a, EXIT_DONE); break;
-    case 'w': take_token(a); break;
-    case 'a': ask_token(a); break;
+    case 'w': want_token(a, VC_CONTROL_STEAL); break;
+    case 'W': want_token(a, VC_CONTROL_FORCE); break;
+    case 'a': want_token(a, VC_CONTROL_REQUEST); break;
     case 'r': release(a); break;
     case 'b': send_break(a); break;
     case 'z': send_size(a); break;

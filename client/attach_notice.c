@@ -74,17 +74,52 @@ const char *attach_escape(const struct attach *a, char name[8])
     return name;
 }
 
+bool attach_leased(const struct attach *a) { return a->lease.until_ns > when_now(); }
+
+/* "15:04:05", of today; else with its date. */
+static void clock_text(uint64_t ns, char out[32])
+{
+    time_t seconds = (time_t)(ns / 1000000000u), now = time(NULL);
+    struct tm tm, today;
+
+    out[0] = '\0';
+    if (localtime_r(&seconds, &tm) != NULL && localtime_r(&now, &today) != NULL)
+        strftime(out, 32, tm.tm_yday == today.tm_yday && tm.tm_year == today.tm_year ? "%H:%M:%S" : "%F %H:%M", &tm);
+}
+
+void attach_notice_lease(struct attach *a)
+{
+    char until[32];
+
+    clock_text(a->lease.until_ns, until);
+    attach_notice(a, "leased by %s until %s%s%s", a->lease.who, until, a->lease.note[0] != '\0' ? ": " : "",
+                  a->lease.note);
+}
+
+/* Nobody types, and yet it is refused: somebody has it for a time. */
+static void notice_kept(struct attach *a)
+{
+    char until[32], name[8], how[40] = "";
+
+    clock_text(a->lease.until_ns, until);
+    if (a->interactive && a->escape != ATTACH_NO_ESCAPE)
+        snprintf(how, sizeof how, "; %s W ends the lease", attach_escape(a, name));
+    attach_notice(a, "read only: leased by %s until %s%s", a->lease.who, until, how);
+}
+
 void attach_notice_holder(struct attach *a)
 {
-    time_t seconds = (time_t)(a->since_ns / 1000000000u);
-    char since[32] = "", name[8], how[32] = "";
-    struct tm tm;
+    char since[32], name[8], how[32] = "";
 
-    if (a->since_ns != 0 && localtime_r(&seconds, &tm) != NULL)
-        strftime(since, sizeof since, " since %H:%M:%S", &tm);
+    if (a->holder[0] == '\0' && attach_leased(a)) {
+        notice_kept(a);
+        return;
+    }
+    clock_text(a->since_ns, since);
     if (a->interactive && a->escape != ATTACH_NO_ESCAPE)
         snprintf(how, sizeof how, "; %s w takes over", attach_escape(a, name));
-    attach_notice(a, "read only: %s writes%s%s", a->holder[0] != '\0' ? a->holder : "somebody else", since, how);
+    attach_notice(a, "read only: %s writes%s%s%s", a->holder[0] != '\0' ? a->holder : "somebody else",
+                  a->since_ns != 0 ? " since " : "", a->since_ns != 0 ? since : "", how);
 }
 
 void attach_cover(struct attach *a)

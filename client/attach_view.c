@@ -143,6 +143,42 @@ static bool show_token(struct attach *a, const struct frame *f)
     return true;
 }
 
+static bool show_lease(struct attach *a, const struct frame *f)
+{
+    bool was = attach_leased(a);
+
+    if (f->n != sizeof a->lease)
+        return false;
+    memcpy(&a->lease, f->bytes, sizeof a->lease);
+    a->lease.since_ns = le64toh(a->lease.since_ns);
+    a->lease.until_ns = le64toh(a->lease.until_ns);
+    a->lease.who[sizeof a->lease.who - 1] = a->lease.note[sizeof a->lease.note - 1] = '\0';
+    message_clean(a->lease.who, strlen(a->lease.who));
+    message_clean(a->lease.note, strlen(a->lease.note));
+    if (attach_leased(a))
+        attach_notice_lease(a);
+    else if (was)
+        attach_notice(a, "the lease has ended");
+    if (a->token == TOKEN_OTHERS && a->holder[0] == '\0')
+        a->token = TOKEN_FREE; /* as far as we know: the next key asks */
+    a->refusal_told = false;
+    return true;
+}
+
+static bool show_asked(struct attach *a, const struct frame *f)
+{
+    char who[64], name[8], how[32] = "";
+
+    if (f->n == 0 || f->n > sizeof who || f->bytes[f->n - 1] != '\0')
+        return false;
+    memcpy(who, f->bytes, f->n);
+    message_clean(who, strlen(who));
+    if (a->interactive && a->escape != ATTACH_NO_ESCAPE)
+        snprintf(how, sizeof how, "; %s r releases", attach_escape(a, name));
+    attach_notice(a, "%s would like to write%s", who, how);
+    return true;
+}
+
 static void show_end(struct attach *a, const struct frame *f)
 {
     char text[200];
@@ -178,6 +214,10 @@ bool attach_show(struct attach *a)
             fine = show_mark(a, &f);
         else if (f.type == VC_CONTROL_TOKEN)
             fine = show_token(a, &f);
+        else if (f.type == VC_CONTROL_LEASE)
+            fine = show_lease(a, &f);
+        else if (f.type == VC_CONTROL_ASKED)
+            fine = show_asked(a, &f);
         else if (f.type == VC_CONTROL_END)
             show_end(a, &f);
         if (!fine)

@@ -27,7 +27,8 @@ static bool has_word(const char *text, const char *const *words)
 static bool is_domains(const char *path, const char *text)
 {
     static const char *const domains[] = {"domain", "hypervisor", NULL};
-    static const char *const service[] = {"segment_size", "console_size", "total_size", "access", "console", "text", "xen", "include", NULL};
+    static const char *const service[] = {"segment_size", "console_size", "total_size", "access", "console",
+                                          "text",         "xen",          "include",    NULL};
     const char *base = strrchr(path, '/');
 
     if (has_word(text, domains) || has_word(text, service))

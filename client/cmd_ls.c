@@ -73,6 +73,15 @@ static void door_cell(char out[CELL_BYTES], const char *door, const char *guest)
     cell(out, both);
 }
 
+static void writer_cell(char out[CELL_BYTES], const char *writer, const char *lease)
+{
+    char both[CELL_BYTES];
+
+    snprintf(both, sizeof both, "%s%s%s%s", writer != NULL ? writer : "", lease != NULL ? " (lease of " : "",
+             lease != NULL ? lease : "", lease != NULL ? ")" : "");
+    cell(out, both[0] == ' ' ? both + 1 : both);
+}
+
 static void fill(struct row *row, const json_t *console)
 {
     cell(row->cell[0], text(console, "name"));
@@ -82,7 +91,7 @@ static void fill(struct row *row, const json_t *console)
     size_cell(row->cell[4], (uint64_t)json_integer_value(json_object_get(console, "bytes")));
     snprintf(row->cell[5], CELL_BYTES, "%" JSON_INTEGER_FORMAT,
              json_integer_value(json_object_get(console, "viewers")));
-    cell(row->cell[6], text(console, "writer"));
+    writer_cell(row->cell[6], text(console, "writer"), text(json_object_get(console, "lease"), "who"));
     age_cell(row->cell[7], json_object_get(console, "last_output"));
 }
 

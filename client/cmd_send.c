@@ -56,7 +56,10 @@ static void take_token(struct send *s, const struct frame *f)
     t.holder[sizeof t.holder - 1] = '\0';
     if (t.state != VC_CONTROL_REFUSED && t.state != VC_CONTROL_OTHERS)
         return;
-    message("%s: %s writes there: send --steal takes over", s->name, t.holder[0] != '\0' ? t.holder : "somebody else");
+    if (t.holder[0] == '\0')
+        message("%s: another user has a lease: vcons ls --json says until when, vcons lease --end --steal ends it", s->name);
+    else
+        message("%s: %s writes there: send --steal takes over", s->name, t.holder);
     finish(s, EXIT_NOT_ALLOWED);
 }
 

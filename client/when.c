@@ -250,3 +250,14 @@ bool when_parse(const char *text, uint64_t now_ns, uint64_t *ns)
     }
     return relative(s, now_ns, ns) || calendar(s, now_ns, ns);
 }
+
+bool when_span(const char *text, uint64_t *ns)
+{
+    uint64_t all = 0;
+    const char *end = span(skip_spaces(text), &all);
+
+    if (end == NULL || *skip_spaces(end) != '\0' || all == 0)
+        return false;
+    *ns = all;
+    return true;
+}

@@ -18,6 +18,8 @@
 
 /* Nanoseconds since the epoch. False: it is no moment, *ns is unchanged. */
 bool when_parse(const char *text, uint64_t now_ns, uint64_t *ns);
+/* How long: "1h 30min", "90" seconds. False: it is none, or 0; *ns is unchanged. */
+bool when_span(const char *text, uint64_t *ns);
 uint64_t when_now(void);
 
 #endif

@@ -408,6 +408,7 @@ void registry_close(struct service *s)
         raw_close(c);
         if (c->log_open)
             log_close(&c->log, &now);
+        token_end(c);
         pthread_mutex_destroy(&c->live);
         free(c);
     }

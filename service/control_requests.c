@@ -170,6 +170,7 @@ json_t *control_describe(struct console *c)
     json_object_set_new(o, "tty", tty != NULL ? json_string(tty) : json_null());
     json_object_set_new(o, "limit", limit_of(c));
     json_object_set_new(o, "guest", guest_of(c));
+    json_object_set_new(o, "lease", control_lease_of(c));
     return o;
 }
 
@@ -366,7 +367,7 @@ static json_t *attach_to(struct control *k, const json_t *request, struct consol
         return control_error(id, VC_CONTROL_E_FAILED, "%s/%s: %s", c->log.domain, c->log.console, strerror(-error));
     k->viewer = viewer_newest(c);
     if (may->write && write != NULL && strcmp(write, "no") != 0)
-        k->viewer->refused = !token_request(c, k->viewer, strcmp(write, "steal") == 0);
+        k->viewer->refused = !token_request(c, k->viewer, strcmp(write, "steal") == 0 ? TOKEN_STEAL : TOKEN_IF_FREE);
     snprintf(name, sizeof name, "%s/%s", c->log.domain, c->log.console);
     return control_ok(
         id, json_pack("{s:s, s:s, s:I, s:I, s:I, s:i, s:i, s:b}", "console", name, "state", console_state(c), "start",
@@ -444,10 +445,13 @@ static json_t *dispatch(struct control *k, const json_t *request)
         return control_xen(k, request);
     if (strcmp(op, "resize") == 0)
         return control_resize(k, request);
+    if (strcmp(op, "lease") == 0)
+        return control_lease(k, request);
     if (strcmp(op, "attach") == 0)
         return attach(k, request);
     return control_bad(
-        request, "\"op\" is one of hello, ls, status, stop, reset, save, console_add, console_remove, resize, attach");
+        request,
+        "\"op\" is one of hello, ls, status, stop, reset, save, console_add, console_remove, resize, lease, attach");
 }
 
 json_t *control_request(struct control *k, const json_t *request)
@@ -457,7 +461,7 @@ json_t *control_request(struct control *k, const json_t *request)
     } changes[] = {
         {"stop", "domain"},           {"reset", "domain"},       {"save", "domain"},    {"console_add", "domain"},
         {"console_remove", "domain"}, {"xen", "domain"},         {"resize", "console"}, {"reload", NULL},
-        {"source_add", "name"},       {"source_remove", "name"}, {"upgrade", NULL}};
+        {"source_add", "name"},       {"source_remove", "name"}, {"upgrade", NULL},     {"lease", "console"}};
     const char *op = control_text(request, "op");
     json_t *reply = dispatch(k, request);
 

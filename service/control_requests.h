@@ -59,6 +59,9 @@ json_t *control_attach(struct control *k);
 json_t *control_console(struct control *k, const json_t *request, enum vc_link_console_request what);
 json_t *control_resize(struct control *k, const json_t *request);
 json_t *control_xen(struct control *k, const json_t *request); /* to the module */
+/* control_lease.c: the write token for a time; and what of that stands in CONSOLE. */
+json_t *control_lease(struct control *k, const json_t *request);
+json_t *control_lease_of(const struct console *c);
 /* The object CONSOLE of wire/control.h. */
 json_t *control_describe(struct console *c);
 const char *control_door(const struct console *c);

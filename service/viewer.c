@@ -122,24 +122,37 @@ static void announce(struct viewer *v, uint32_t pending)
         pump(v);
 }
 
+/* By the loop, not here: whoever changes the token may stand in the middle of a viewer of the list. */
+static void announce_later(struct viewer *v, uint32_t pending)
+{
+    if (!v->frames)
+        return;
+    v->pending |= pending;
+    take_back(v);
+    if (v->watch.on) {
+        v->stuck = true;
+        update_watch(v);
+    }
+}
+
 void viewers_tell_token(struct console *c)
 {
-    /* Sent by the loop, not here: whoever changes the token may stand in the middle of a viewer of this list. */
     for (struct viewer *v = c->viewers; v != NULL; v = v->next) {
         if (v->blocked && c->token.holder != v) { /* refused from here on: it need not wait, or stay if it left */
             v->blocked = v->deaf = v->orphan = false;
             update_watch(v);
         }
-        if (!v->frames)
-            continue;
-        v->pending |= PENDING_TOKEN;
-        take_back(v);
-        if (v->watch.on) {
-            v->stuck = true;
-            update_watch(v);
-        }
+        announce_later(v, PENDING_TOKEN);
     }
 }
+
+void viewers_tell_lease(struct console *c)
+{
+    for (struct viewer *v = c->viewers; v != NULL; v = v->next)
+        announce_later(v, PENDING_LEASE);
+}
+
+void viewer_tell_asked(struct viewer *v) { announce_later(v, PENDING_ASKED); }
 
 void viewers_end(struct console *c)
 {
@@ -291,7 +304,7 @@ int viewer_create(struct console *c, int fd, const struct viewer_wish *wish)
 void viewer_begin(struct viewer *v)
 {
     if (v->frames)
-        v->pending |= PENDING_TOKEN;
+        v->pending |= PENDING_TOKEN | (token_leased(v->console) != NULL ? PENDING_LEASE : 0u);
     v->stuck = true; /* its socket will poll writable */
     update_watch(v);
 }

@@ -89,6 +89,8 @@ struct viewer *viewer_newest(struct console *c);
 void viewer_room(struct console *c);        /* the line has room: read its writer again */
 void viewers_pump(struct console *c);       /* those who are behind may have something to read */
 void viewers_tell_token(struct console *c); /* it changed hands */
+void viewers_tell_lease(struct console *c); /* there is another one, or none any more */
+void viewer_tell_asked(struct viewer *v);   /* somebody would like to have the token that v holds */
 void viewers_end(struct console *c);        /* the console is gone for good: after the last byte, END; ptys stay */
 void viewers_orphans(struct console *c);    /* its line is gone: nothing can be typed any more by those who left */
 void viewers_drop(struct console *c);       /* at once */

@@ -80,7 +80,7 @@ static enum input read_refused(struct viewer *v, uint32_t max, uint32_t *went)
 /* Raw sockets and ptys: the first byte asks for the token. */
 static enum input read_raw(struct viewer *v, uint32_t *went)
 {
-    bool writes = v->may_write && token_request(v->console, v, false);
+    bool writes = v->may_write && token_request(v->console, v, TOKEN_IF_FREE);
 
     if (writes && v->pty != NULL)
         pty_typed(v->pty);
@@ -136,15 +136,20 @@ static enum input read_head(struct viewer *v, uint32_t *went)
 
 static enum input token_frame(struct viewer *v)
 {
-    switch (v->payload[0]) {
-    case VC_CONTROL_RELEASE: token_release(v->console, v); return INPUT_MORE;
-    case VC_CONTROL_REQUEST:
-    case VC_CONTROL_STEAL:
-        if (!v->may_write || !token_request(v->console, v, v->payload[0] == VC_CONTROL_STEAL))
-            v->refused = true;
-        return INPUT_ANSWER;
-    default: return INPUT_BAD;
+    static const enum token_wish wishes[] = {
+        [VC_CONTROL_REQUEST] = TOKEN_IF_FREE, [VC_CONTROL_STEAL] = TOKEN_STEAL, [VC_CONTROL_FORCE] = TOKEN_FORCE};
+    uint8_t op = v->payload[0];
+
+    if (op == VC_CONTROL_RELEASE) {
+        token_release(v->console, v);
+        return INPUT_MORE;
     }
+    if (op >= sizeof wishes / sizeof wishes[0])
+        return INPUT_BAD;
+    v->refused = !v->may_write || !token_request(v->console, v, wishes[op]);
+    if (v->refused && v->may_write && op == VC_CONTROL_REQUEST)
+        token_ask(v->console, v);
+    return INPUT_ANSWER;
 }
 
 static enum input break_frame(struct viewer *v)

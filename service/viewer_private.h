@@ -8,7 +8,7 @@
 #define VCONS_SERVICE_VIEWER_PRIVATE_H
 #include "viewer.h"
 
-enum pending { PENDING_TOKEN = 1, PENDING_SYNC = 2, PENDING_END = 4 };
+enum pending { PENDING_TOKEN = 1, PENDING_SYNC = 2, PENDING_END = 4, PENDING_LEASE = 8, PENDING_ASKED = 16 };
 
 enum viewer_step { STEP_ON, STEP_STUCK, STEP_LIVE, STEP_DEAD };
 

@@ -58,6 +58,29 @@ static void small_token(struct viewer *v)
     small_add(v, &t, sizeof t);
 }
 
+static void small_lease(struct viewer *v)
+{
+    const struct lease *l = token_leased(v->console);
+    struct vc_control_lease lease = {.until_ns = 0};
+
+    if (l != NULL) {
+        lease.since_ns = l->since_ns;
+        lease.until_ns = l->until_ns;
+        memcpy(lease.who, l->who, sizeof lease.who);
+        memcpy(lease.note, l->note, sizeof lease.note);
+    }
+    small_begin(v, VC_CONTROL_LEASE, sizeof lease);
+    small_add(v, &lease, sizeof lease);
+}
+
+static void small_asked(struct viewer *v)
+{
+    const char *who = v->console->token.asks != NULL ? v->console->token.asks : "";
+
+    small_begin(v, VC_CONTROL_ASKED, (uint32_t)strlen(who) + 1);
+    small_add(v, who, strlen(who) + 1);
+}
+
 static void small_mark(struct viewer *v, const struct log_item *item)
 {
     small_begin(v, VC_CONTROL_MARK, sizeof item->record);
@@ -90,6 +113,12 @@ static bool small_next(struct viewer *v)
     if (v->pending & PENDING_TOKEN) {
         v->pending &= ~(uint32_t)PENDING_TOKEN;
         small_token(v);
+    } else if (v->pending & PENDING_LEASE) {
+        v->pending &= ~(uint32_t)PENDING_LEASE;
+        small_lease(v);
+    } else if (v->pending & PENDING_ASKED) {
+        v->pending &= ~(uint32_t)PENDING_ASKED;
+        small_asked(v);
     } else if (v->pending & PENDING_SYNC) {
         v->pending &= ~(uint32_t)PENDING_SYNC;
         small_begin(v, VC_CONTROL_SYNC, v->sync_n);

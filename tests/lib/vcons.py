@@ -22,9 +22,9 @@ BUILD = os.environ.get("VCONS_BUILD", os.path.join(os.path.dirname(__file__), ".
 WAIT_S = float(os.environ.get("VCONS_WAIT_S", "20"))
 LONG = os.environ.get("VCONS_LONG", "") not in ("", "0")
 
-OUT, IN, MARK, TOKEN, RESIZE, BREAK, END, SYNC = range(1, 9)       # wire/control.h: types of frames
+OUT, IN, MARK, TOKEN, RESIZE, BREAK, END, SYNC, LEASE, ASKED = range(1, 11)  # wire/control.h: types of frames
 FREE, YOURS, OTHERS, REFUSED = range(4)                              # token states
-RELEASE, REQUEST, STEAL = range(3)                                   # token operations
+RELEASE, REQUEST, STEAL, FORCE = range(4)                            # token operations
 TIME, ATTACH, DETACH, GAP, BOOT, RESET = range(1, 7)                 # wire/index.h: kinds
 INDEX_RECORD = struct.Struct("<QQQHHIQ16sII")                        # struct vc_index_record
 

@@ -17,6 +17,9 @@
  *                                             {"id":5,"ok":{"console":CONSOLE}}       its log stays
  *     {"id":5,"op":"resize","console":"web/v1","rows":25,"columns":80}
  *                                             {"id":5,"ok":{"console":"web/v1","rows":25,"columns":80}}  1 to 65535 each
+ *     {"id":5,"op":"lease","console":"web/hvc0","for_s":3600,"note":"…"[,"steal":true]}
+ *                                             {"id":5,"ok":{"console":"web/hvc0","until":…}}  note: up to 63 bytes;
+ *                                             for_s 0 ends yours; with "steal" anybody's
  *     {"id":5,"op":"xen","do":"console_add"|"console_remove"|"release"|"attach_ring","domain":"web","name":"pv1"}
  *                                             {"id":5,"ok":{"text":"…"}}              of a service in a dom0; name is for consoles
  *     {"id":5,"op":"attach","console":"web/hvc0","from":FROM,"follow":true,"write":"no"|"free"|"steal","marks":MARKS}
@@ -31,7 +34,8 @@
  * dropped held_s(seconds)) guest("open" or
  * "closed": what the guest last did to its end of a virtio port; else null); source is what was configured, as KIND:WHERE, or
  * the kind of what others brought, or null; reason(why it is not connected, or null) early_output(whether what the guest says
- * before the service is there is kept for it) turned_away(peers that came while there was one).
+ * before the service is there is kept for it) turned_away(peers that came while there was one)
+ * lease(null, or {who, uid, since, until, note}: until then only that user's viewers have the write token).
  * FROM: "start" | "now" | {"offset":N} | {"tail":BYTES} | {"lines":N} | {"time_ns":N (realtime)} | {"boot":N, -1 the newest}.
  * MARKS: false; true for records that have a place in the stream; "time" for time marks as well.
  * An offset that retention already took begins at the oldest byte kept; "start" in the answer is that byte,
@@ -68,10 +72,12 @@ enum vc_control_frame_type {
     VC_CONTROL_TOKEN = 4, /* client: u8 enum vc_control_token_op. service: struct vc_control_token */
     VC_CONTROL_RESIZE =
         5, /* client: u16 rows, u16 columns, of its terminal; heard from who has the token, unless one is 0 */
-    VC_CONTROL_BREAK = 6, /* client: empty */
-    VC_CONTROL_END = 7,   /* service: u8 enum vc_control_end, then text; the connection closes */
-    VC_CONTROL_SYNC = 8,  /* client: any payload up to 16 bytes; the service returns it once all earlier in bytes are
+    VC_CONTROL_BREAK = 6,  /* client: empty */
+    VC_CONTROL_END = 7,    /* service: u8 enum vc_control_end, then text; the connection closes */
+    VC_CONTROL_SYNC = 8,   /* client: any payload up to 16 bytes; the service returns it once all earlier in bytes are
                               in the line, or were refused */
+    VC_CONTROL_LEASE = 9,  /* service: struct vc_control_lease; at attach if there is one, and whenever that changes */
+    VC_CONTROL_ASKED = 10, /* service, to who has the token: NUL-terminated text of at most 64 bytes, who requests it */
 };
 
 struct vc_control_frame {
@@ -80,7 +86,12 @@ struct vc_control_frame {
     uint8_t zero[3];
 };
 
-enum vc_control_token_op { VC_CONTROL_RELEASE = 0, VC_CONTROL_REQUEST = 1, VC_CONTROL_STEAL = 2 };
+enum vc_control_token_op {
+    VC_CONTROL_RELEASE = 0,
+    VC_CONTROL_REQUEST = 1,
+    VC_CONTROL_STEAL = 2, /* from who has it; refused where another user has a lease */
+    VC_CONTROL_FORCE = 3, /* that too, and the lease ends */
+};
 enum vc_control_token_state {
     VC_CONTROL_FREE = 0,
     VC_CONTROL_YOURS = 1,
@@ -95,6 +106,14 @@ struct vc_control_token {
     char holder[64];   /* "user (pid 123)", "terminal of lab1"; NUL-terminated */
 };
 
+#define VC_CONTROL_NOTE_BYTES  64u
+#define VC_CONTROL_LEASE_MAX_S (30u * 24 * 3600)
+
+struct vc_control_lease {
+    uint64_t since_ns, until_ns; /* CLOCK_REALTIME; until 0: it has ended */
+    char who[64], note[VC_CONTROL_NOTE_BYTES];
+};
+
 enum vc_control_end {
     VC_CONTROL_END_DONE = 0,    /* the asked-for part has been sent */
     VC_CONTROL_END_CONSOLE = 1, /* the console is gone for good */
@@ -104,5 +123,6 @@ enum vc_control_end {
 
 _Static_assert(sizeof(struct vc_control_frame) == 8, "wire layout");
 _Static_assert(sizeof(struct vc_control_token) == 80, "wire layout");
+_Static_assert(sizeof(struct vc_control_lease) == 144, "wire layout");
 
 #endif
