@@ -9,9 +9,10 @@ Tests of the suites 'lab-x86', 'lab-arm64' and 'xen' need the lab (tests/lab/REA
 run. Those that are cases of one of its machines share its boots.
 """
 import argparse
+import concurrent.futures
 import json
 import os
-import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -28,7 +29,8 @@ LAB_SETUPS = {  # by suite, in tests/lab
 }
 FLAVOURS = {
     'plain': [],
-    'asan': ['-Db_sanitize=address,undefined', '-Db_lundef=false', '-Dbuildtype=debug', '-Doptimization=1'],
+    # Not optimized: under these sanitizers that takes as long as all its tests, which run hardly faster.
+    'asan': ['-Db_sanitize=address,undefined', '-Db_lundef=false', '-Dbuildtype=debug'],
     'tsan': ['-Db_sanitize=thread', '-Db_lundef=false'],
     'fuzz': ['-Dfuzzers=true', '-Db_lundef=false', '-Dbuildtype=debug', '-Doptimization=1'],
 }
@@ -37,6 +39,9 @@ ENVIRONMENT = {
     'UBSAN_OPTIONS': 'print_stacktrace=1:halt_on_error=1',
     'TSAN_OPTIONS': 'halt_on_error=1:second_deadlock_stack=1',
 }
+
+
+WORTH_A_BOOT_S = 150  # of cases in one machine: more of them are shared among two boots
 
 
 def setup(flavour):
@@ -103,17 +108,19 @@ def build(flavour, tests, everything):
     quiet(['ninja', '-C', path] + targets)
 
 
-def run(flavour, tests, env):
-    """Run these tests of this flavour, which was built; yields results as Meson's own, one dict each."""
-    path = os.path.join(BUILD, flavour)
+def run(flavour, tests, env, lab):
+    """
+    Run these tests of this flavour, which was built; yields results as Meson's own, one dict each. Cases of the lab are begun, and told
+    of by lab itself.
+    """
     unready = timed(prepare_lab, tests)
     yield from ({'name': test['name'], 'result': 'FAIL', 'duration': 0, 'stdout': unready[test['name']]}
                 for test in tests if test['name'] in unready)
     tests = [test for test in tests if test['name'] not in unready]
+    lab.begin(flavour, [test for test in tests if machine_of(test) is not None])
     plain = [test for test in tests if machine_of(test) is None]
     if plain:
-        yield from run_meson(path, plain, env)
-    yield from run_machines(path, [test for test in tests if machine_of(test) is not None], env)
+        yield from run_meson(os.path.join(BUILD, flavour), plain, env)
 
 
 set_up_s = 0.0  # of the lab: mostly downloads, the first time
@@ -155,49 +162,78 @@ def machine_of(test):
     return test['cmd'][at[0] + 1] if at else None
 
 
-def run_machines(path, tests, env):
-    """
-    Run these cases in their machines, as many at once as there are processors: each machine keeps one busy, no more. Those of
-    a kind share two boots, so that the last of them leaves no processor idle for long.
-    """
-    boots, results = queue.Queue(), queue.Queue()
-    for machine in sorted({machine_of(test) for test in tests}):
-        of_kind = [test for test in tests if machine_of(test) == machine]
-        for part in (of_kind[::2], of_kind[1::2]):
-            if part:
-                boots.put((machine, part))
-    workers = min(boots.qsize(), os.cpu_count() or 1)
-    for _ in range(workers):
-        boots.put(None)
+def seconds_of(test):
+    """What this case takes: cases.py stops it after ten times that."""
+    return int(test['cmd'][-1].rpartition(':')[2]) / 10
 
-    def work():
-        try:
-            for machine, part in iter(boots.get, None):
-                for result in run_cases(path, machine, part, env):
-                    results.put(result)
-        finally:
-            results.put(None)
 
-    for _ in range(workers):
-        threading.Thread(target=work, daemon=True).start()
-    missing = {test['name'] for test in tests}
-    for _ in range(workers):
-        for result in iter(results.get, None):
-            missing.discard(result['name'])
-            yield result
-    yield from ({'name': name, 'result': 'FAIL', 'duration': 0, 'stdout': 'the lab gave no result'} for name in missing)
+class Lab:
+    """
+    Boots of the lab's machines, each with cases that share it. A machine keeps one processor busy, no more. One runs beside whatever else
+    is built and run, a little behind it, and has what that leaves; in the end there are as many as processors, the longest first.
+    """
+
+    def __init__(self, env, report):
+        self.env, self.report = env, report
+        self.boots, self.threads, self.missing = [], [], {}  # missing: flavours by name
+        self.lock = threading.Lock()
+
+    def begin(self, flavour, tests):
+        for machine in sorted({machine_of(test) for test in tests}):
+            of_kind = [test for test in tests if machine_of(test) == machine]
+            halves = [of_kind] if sum(map(seconds_of, of_kind)) < WORTH_A_BOOT_S else [of_kind[::2], of_kind[1::2]]
+            self.boots += [(flavour, machine, half) for half in halves]
+        self.boots.sort(key=lambda boot: sum(map(seconds_of, boot[2])))
+        self.missing.update({test['name']: flavour for test in tests})
+        self.more(1 if tests else 0)
+
+    def more(self, n):
+        for _ in range(n):
+            self.threads.append(threading.Thread(target=self.work, daemon=True))
+            self.threads[-1].start()
+
+    def work(self):
+        while True:
+            with self.lock:
+                if not self.boots:
+                    return
+                flavour, machine, tests = self.boots.pop()
+            for result in run_cases(os.path.join(BUILD, flavour), machine, tests, self.env):
+                with self.lock:
+                    self.missing.pop(result['name'], None)
+                self.report(flavour, result)
+
+    def end(self):
+        """Nothing else runs any more."""
+        self.more((os.cpu_count() or 1) - 1)
+        for thread in self.threads:
+            thread.join()
+        for name, flavour in self.missing.items():
+            self.report(flavour, {'name': name, 'result': 'FAIL', 'duration': 0, 'stdout': 'the lab gave no result'})
 
 
 def run_cases(path, machine, tests, env):
     """Run these cases in one boot of their machine."""
     jobs = {test['cmd'][-1]: test['name'] for test in tests}
-    command = [sys.executable, os.path.join(LAB, 'cases.py'), '--json', machine, *jobs]
+    command = ['nice', '-n', '5', sys.executable, os.path.join(LAB, 'cases.py'), '--json', machine, *jobs]
     env = dict(env, VCONS_BUILD=path, VCONS_SOURCE=TOP)
     names = {job.rpartition(':')[0]: name for job, name in jobs.items()}
-    with subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        running.add(process)
         for line in process.stdout:
             result = json.loads(line)
             yield dict(result, name=names[result['name']])
+    running.discard(process)
+
+
+running = set()  # boots
+
+
+def end_boots():
+    """Of a run that ends early; `run` takes its QEMU along."""
+    for process in list(running):
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
 
 
 def run_meson(path, tests, env):
@@ -216,26 +252,48 @@ def run_meson(path, tests, env):
         return [json.loads(line) for line in lines]
 
 
-def report(flavour, result, count):
-    name = result['name']
-    seconds = '%6.1f s' % result['duration']
-    if result['result'] in ('OK', 'EXPECTEDFAIL'):
-        count['passed'] += 1
-        print('ok    %-5s %s  %s' % (flavour, seconds, name), flush=True)
-    elif result['result'] == 'SKIP':
-        count['skipped'] += 1
-        reason = (result.get('stdout') or '').strip().splitlines()
-        print('skip  %-5s %s  %s: %s' % (flavour, seconds, name, reason[-1] if reason else 'no reason given'))
-    else:
-        count['failed'] += 1
-        print('FAIL  %-5s %s  %s: %s' % (flavour, seconds, name, result['result'].lower()))
-        for stream in ('stdout', 'stderr'):
-            text = result.get(stream) or ''
-            if text:
-                print('----- %s\n%s' % (stream, text[-12000:]))
+class Report:
+    """Tells of each result, one at a time, and counts."""
+
+    def __init__(self):
+        self.count = {'passed': 0, 'failed': 0, 'skipped': 0}
+        self.lock = threading.Lock()
+
+    def __call__(self, flavour, result):
+        with self.lock:
+            self.tell(flavour, result)
+
+    def tell(self, flavour, result):
+        name = result['name']
+        seconds = '%6.1f s' % result['duration']
+        if result['result'] in ('OK', 'EXPECTEDFAIL'):
+            self.count['passed'] += 1
+            print('ok    %-5s %s  %s' % (flavour, seconds, name), flush=True)
+        elif result['result'] == 'SKIP':
+            self.count['skipped'] += 1
+            reason = (result.get('stdout') or '').strip().splitlines()
+            print('skip  %-5s %s  %s: %s' % (flavour, seconds, name, reason[-1] if reason else 'no reason given'))
+        else:
+            self.count['failed'] += 1
+            print('FAIL  %-5s %s  %s: %s' % (flavour, seconds, name, result['result'].lower()))
+            for stream in ('stdout', 'stderr'):
+                text = result.get(stream) or ''
+                if text:
+                    print('----- %s\n%s' % (stream, text[-12000:]))
+
+
+def run_all(chosen, everything, env, report):
+    lab = Lab(env, report)
+    for flavour, tests in chosen.items():
+        if tests:
+            build(flavour, tests, everything)
+            for result in run(flavour, tests, env, lab):
+                report(flavour, result)
+    lab.end()
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser(prog='script/test', description='Build vcons and run its tests.', epilog=
                                      'Suites: unit, service, client, process, kvm, models, fuzz, lab-x86 and lab-arm64 (stock kernels on real '
                                      'KVM, in an emulated machine), xen (a real Xen, emulated).')
@@ -246,9 +304,9 @@ def main():
     env = dict(os.environ, **ENVIRONMENT)
     if options.long:
         env['VCONS_LONG'] = '1'
-    count = {'passed': 0, 'failed': 0, 'skipped': 0}
     start = time.monotonic()
-    chosen = {f: [t for t in tests_of(f) if wanted(t, options.selection)] for f in FLAVOURS}
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        chosen = {f: [t for t in tests if wanted(t, options.selection)] for f, tests in zip(FLAVOURS, pool.map(tests_of, FLAVOURS))}
     if options.list:
         for flavour, tests in chosen.items():
             for test in sorted(tests, key=lambda t: t['name']):
@@ -256,11 +314,12 @@ def main():
         return 0
     if not any(chosen.values()):
         sys.exit('test: no test fits ' + ' '.join(options.selection))
-    for flavour, tests in chosen.items():
-        if tests:
-            build(flavour, tests, not options.selection)
-            for result in run(flavour, tests, env):
-                report(flavour, result, count)
+    report = Report()
+    try:
+        run_all(chosen, not options.selection, env, report)
+    finally:
+        end_boots()
+    count = report.count
     print('%.0f seconds, and %.0f to set up the lab' % (time.monotonic() - start - set_up_s, set_up_s))
     print('%d passed, %d failed, %d skipped' % (count['passed'], count['failed'], count['skipped']))
     return 1 if count['failed'] or not count['passed'] else 0

@@ -38,7 +38,7 @@ MORE = {**{name: ["guest/virtqueue.c"] for name in ("announce", "virtio_console"
         "guest_stress": ["tests/unit/guest_machine.c", "guest/console_io.c", "guest/hvc.c", "guest/xen_console.c"]}
 LONG = os.environ.get("VCONS_LONG") is not None
 RACE_S = 600 if LONG else 120  # for one race, in all: a second is plenty on a machine that does nothing else
-STILL_S = 10  # a test that stands still takes longer than that, and ten times as long as without the mutant
+STILL_S = 3  # a test that stands still takes longer than that, and ten times as long as without the mutant
 ONCE = collections.defaultdict(threading.Lock)  # by object: no two threads compile it
 
 PUBLISH = "    vc_store_seq(p->ring.prod, p->prod); /* pairs with the load in vc_consumer_peek: bytes before index */\n"
