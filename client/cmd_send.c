@@ -57,7 +57,8 @@ static void take_token(struct send *s, const struct frame *f)
     if (t.state != VC_CONTROL_REFUSED && t.state != VC_CONTROL_OTHERS)
         return;
     if (t.holder[0] == '\0')
-        message("%s: another user has a lease: vcons ls --json says until when, vcons lease --end --steal ends it", s->name);
+        message("%s: another user has a lease: vcons ls --json says until when, vcons lease --end --steal ends it",
+                s->name);
     else
         message("%s: %s writes there: send --steal takes over", s->name, t.holder);
     finish(s, EXIT_NOT_ALLOWED);

@@ -200,7 +200,7 @@ static const char *advice(const char *code)
     return "";
 }
 
-static int ask(struct conn *c, json_t *request, json_t **ok, struct problem *p)
+int conn_try_ask(struct conn *c, json_t *request, json_t **ok, struct problem *p)
 {
     json_t *answer = NULL, *result;
     const char *code, *text;
@@ -235,7 +235,7 @@ int conn_try(struct conn *c, const struct options *options, struct problem *p)
     *c = (struct conn){.fd = -1, .pass_fd = -1, .patience_ms = CONN_PATIENCE_MS};
     status = connect_any(c, options, p);
     if (status == EXIT_DONE)
-        status = ask(c, json_pack("{s:s,s:i}", "op", "hello", "version", VC_CONTROL_VERSION), &ok, p);
+        status = conn_try_ask(c, json_pack("{s:s,s:i}", "op", "hello", "version", VC_CONTROL_VERSION), &ok, p);
     json_decref(ok);
     if (status != EXIT_DONE)
         conn_close(c);
@@ -255,7 +255,7 @@ int conn_open(struct conn *c, const struct options *options)
 int conn_ask(struct conn *c, json_t *request, json_t **ok)
 {
     struct problem p;
-    int status = ask(c, request, ok, &p);
+    int status = conn_try_ask(c, request, ok, &p);
 
     if (status != EXIT_DONE)
         message("%s", p.text);
@@ -308,7 +308,7 @@ int conn_attach(struct conn *c, const struct conn_view *view, json_t *from, stru
     json_t *ok,
         *request = json_pack("{s:s,s:s,s:o,s:b,s:s,s:o}", "op", "attach", "console", view->console, "from", from,
                              "follow", view->follow, "write", view->write, "marks", marks_of(view->marks));
-    int status = ask(c, request, &ok, p);
+    int status = conn_try_ask(c, request, &ok, p);
 
     if (status != EXIT_DONE)
         return status;

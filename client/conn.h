@@ -46,6 +46,8 @@ int conn_try(struct conn *c, const struct options *options, struct problem *p);
 void conn_close(struct conn *c);
 /* Ask and wait for the answer; takes request (an object without id; may be NULL: out of memory). 0: *ok is the caller's to json_decref. */
 int conn_ask(struct conn *c, json_t *request, json_t **ok);
+/* The same without a message: *p says what. */
+int conn_try_ask(struct conn *c, json_t *request, json_t **ok, struct problem *p);
 /* One request alone: open, ask, close. */
 int conn_request(const struct options *options, json_t *request, json_t **ok);
 /* As conn_ask, with a descriptor, and without a limit of patience: the file may be long and its disk slow. */

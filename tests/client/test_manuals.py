@@ -46,7 +46,7 @@ def every_option_is_told():
 
 def synopsis(name):
     text = page(name).split(".Bd -literal -compact\n")[1].split(".Ed")[0]
-    return re.sub(r'"(adm|ops)"', '"root"', text)  # groups that each system has
+    return re.sub(r'"user:(eve|bob)"', '"user:root"', re.sub(r'"(adm|ops)"', '"root"', text))  # that each system has
 
 
 def examples_check(place):
