@@ -46,6 +46,16 @@ struct log_limits {         /* 0: the default */
     uint64_t total_bytes;   /* for all: the smaller of a tenth of the file system and 4 GiB */
 };
 
+struct log_rules {           /* of one console; of an open log each member is atomic */
+    uint64_t segment_bytes;  /* 0: as log_limits */
+    uint64_t segment_age_ns; /* a segment that is as old is rotated by the next byte; 0: a quarter of keep_age_ns */
+    uint64_t keep_bytes;     /* 0: as log_limits */
+    uint64_t keep_age_ns;    /* closed segments whose last byte is older go; 0: at any age */
+    uint64_t pin_bytes;      /* the first bytes of each boot, which retention by size deletes last */
+    uint64_t raw;            /* 1: closed segments are not compressed */
+};
+#define LOG_PIN_BYTES (UINT64_C(1) << 20) /* without a rule */
+
 struct log_env {
     /* One line for the operator, without newline; from any thread, at most one each 10 s of each kind. */
     void (*message)(void *ctx, const char *text);
@@ -54,6 +64,8 @@ struct log_env {
     void (*untidy)(void *ctx);
     /* A segment was closed: log_compress_next has something. From an append thread; NULL: nothing is compressed. */
     void (*closed)(void *ctx);
+    /* What holds for this console, over *rules, which holds without. Any thread; NULL: for none anything else. */
+    void (*rules)(void *ctx, const char *domain, const char *console, struct log_rules *rules);
 };
 
 struct log;
@@ -75,6 +87,7 @@ struct log_store { /* for the caller to place, not to read */
     uint64_t bytes;                /* of all files */
     uint64_t tidy_above;           /* bytes: the cap of the whole, or what tidying could not get below */
     uint64_t next_message[3];      /* mono_ns; of each kind */
+    uint64_t clock_base;           /* CLOCK_REALTIME less CLOCK_MONOTONIC, when first tidied; 0: not yet */
 };
 
 /*
@@ -84,9 +97,15 @@ struct log_store { /* for the caller to place, not to read */
 int log_store_open(struct log_store *s, const char *path, const struct log_limits *limits, const struct log_env *env,
                    void *ctx);
 void log_store_close(struct log_store *s); /* after all its logs; accepts a zeroed store */
-/* Delete oldest segments until each console and the whole are below their caps: of the console that has most
- * first, so that a flood costs the flooder its history and nobody else's. Blocks on the disk; allocates. */
-void log_store_tidy(struct log_store *s);
+/*
+ * Delete segments that are older than they may get, and oldest ones until each console and the whole are below their caps: of
+ * the console that has most first, so that a flood costs the flooder its history and nobody else's. Of a segment that goes by
+ * size what is pinned stays, up to half of the cap. A wall clock that is set forward makes nothing old before the store is
+ * opened anew. Returns after how many nanoseconds something will be too old; UINT64_MAX: never. Blocks on the disk; allocates.
+ */
+uint64_t log_store_tidy(struct log_store *s, const struct log_time *now);
+/* What log_env's rules says is another now: have the open logs know. */
+void log_store_rules(struct log_store *s);
 /* Every console that has a directory here, in no order. Returns 0 or a negative errno. */
 int log_store_each(struct log_store *s, void (*each)(void *ctx, const char *domain, const char *console), void *ctx);
 
@@ -101,12 +120,14 @@ struct log_view {       /* what readers see, all of one moment */
 struct log { /* for the caller to place and zero, not to read; well below 1 KiB */
     struct log_store *store;
     struct log *next; /* in store->logs */
+    struct log_rules rules;
     char domain[LOG_NAME_BYTES], console[LOG_NAME_BYTES];
     bool open, writes;                   /* writes: for appending */
     int log_fd, idx_fd;                  /* -1 while the disk refuses them */
     uint64_t segment, length;            /* as in the view */
     uint64_t idx_bytes, idx_room;        /* idx_room: preallocated up to here */
     uint64_t marked_offset, marked_mono; /* newest time mark */
+    uint64_t segment_mono, segment_real; /* when the segment was begun; 0: real is not known, or not needed */
     uint64_t checked_mono;               /* when the files were last seen to be linked */
     uint64_t retry_mono;                 /* while error: not before */
     uint64_t gap;                        /* bytes of the gap that still grows */

@@ -105,7 +105,15 @@ static bool log_over(const struct log *l)
 {
     const struct log_limits *limits = &l->store->limits;
 
-    return load64(&l->bytes) / 2 > limits->console_bytes || load64(&l->store->bytes) / 2 > limits->total_bytes;
+    return load64(&l->bytes) / 2 > load64(&l->rules.keep_bytes) || load64(&l->store->bytes) / 2 > limits->total_bytes;
+}
+
+/* The bytes that are in the segment have become old enough for one of their own. */
+static bool aged(const struct log *l, const struct log_time *now)
+{
+    uint64_t age = load64(&l->rules.segment_age_ns);
+
+    return age > 0 && l->length > l->segment && now->mono_ns - l->segment_mono >= age;
 }
 
 static int prepare(struct log *l, const struct log_time *now)
@@ -115,7 +123,7 @@ static int prepare(struct log *l, const struct log_time *now)
 
     if (error != 0)
         return error;
-    if (l->rotate || l->length - l->segment >= limit || l->idx_bytes >= log_index_limit(limit)) {
+    if (l->rotate || l->length - l->segment >= limit || l->idx_bytes >= log_index_limit(limit) || aged(l, now)) {
         (void)log_gap_close(l, now); /* if there is no room here, the new segment has some */
         error = log_rotate(l, now);
         if (log_over(l))

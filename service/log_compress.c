@@ -139,8 +139,12 @@ static bool find_closed(struct log_compress *c, uint64_t from)
 /* The next segment of this console. */
 static bool next_of_console(struct log_store *s, struct log_compress *c)
 {
+    struct log_rules rules;
     uint64_t from = c->start;
 
+    log_rules_find(s, c->domain, c->console, &rules);
+    if (rules.raw != 0)
+        return false;
     c->dir = log_dir_open(s, c->domain, c->console, false);
     while (c->dir >= 0 && find_closed(c, from)) {
         c->error = begin(c);

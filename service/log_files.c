@@ -115,13 +115,17 @@ static int by_start(const void *a, const void *b)
     return x->start < y->start ? -1 : x->start > y->start;
 }
 
-uint64_t log_file_size(int dir, uint64_t start, const char *suffix)
+uint64_t log_file_size(int dir, uint64_t start, const char *suffix, uint64_t *modified_ns)
 {
     char name[LOG_FILE_NAME];
     struct stat st;
 
     log_file_name(name, start, suffix);
-    return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+        return 0;
+    if (modified_ns != NULL)
+        *modified_ns = (uint64_t)st.st_mtim.tv_sec * NS_PER_S + (uint64_t)st.st_mtim.tv_nsec;
+    return (uint64_t)st.st_size;
 }
 
 static int add_segment(struct log_segments *list, size_t *room, uint64_t start, bool compressed)
@@ -157,10 +161,10 @@ static void measure(struct log_segments *list, int dir)
 {
     for (size_t i = 0; i < list->n; i++) {
         struct log_segment *s = &list->at[i];
-        uint64_t raw = s->compressed ? 0 : log_file_size(dir, s->start, ".log");
+        uint64_t raw = s->compressed ? 0 : log_file_size(dir, s->start, ".log", &s->modified_ns);
 
-        s->idx_bytes = log_file_size(dir, s->start, ".idx");
-        s->disk = raw + log_file_size(dir, s->start, LOG_COMPRESSED);
+        s->idx_bytes = log_file_size(dir, s->start, ".idx", NULL);
+        s->disk = raw + log_file_size(dir, s->start, LOG_COMPRESSED, s->compressed ? &s->modified_ns : NULL);
         s->bytes = !s->compressed    ? raw
                    : i + 1 < list->n ? list->at[i + 1].start - s->start
                                      : log_frames_content(dir, s->start);

@@ -68,9 +68,7 @@ static int locate_lines(const struct log *l, uint64_t oldest, uint64_t length, u
     return error;
 }
 
-typedef bool visit(void *ctx, const struct vc_index_record *r); /* false: enough */
-
-static int visit_index(int dir, const struct log_segment *s, visit *each, void *ctx)
+int log_index_visit(int dir, const struct log_segment *s, log_visit *each, void *ctx)
 {
     int n = -ENOMEM, fd = log_file_open(dir, s->start, ".idx", O_RDONLY);
     struct vc_index_record *r = calloc(BATCH, sizeof *r);
@@ -91,8 +89,7 @@ static int visit_index(int dir, const struct log_segment *s, visit *each, void *
     return fd < 0 || n > 0 ? 0 : n;
 }
 
-/* The START of a segment; kind 0 if it has none. */
-static struct vc_index_record start_of(int dir, const struct log_segment *s)
+struct vc_index_record log_index_start(int dir, const struct log_segment *s)
 {
     int fd = log_file_open(dir, s->start, ".idx", O_RDONLY);
     struct vc_index_record r;
@@ -127,12 +124,12 @@ static int locate_time(int dir, const struct log_segments *list, struct search *
     size_t i = 0;
     int error;
 
-    while (i < list->n && start_of(dir, &list->at[i]).realtime_ns < s->time_ns)
+    while (i < list->n && log_index_start(dir, &list->at[i]).realtime_ns < s->time_ns)
         i++; /* those without a START too: they are looked into */
     if (i == 0)
         return 0; /* the oldest byte is late enough */
     s->offset = list->at[i - 1].start;
-    error = visit_index(dir, &list->at[i - 1], visit_time, s);
+    error = log_index_visit(dir, &list->at[i - 1], visit_time, s);
     if (!s->found)
         s->offset = i < list->n ? list->at[i].start : length;
     return error;
@@ -153,17 +150,17 @@ static int locate_boot(int dir, const struct log_segments *list, struct search *
     int error;
 
     while (i > 0) {
-        struct vc_index_record start = start_of(dir, &list->at[--i]);
+        struct vc_index_record start = log_index_start(dir, &list->at[--i]);
 
         if (start.kind == 0 || start.boot >= s->boot)
             continue;
-        error = visit_index(dir, &list->at[i], visit_boot, s);
+        error = log_index_visit(dir, &list->at[i], visit_boot, s);
         if (!s->found && i + 1 < list->n)
             s->offset = list->at[i + 1].start;
         return error;
     }
     /* It began before what is kept: all that is left of it begins the log, unless a later boot does. */
-    if (list->n == 0 || start_of(dir, &list->at[0]).boot != s->boot)
+    if (list->n == 0 || log_index_start(dir, &list->at[0]).boot != s->boot)
         return -ENOENT;
     s->offset = list->at[0].start;
     return 0;

@@ -143,9 +143,12 @@ int log_open(struct log *l, struct log_store *s, const char *domain, const char 
         return -EINVAL;
     memcpy(l->domain, domain, strlen(domain));
     memcpy(l->console, console, strlen(console));
-    l->checked_mono = now->mono_ns;
+    l->checked_mono = l->segment_mono = now->mono_ns;
+    log_rules_take(l);
     enter(l);
     error = open_files(l, now);
+    if (l->segment_real != 0 && now->real_ns > l->segment_real)
+        l->segment_mono -= now->real_ns - l->segment_real; /* a clock that jumped makes a short segment, no more */
     if (l->writes && is_disk(error)) {
         log_fail(l, error, now);
         error = 0;

@@ -8,6 +8,7 @@
  *     log_append.c     bytes, marks, full disk                         log_tidy.c    retention
  *     log_cursor.c     readers                                         log_locate.c  where readers begin
  *     log_frames.c     compressed segments                             log_compress.c  made of closed ones
+ *     log_pin.c        what is kept of deleted ones
  */
 #ifndef VCONS_SERVICE_LOG_PRIVATE_H
 #define VCONS_SERVICE_LOG_PRIVATE_H
@@ -52,13 +53,15 @@ int log_dir_open(const struct log_store *s, const char *domain, const char *cons
 void log_file_name(char name[LOG_FILE_NAME], uint64_t start, const char *suffix);
 /* A regular file of that name in dir, no link followed. A descriptor or a negative errno. */
 int log_file_open(int dir, uint64_t start, const char *suffix, int flags);
-int64_t log_file_bytes(int fd);                                      /* or a negative errno */
-uint64_t log_file_size(int dir, uint64_t start, const char *suffix); /* 0: there is no such regular file */
+int64_t log_file_bytes(int fd); /* or a negative errno */
+/* 0: there is no such regular file. modified_ns may be NULL. */
+uint64_t log_file_size(int dir, uint64_t start, const char *suffix, uint64_t *modified_ns);
 
 struct log_segment {
     uint64_t start;
     uint64_t bytes; /* of the history */
     uint64_t disk, idx_bytes;
+    uint64_t modified_ns; /* CLOCK_REALTIME: when its last byte was stored, by the file */
     bool compressed;
 };
 struct log_segments { /* by start */
@@ -74,6 +77,34 @@ void log_segments_finish(struct log_segments *list);
 uint64_t log_segment_next(int dir, uint64_t after, uint64_t last);
 /* The last segment that starts at or before offset, else the first; NULL: there is none. */
 const struct log_segment *log_segment_at(const struct log_segments *list, uint64_t offset);
+
+/* log_locate.c */
+typedef bool log_visit(void *ctx, const struct vc_index_record *r); /* false: enough */
+/* Each good record of a segment, in order. 0 or a negative errno. Allocates. */
+int log_index_visit(int dir, const struct log_segment *s, log_visit *each, void *ctx);
+/* The START of a segment; kind 0 if it has none. */
+struct vc_index_record log_index_start(int dir, const struct log_segment *s);
+
+/* log_pin.c */
+struct log_pin {
+    uint64_t begin, end;
+};
+struct log_pins { /* newest first, none overlap */
+    struct log_pin *at;
+    size_t n;
+};
+/*
+ * The first pin_bytes of each boot, of the newest boots first, budget bytes in all. 0 or a negative errno; finish in either
+ * case. Allocates.
+ */
+int log_pins_read(struct log_pins *p, int dir, const struct log_segments *list, uint64_t pin_bytes, uint64_t budget);
+void log_pins_finish(struct log_pins *p);
+/* The first of [from, to) that is pinned, with what is pinned right behind it. False: nothing is. */
+bool log_pins_next(const struct log_pins *p, uint64_t from, uint64_t to, struct log_pin *pin);
+/* Write the part of a segment as files that nobody reads yet. 0 or a negative errno. */
+int log_pin_write(struct log_store *s, int dir, const struct log_segment *segment, const struct log_pin *pin);
+/* Give them their names if take and all goes well, else delete them. */
+int log_pin_place(int dir, const struct log_pin *pin, bool take);
 
 /* log_index.c */
 /* True: its checksum fits, and its offset lies in [low, high]. */
@@ -98,6 +129,10 @@ void log_publish(struct log *l); /* let readers see what is stored */
 int log_recover(struct log *l, int dir, uint64_t *lost);
 int log_recover_view(struct log *l, int dir); /* the same for a reader: nothing is changed */
 
+/* log_store.c: what holds for a console, each member as it is said there or without it. */
+void log_rules_find(const struct log_store *s, const char *domain, const char *console, struct log_rules *rules);
+void log_rules_take(struct log *l); /* into an open log */
+
 /* log_rotate.c */
 uint64_t log_segment_limit(const struct log *l);
 uint64_t log_index_limit(uint64_t segment_limit);
@@ -115,6 +150,8 @@ void log_fail(struct log *l, int error, const struct log_time *now);
 /* log_tidy.c */
 /* Delete this log's own oldest segment, if it has any but the newest: where tidying does not keep up. */
 void log_shed(struct log *l);
+/* Its raw file and its index are others already: delete the compressed one. Returns the bytes that went of all three. */
+uint64_t log_segment_thin(int dir, const struct log_segment *segment);
 /* Delete one segment's files. Returns the bytes that went. */
 uint64_t log_segment_delete(int dir, const struct log_segment *segment);
 

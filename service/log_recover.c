@@ -161,6 +161,7 @@ static int repair(struct log *l, struct repair *p, uint64_t *lost, bool *keep)
     *keep = !p->verify;
     if (!*keep)
         return 0;
+    l->segment_real = first.realtime_ns;
     l->idx_bytes = p->idx_bytes;
     l->marked_offset = p->last.kind == VC_INDEX_TIME ? p->last.offset : p->segment.start;
     return resume_block(l, p);

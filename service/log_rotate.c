@@ -16,7 +16,7 @@ uint64_t log_segment_limit(const struct log *l)
     uint64_t logs = larger(__atomic_load_n(&l->store->n_logs, __ATOMIC_RELAXED), 1);
 
     /* Only closed segments can be deleted: open ones may hold a quarter of what each and all may have. */
-    return smaller(smaller(limits->segment_bytes, limits->console_bytes / 4),
+    return smaller(smaller(load64(&l->rules.segment_bytes), load64(&l->rules.keep_bytes) / 4),
                    larger(limits->total_bytes / 4 / logs, LOG_SEGMENT_FLOOR));
 }
 
@@ -122,7 +122,8 @@ int log_rotate(struct log *l, const struct log_time *now)
         log_point_current(dir, l->length);
         l->segment = l->marked_offset = l->length;
         l->marked_mono = 0; /* the first bytes get a time of their own */
-        l->checked_mono = now->mono_ns;
+        l->checked_mono = l->segment_mono = now->mono_ns;
+        l->segment_real = 0;
         l->crc = 0;
         l->rotate = false;
         l->gap_stored = false; /* if one grows, its record is still to come here */

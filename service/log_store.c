@@ -63,7 +63,7 @@ static void add_console(void *ctx, const char *domain, const char *console)
 int log_store_open(struct log_store *s, const char *path, const struct log_limits *limits, const struct log_env *env,
                    void *ctx)
 {
-    static const struct log_env silent = {NULL, NULL, NULL};
+    static const struct log_env silent = {.message = NULL};
     int error;
 
     *s = (struct log_store){.env = env != NULL ? env : &silent, .ctx = ctx, .dir = -1};
@@ -99,6 +99,42 @@ void log_store_close(struct log_store *s)
     pthread_mutex_destroy(&s->lock);
     pthread_mutex_destroy(&s->frames_lock);
     *s = (struct log_store){.dir = -1};
+}
+
+void log_rules_find(const struct log_store *s, const char *domain, const char *console, struct log_rules *rules)
+{
+    *rules = (struct log_rules){.pin_bytes = LOG_PIN_BYTES};
+    if (s->env->rules != NULL)
+        s->env->rules(s->ctx, domain, console, rules);
+    if (rules->segment_bytes == 0)
+        rules->segment_bytes = s->limits.segment_bytes;
+    if (rules->keep_bytes == 0)
+        rules->keep_bytes = s->limits.console_bytes;
+    if (rules->segment_age_ns == 0)
+        rules->segment_age_ns = rules->keep_age_ns / 4;
+}
+
+void log_rules_take(struct log *l)
+{
+    struct log_rules rules;
+
+    log_rules_find(l->store, l->domain, l->console, &rules);
+    store64(&l->rules.segment_bytes, rules.segment_bytes);
+    store64(&l->rules.segment_age_ns, rules.segment_age_ns);
+    store64(&l->rules.keep_bytes, rules.keep_bytes);
+    store64(&l->rules.keep_age_ns, rules.keep_age_ns);
+    store64(&l->rules.pin_bytes, rules.pin_bytes);
+    store64(&l->rules.raw, rules.raw);
+}
+
+void log_store_rules(struct log_store *s)
+{
+    pthread_mutex_lock(&s->lock);
+    for (struct log *l = s->logs; l != NULL; l = l->next)
+        log_rules_take(l);
+    pthread_mutex_unlock(&s->lock);
+    if (s->env->untidy != NULL)
+        s->env->untidy(s->ctx);
 }
 
 /* Each directory below dir whose name is an id. The stream owns its descriptor, so it gets one of its own. */
@@ -187,7 +223,7 @@ void log_account(struct log *l, uint64_t bytes)
     struct log_store *s = l->store;
 
     log_store_account(s, l, bytes);
-    if (load64(&l->bytes) > s->limits.console_bytes || load64(&s->bytes) > load64(&s->tidy_above))
+    if (load64(&l->bytes) > load64(&l->rules.keep_bytes) || load64(&s->bytes) > load64(&s->tidy_above))
         log_untidy(s);
 }
 

@@ -310,7 +310,7 @@ static int start(struct service *s, const struct options *o, int ready, struct p
 
 int main(int argc, char **argv)
 {
-    static struct service s = {.lock_fd = -1};
+    static struct service s = {.lock_fd = -1, .config_lock = PTHREAD_MUTEX_INITIALIZER};
     struct options o = {.scope = PATHS_USER, .linger_s = -1, .log_level = MESSAGE_NOTICE};
     struct problem p = {.text = ""};
     int ready = -1, error;

@@ -192,6 +192,21 @@ static void store_message(void *ctx, const char *text)
     message("%s", text);
 }
 
+static void store_untidy(void *ctx) { tidier_untidy(&((struct service *)ctx)->tidier); }
+
+static void store_closed(void *ctx) { tidier_closed(&((struct service *)ctx)->tidier); }
+
+static void store_rules(void *ctx, const char *domain, const char *console, struct log_rules *rules)
+{
+    struct service *s = ctx;
+    struct console_settings settings;
+
+    pthread_mutex_lock(&s->config_lock); /* the tidier asks too */
+    settings = config_for(&s->config, domain, console);
+    pthread_mutex_unlock(&s->config_lock);
+    settings_log(&settings, rules); /* no text of it is looked at */
+}
+
 static void know(void *ctx, const char *domain, const char *console)
 {
     struct console *c = name_ok(domain) && name_ok(console) ? console_get(ctx, domain, console) : NULL;
@@ -202,8 +217,9 @@ static void know(void *ctx, const char *domain, const char *console)
 
 static int open_store(struct service *s, struct problem *p)
 {
-    static const struct log_env env = {.message = store_message, .untidy = tidier_untidy, .closed = tidier_closed};
-    int error = log_store_open(&s->store, s->paths.log, &s->config.limits, &env, &s->tidier);
+    static const struct log_env env = {
+        .message = store_message, .untidy = store_untidy, .closed = store_closed, .rules = store_rules};
+    int error = log_store_open(&s->store, s->paths.log, &s->config.limits, &env, s);
 
     if (error == 0)
         error = log_store_each(&s->store, know, s);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "settings.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "append_limit.h"
+#include "log.h"
 #include "source_text.h"
 
 /* Values. Each writes what the text says to *to, or answers what it expected. */
@@ -181,6 +183,12 @@ static const struct key {
     [SETTING_ECHO_CHECK] = {"echo_check", read_bool, MEMBER(echo_check), .text = false},
     [SETTING_LIMIT] = {"limit", read_limit, MEMBER(limit), .text = false},
     [SETTING_OVER_LIMIT] = {"over_limit", read_over, MEMBER(drop_over_limit), .text = false},
+    [SETTING_SEGMENT_SIZE] = {"segment_size", settings_read_size, MEMBER(segment_bytes), .text = false},
+    [SETTING_SEGMENT_AGE] = {"segment_age", settings_read_age, MEMBER(segment_age_ns), .text = false},
+    [SETTING_KEEP_SIZE] = {"keep_size", settings_read_size, MEMBER(keep_bytes), .text = false},
+    [SETTING_KEEP_AGE] = {"keep_age", settings_read_age, MEMBER(keep_age_ns), .text = false},
+    [SETTING_PIN_BOOT] = {"pin_boot", settings_read_pin, MEMBER(pin_bytes), .text = false},
+    [SETTING_COMPRESS] = {"compress", read_bool, MEMBER(compress), .text = false},
 #undef MEMBER
 };
 _Static_assert(sizeof keys / sizeof keys[0] == SETTINGS, "one row each");
@@ -217,7 +225,8 @@ void settings_inherit(struct console_settings *to, const struct console_settings
 
 void settings_complete(struct console_settings *s)
 {
-    static const struct console_settings without = {.speed = 115200, .bits = 8, .stop = 1};
+    static const struct console_settings without = {
+        .speed = 115200, .bits = 8, .stop = 1, .pin_bytes = LOG_PIN_BYTES, .compress = true};
 
     for (unsigned i = 0; i < SETTINGS; i++)
         if ((s->has & UINT64_C(1) << i) == 0)

@@ -17,6 +17,8 @@
 
 #define SETTINGS_TEXT_BYTES 1024u /* of one value */
 
+struct log_rules;
+
 enum setting {
     SETTING_SOURCE,
     SETTING_PTY,
@@ -30,6 +32,12 @@ enum setting {
     SETTING_ECHO_CHECK,
     SETTING_LIMIT,
     SETTING_OVER_LIMIT,
+    SETTING_SEGMENT_SIZE,
+    SETTING_SEGMENT_AGE,
+    SETTING_KEEP_SIZE,
+    SETTING_KEEP_AGE,
+    SETTING_PIN_BOOT,
+    SETTING_COMPRESS,
     SETTINGS
 };
 
@@ -45,6 +53,8 @@ struct console_settings {
     uint32_t delay_us;                /* between two bytes of input */
     uint64_t limit;                   /* append_limit.h: bytes a second; 0: none */
     bool drop_over_limit;             /* else what is above waits */
+    uint64_t segment_bytes, segment_age_ns, keep_bytes, keep_age_ns, pin_bytes; /* log.h, struct log_rules */
+    bool compress;
 };
 
 /* Set one key from its text. NULL, or what was expected in its place: *s is then as before. */
@@ -59,6 +69,11 @@ void settings_complete(struct console_settings *s);
 bool settings_equal(const struct console_settings *a, const struct console_settings *b);
 /* Texts of its own, in place of lent ones. False: no memory, *s has none. */
 bool settings_own(struct console_settings *s);
+/* settings_log.c: how sizes and ages are read, for the table; and what of *s concerns the log store. */
+const char *settings_read_size(const char *text, void *to);
+const char *settings_read_age(const char *text, void *to);
+const char *settings_read_pin(const char *text, void *to);
+void settings_log(const struct console_settings *s, struct log_rules *rules);
 void settings_free(struct console_settings *s); /* accepts a zeroed one */
 /* What termios(3) calls that speed. */
 speed_t settings_termios_speed(uint32_t speed);

@@ -23,6 +23,7 @@ struct tidier {
     sem_t wake, go; /* of the one, of the other */
     struct log_store *store;
     struct log_compress segment;   /* the one's; while work and until done the other's */
+    uint64_t due_mono;             /* the one's: when to look for what is too old; UINT64_MAX: never */
     uint32_t untidy, closed, done; /* atomic: what the one is asked */
     uint32_t work, stop;           /* atomic: the other; both */
     bool busy;                     /* the other has the segment */

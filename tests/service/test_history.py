@@ -10,7 +10,7 @@ import time
 
 import vcons
 
-LINES = 40000
+LINES = 20000
 
 
 def directory(place, i):
@@ -34,12 +34,8 @@ def small_segments(place):
     return path
 
 
-def thread_named(pid, name):
-    for tid in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{tid}/comm") as f:
-            if f.read().strip() == name:
-                return int(tid)
-    raise AssertionError(f"no thread {name}")
+def has_idle_thread(pid):
+    return any(os.sched_getscheduler(int(tid)) == os.SCHED_IDLE for tid in os.listdir(f"/proc/{pid}/task"))
 
 
 def read_from(place, i, start, n):
@@ -58,7 +54,7 @@ def readers(place):
     daemon = place.daemon("--config", small_segments(place))
     feeder = place.feeder("-n", "2")
     feeder.expect("served", 2)
-    assert os.sched_getscheduler(thread_named(daemon.pid, "compress")) == os.SCHED_IDLE
+    assert has_idle_thread(daemon.pid)
     for i in (0, 1):
         feeder.ask("lines", i, LINES)
         read_from(place, i, {"offset": 0}, 1)  # a first look, while it goes on
@@ -67,7 +63,7 @@ def readers(place):
     vcons.wait_for(lambda: compressed(place, 2), "all that is closed to be compressed")
     chance = random.Random(8)
     read_from(place, 0, "start", LINES * 80)
-    read_from(place, 1, {"lines": 20000}, LINES * 80)
+    read_from(place, 1, {"lines": 9000}, LINES * 80)
     for _ in range(20):
         read_from(place, 0, {"offset": chance.randrange(LINES * 80)}, LINES * 80)
     out = subprocess.run([vcons.program("vcons"), "--socket", place.control, "log", "--raw", "f1"], env=place.env,
@@ -84,7 +80,7 @@ def kills(place):
     chance = random.SystemRandom()
     config = small_segments(place)
     feeder = place.feeder("-n", "4", "--go")
-    for _ in range(6):
+    for _ in range(4):
         daemon = place.daemon("--config", config, ready=False)
         feeder.expect("served", 4)
         time.sleep(chance.random() * 0.2)  # not for order: to die at any moment
@@ -97,9 +93,38 @@ def kills(place):
     place.check(sent)
 
 
+def sizes(place):
+    """Each console what its block says; a flood costs its own history."""
+    path = os.path.join(place.root, "vconsd.conf")
+    with open(path, "w") as f:
+        f.write('segment_size = "1M"\nconsole "f0/*" { keep_size = "512K" segment_size = "64K" pin_boot = 0 }\n'
+                'console "f1/*" { compress = no segment_size = "128K" }\n')
+    daemon = place.daemon("--config", path)
+    feeder = place.feeder("-n", "3")
+    feeder.expect("served", 3)
+    for i in (0, 1, 2):
+        feeder.ask("lines", i, LINES if i < 2 else 100)
+    with vcons.Control(place.control) as c:
+        vcons.wait_for(lambda: all(c.ls()[f"f{i}/hvc0"]["bytes"] == LINES * 80 for i in (0, 1)), "all that is printed")
+
+        def small():
+            names = os.listdir(directory(place, 0))
+            return sum(os.path.getsize(os.path.join(directory(place, 0), f)) for f in names if f[0].isdigit()) <= 512 * 1024
+        vcons.wait_for(small, "the flooder's history to be small")
+    sent = feeder.sent("stop")
+    assert vcons.stop(daemon) == 0
+    place.check(sent)
+    assert min(int(f[:20]) for f in os.listdir(directory(place, 0)) if f[0].isdigit()) > 0
+    assert len(raw_segments(place, 1)) > 1 and not any(f.endswith(".zst") for f in os.listdir(directory(place, 1)))
+    assert place.log_bytes("f1/hvc0") == vcons.pattern(1, 0, LINES)
+    assert place.log_bytes("f2/hvc0") == vcons.pattern(2, 0, 100)
+
+
 def main():
     with vcons.Place() as place:
         readers(place)
+    with vcons.Place() as place:
+        sizes(place)
     with vcons.Place() as place:
         kills(place)
     return 0

@@ -27,6 +27,7 @@ struct lab {
     struct log_limits limits;
     struct log_env env;
     struct log_time now;
+    struct log_rules rules; /* said to hold for every console */
     unsigned n_messages, n_untidy;
     char message[256];
 };
@@ -40,6 +41,13 @@ static inline void lab_message(void *ctx, const char *text)
 }
 
 static inline void lab_untidy(void *ctx) { ((struct lab *)ctx)->n_untidy++; }
+
+static inline void lab_rules(void *ctx, const char *domain, const char *console, struct log_rules *rules)
+{
+    (void)domain;
+    (void)console;
+    *rules = ((struct lab *)ctx)->rules;
+}
 
 /* The byte at each offset: position-dependent at every scale, with line ends. */
 static inline uint8_t lab_byte(uint64_t offset)
@@ -57,7 +65,7 @@ static inline void lab_fill(uint8_t *bytes, uint64_t offset, size_t n)
 
 static inline void lab_store(struct lab *lab)
 {
-    lab->env = (struct log_env){lab_message, lab_untidy, NULL};
+    lab->env = (struct log_env){.message = lab_message, .untidy = lab_untidy, .rules = lab_rules};
     assert_int_equal(log_store_open(&lab->store, lab->path, &lab->limits, &lab->env, lab), 0);
 }
 

@@ -299,7 +299,7 @@ static void retention_holds_the_console_cap(void **state)
         lab_put(&lab, 900);
         lab_tick(&lab, 11 * MS);
         if (lab.n_untidy > 0) {
-            log_store_tidy(&lab.store);
+            (void)log_store_tidy(&lab.store, &lab.now);
             lab.n_untidy = 0;
             assert_true(disk_bytes(&lab) <= limits.console_bytes);
         }
@@ -371,7 +371,7 @@ static void the_largest_console_pays_for_the_whole(void **state)
     for (int i = 0; i < 300; i++) {
         lab_put(&lab, 10000);
         if (lab.n_untidy > 0) {
-            log_store_tidy(&lab.store);
+            (void)log_store_tidy(&lab.store, &lab.now);
             lab.n_untidy = 0;
             assert_true(disk_bytes(&lab) <= limits.total_bytes);
         }
@@ -401,7 +401,7 @@ static void a_reader_goes_on_when_retention_takes_its_place(void **state)
     for (int i = 0; i < 500; i++) {
         lab_put(&lab, 700);
         if (i % 10 == 0)
-            log_store_tidy(&lab.store);
+            (void)log_store_tidy(&lab.store, &lab.now);
         if (i % 7 != 0 && i < 499)
             continue; /* too slow */
         do {

@@ -355,7 +355,7 @@ static void happens(struct lab *lab, enum meanwhile what, uint64_t newest)
     switch (what) {
     case DELETED:
         lab->store.limits.console_bytes = 1;
-        log_store_tidy(&lab->store);
+        (void)log_store_tidy(&lab->store, &lab->now);
         break;
     case SHORTENED:
         lab_file(lab, path, 0, ".log");
@@ -507,7 +507,7 @@ static void retention(void **state)
     for (int i = 0; i < 40; i++) {
         put(&lab, 65536);
         (void)lab_compress(&lab);
-        log_store_tidy(&lab.store);
+        (void)log_store_tidy(&lab.store, &lab.now);
         log_status_get(&lab.log, &status);
         assert_true(status.bytes <= 300000);
         assert_int_equal(status.bytes, on_disk(&lab, &n_files));

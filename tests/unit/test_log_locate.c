@@ -39,7 +39,7 @@ static void start_now_offset_and_tail(void **state)
 
     (void)state;
     write_batches(&lab, b, &limits);
-    log_store_tidy(&lab.store);
+    (void)log_store_tidy(&lab.store, &lab.now);
     log_status_get(&lab.log, &status);
     assert_true(status.oldest > 0);
     assert_int_equal(locate(&lab, LOG_FROM_START, 0), status.oldest);
@@ -141,7 +141,7 @@ static void boots(void **state)
     assert_int_equal(log_locate(&lab.log, &from, &offset), -ENOENT);
     from.value = 0;
     assert_int_equal(log_locate(&lab.log, &from, &offset), -ENOENT);
-    log_store_tidy(&lab.store);
+    (void)log_store_tidy(&lab.store, &lab.now);
     log_status_get(&lab.log, &status);
     assert_true(status.oldest > at[1]);
     for (int64_t i = 1; i <= 40; i++) {
