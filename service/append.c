@@ -13,25 +13,31 @@
 #include "console.h"
 #include "viewer.h"
 
-#define TURN_MIN     (16u * 1024)  /* of one console before the next ... */
-#define TURN_MAX     (256u * 1024) /* ... a whole line of the default size: one write(2), one kick for room */
-#define TURN_EVENTS  16u
-#define LOOK_BYTES   (512u * 1024) /* between two looks at who woke up: an echo waits behind so much of floods, at most */
-#define LOOK_TURNS   8u            /* ... or so many turns, however little they bring */
+#define TURN_MIN    (16u * 1024)  /* of one console before the next ... */
+#define TURN_MAX    (256u * 1024) /* ... a whole line of the default size: one write(2), one kick for room */
+#define TURN_EVENTS 16u
+#define LOOK_NS                                                                                                        \
+    UINT64_C(100000)    /* between two looks at who woke up: an echo waits so long behind floods, and one turn */
+#define LOOK_TURNS   8u /* ... or so many turns, however short they are */
+#define HOLD_NS      UINT64_C(3000000)   /* a key's way to its guest, through it and back to who typed it */
 #define ROUND_NS     UINT64_C(400000000) /* through all that have work: each is served twice a second and more */
 #define FRUITLESS    64u                 /* kicks without work before a console is polled no more for a while */
 #define REST_MIN_NS  UINT64_C(1000000)   /* 1 ms, doubled each time ... */
 #define REST_MAX_NS  UINT64_C(128000000) /* ... up to here */
 #define DRAIN_EVENTS 64u
 
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * NS_A_SECOND + (uint64_t)t.tv_nsec;
+}
+
 static void read_clocks(struct append *a)
 {
-    struct timespec real, mono;
-
-    clock_gettime(CLOCK_REALTIME, &real);
-    clock_gettime(CLOCK_MONOTONIC, &mono);
-    a->now.real_ns = (uint64_t)real.tv_sec * NS_A_SECOND + (uint64_t)real.tv_nsec;
-    a->now.mono_ns = (uint64_t)mono.tv_sec * NS_A_SECOND + (uint64_t)mono.tv_nsec;
+    a->now.real_ns = clock_ns(CLOCK_REALTIME);
+    a->now.mono_ns = clock_ns(CLOCK_MONOTONIC);
 }
 
 /* Queues. */
@@ -130,8 +136,7 @@ static uint32_t turn_bytes(struct append *a, struct console *c)
     return a->turn_bytes;
 }
 
-/* How many bytes it moved. */
-static uint32_t take_turn(struct append *a, struct console *c)
+static void take_turn(struct append *a, struct console *c)
 {
     enum append_queue was = (enum append_queue)c->append.queue;
     uint32_t turn = turn_bytes(a, c), may = append_limit_take(&c->append.limit, turn, a->now.mono_ns), moved = 0;
@@ -140,7 +145,7 @@ static uint32_t take_turn(struct append *a, struct console *c)
     c->append.queue = QUEUE_NONE;
     if (error == VC_OK && moved == may && may < turn) { /* what it says beyond its limit waits where it is */
         append_rest(a, c, append_limit_wait_ns(&c->append.limit, a->now.mono_ns));
-        return moved;
+        return;
     }
     c->append.fruitless = moved > 0 ? 0 : c->append.fruitless + 1;
     if (error == VC_EPEER)
@@ -151,19 +156,28 @@ static uint32_t take_turn(struct append *a, struct console *c)
         enqueue(a, c, QUEUE_OLD);
     else if (was == QUEUE_FRESH && moved > 0 && a->old != NULL && !c->append.resting)
         enqueue(a, c, QUEUE_OLD); /* its place in the round is used up: one that wakes at once waits for the others */
-    return moved;
 }
 
+/* Whether a key goes before those in the round: for a while, and then not for as long again. */
+static bool held(struct append *a)
+{
+    uint64_t typed = __atomic_load_n(&a->typed_mono, __ATOMIC_RELAXED);
+
+    if (typed > a->hold_mono + HOLD_NS)
+        a->hold_mono = typed + HOLD_NS;
+    return a->fresh == NULL && a->hold_mono > a->now.mono_ns;
+}
+
+/* Bytes tell little of how long a turn takes: a ring of 2 KiB costs a hypercall, and a disk may be slow. */
 static void take_turns(struct append *a)
 {
-    uint32_t moved = 0;
+    struct console *c;
+    unsigned n = 0;
 
-    for (unsigned i = 0; i < LOOK_TURNS && moved < LOOK_BYTES; i++) {
-        struct console *c = dequeue(a);
-
-        if (c == NULL)
+    while (!held(a) && (c = dequeue(a)) != NULL) {
+        take_turn(a, c);
+        if (++n == LOOK_TURNS || clock_ns(CLOCK_MONOTONIC) - a->now.mono_ns > LOOK_NS)
             return;
-        moved += take_turn(a, c);
     }
 }
 
@@ -266,9 +280,11 @@ static int timeout_ms(struct append *a)
     struct itimerspec at = {.it_interval = {0}};
     uint64_t first;
 
-    if (a->n_active > 0)
+    if (a->n_active > 0 && !held(a))
         return 0;
     first = append_first_due(a);
+    if (a->n_active > 0 && a->hold_mono < first)
+        first = a->hold_mono;
     if (first <= a->now.mono_ns)
         return 0;
     if (first == UINT64_MAX || (a->timer_mono > a->now.mono_ns && a->timer_mono <= first))

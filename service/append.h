@@ -13,6 +13,10 @@
  * Turns: each console with work gets a bounded number of bytes, then goes behind the others. A console that was asleep
  * comes first, once: so a key's echo overtakes a thousand floods, and no flood gains by pausing (the new and old flows of
  * RFC 8290).
+ *
+ * Keys: where guests and the service share processors (hubs: rings of a Xen), who types gets his answer only as fast as a flood
+ * and we leave them to his guest and his viewer. So those who stand in the round wait for a moment at each key, for half of the
+ * time at most.
  */
 #ifndef VCONS_SERVICE_APPEND_H
 #define VCONS_SERVICE_APPEND_H
@@ -74,6 +78,8 @@ struct append {
     bool draining;        /* what is left is stored, whatever limit there is */
     uint32_t turn_bytes;  /* a turn's, by how long rounds take */
     uint64_t turn_since;  /* mono_ns: since when it is so much */
+    uint64_t typed_mono;  /* atomic: when somebody last typed to a source of a hub */
+    uint64_t hold_mono;   /* until then those in the old queue wait */
     struct kicker kicker;
     struct waker *waker;    /* the control thread's: there is news */
     struct source_hub *hub; /* atomic; NULL: none */
@@ -92,6 +98,7 @@ void append_sync(struct append *a, struct console *c);   /* log all that is ther
 /* Where the thread is: the same odd number twice is one and the same piece of work. Any thread. */
 static inline uint64_t append_turn(const struct append *a) { return __atomic_load_n(&a->turn, __ATOMIC_RELAXED); }
 static inline bool append_sleeps(uint64_t turn) { return (turn & 1) == 0; }
+void append_typed(struct append *a, const struct console *c, uint32_t n); /* n bytes were put into its source */
 /* The next console with news, and what; NULL: no more. */
 struct console *append_collect(struct append *a, uint32_t *news);
 

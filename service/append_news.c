@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the control thread asks of the append thread, and what it is told. */
+#include <time.h>
 #include <unistd.h>
 
 #include "append_private.h"
@@ -46,3 +47,15 @@ static void push_command(struct append *a, struct console *c, bool *command)
 void append_add(struct append *a, struct console *c) { push_command(a, c, &c->append.command_add); }
 void append_remove(struct append *a, struct console *c) { push_command(a, c, &c->append.command_remove); }
 void append_sync(struct append *a, struct console *c) { push_command(a, c, &c->append.command_sync); }
+
+#define KEY_BYTES 8u /* of one key, or what a terminal makes of it */
+
+void append_typed(struct append *a, const struct console *c, uint32_t n)
+{
+    struct timespec now;
+
+    if (c->source->hub == NULL || n == 0 || n > KEY_BYTES)
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    __atomic_store_n(&a->typed_mono, (uint64_t)now.tv_sec * NS_A_SECOND + (uint64_t)now.tv_nsec, __ATOMIC_RELAXED);
+}

@@ -9,6 +9,7 @@
 #include "audit.h"
 #include "console.h"
 #include "pty.h"
+#include "service.h"
 #include "source.h"
 #include "viewer.h"
 
@@ -62,6 +63,7 @@ static enum input read_bytes(struct viewer *v, uint32_t max, uint32_t *went)
         return failed(n);
     c->source->ops->put(c->source, bytes, (uint32_t)n, &put);
     audit_typed(v, bytes, (uint32_t)n);
+    append_typed(&c->service->append, c, put);
     *went = (uint32_t)n;
     return INPUT_MORE;
 }

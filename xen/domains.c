@@ -21,6 +21,7 @@ static void set_watches(struct xen *x, struct domain *d, bool on)
     snprintf(token, sizeof token, "%u", d->id);
     for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++) {
         snprintf(path, sizeof path, "/local/domain/%u/%s", d->id, watched[i]);
+        d->unheard |= 1u << i;
         if (on)
             (void)nodes_watch(&x->nodes, path, token); /* it fires at once; a lost connection shows by itself */
         else
@@ -148,6 +149,34 @@ void domains_touch_all(struct xen *x)
             s->watched = false;
         set_watches(x, d, true);
     }
+}
+
+/* Which of the watched nodes that is, or their number. */
+static size_t index_of(const struct domain *d, const char *path)
+{
+    char prefix[32];
+    size_t i = 0, n = (size_t)snprintf(prefix, sizeof prefix, "/local/domain/%u/", d->id);
+
+    if (strncmp(path, prefix, n) != 0)
+        return sizeof watched / sizeof watched[0];
+    while (i < sizeof watched / sizeof watched[0] && strcmp(path + n, watched[i]) != 0)
+        i++;
+    return i;
+}
+
+void domains_fired(struct xen *x, const char *path, const char *token)
+{
+    const char *last = strrchr(path, '/');
+    uint64_t id;
+    struct domain *d = place_number(token, UINT32_MAX, &id) ? find(x, (uint32_t)id) : NULL;
+    uint32_t bit;
+
+    if (d == NULL || (last != NULL && strcmp(last, "/tty") == 0))
+        return; /* we wrote that */
+    bit = 1u << index_of(d, path);
+    if ((d->unheard & bit) == 0)
+        d->dirty = true;
+    d->unheard &= ~bit;
 }
 
 static int64_t earlier(int64_t a, int64_t b) { return a < 0 || (b >= 0 && b < a) ? b : a; }

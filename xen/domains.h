@@ -50,13 +50,16 @@ struct domain {
     char former[NAME_BYTES]; /* while its consoles move to another: the one they come from */
     uint32_t state;          /* enum vc_domain_state */
     bool dirty, seen, watched;
+    uint32_t unheard; /* a bit for each watch that was made and has not fired yet */
     int64_t looked_ms;
 };
 
 /* See what came and went. 0 or a negative errno: Xen did not answer, all is as it was. */
 int domains_look(struct xen *x);
-/* A watch fired whose token is this domain's id. */
+/* Something of this domain, by its id, may have changed. */
 void domains_touched(struct xen *x, const char *token);
+/* A watch fired whose token is a domain's id. What it says at once, when it is made, is known: who makes it looks behind that. */
+void domains_fired(struct xen *x, const char *path, const char *token);
 void domains_touch_all(struct xen *x); /* XenStore is another: watch and look anew */
 /* Look at those that changed, and try again what is due. When to come again, by xen_now_ms; -1: when something happens. */
 int64_t domains_serve(struct xen *x);

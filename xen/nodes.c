@@ -294,6 +294,21 @@ int nodes_permit(struct nodes *s, const char *path, uint32_t owner, uint32_t rea
     return error ? error : answer(s, XS_SET_PERMS, end_ms);
 }
 
+int nodes_guarded(struct nodes *s, const char *path)
+{
+    int error = ask(s, XS_GET_PERMS, path, NULL), others = 0;
+    const char *who = s->payload, *end;
+
+    if (error)
+        return error;
+    end = s->payload + s->head.len; /* and a NUL of ours stands there */
+    if (s->head.len < 2 || strcmp(who + 1, "0") != 0)
+        return 0;
+    for (; who < end; who += strlen(who) + 1) /* the first says what all others may, those behind it what one may */
+        others += who[0] != 'n' && who[0] != 'r';
+    return others == 0;
+}
+
 int nodes_watch(struct nodes *s, const char *path, const char *token)
 {
     int error = ask(s, XS_WATCH, path, token);

@@ -51,6 +51,8 @@ int nodes_remove(struct nodes *s, const char *path); /* with all below; one that
 int nodes_list(struct nodes *s, const char *path, const char **names, uint32_t *bytes);
 /* The owner of a node, who may do all, and one more, who may read it; nobody else may do anything. */
 int nodes_permit(struct nodes *s, const char *path, uint32_t owner, uint32_t reader);
+/* 1: domain 0 owns it, and nobody else may write there; a node that is made below it is the same. 0: others may. */
+int nodes_guarded(struct nodes *s, const char *path);
 int nodes_watch(struct nodes *s, const char *path, const char *token);
 int nodes_unwatch(struct nodes *s, const char *path, const char *token);
 /* Between the two, reads and writes are of one moment. -EAGAIN: others were faster, nothing is written. */

@@ -281,10 +281,15 @@ int64_t seats_due_ms(const struct domain *d)
  * xl console opens what stands there, as root: so only dom0 may write it, also where the directory around it is the guest's. A
  * transaction that collides is one with what the guest writes; it may not go on so for ever.
  */
-static int write_tty(struct xen *x, const char *path, const struct ring *r)
+static int write_tty(struct xen *x, const char *directory, const struct ring *r)
 {
+    char path[NODES_PATH_BYTES + 8];
     int error = -EAGAIN;
 
+    snprintf(path, sizeof path, "%s/tty", directory);
+    if (nodes_guarded(&x->nodes, directory) ==
+        1) /* as libxl makes it: what takes the time of a start is to ask XenStore */
+        return nodes_write(&x->nodes, path, r->tty);
     for (int i = 0; i < 8 && error == -EAGAIN; i++) {
         error = nodes_begin(&x->nodes);
         if (error)
@@ -302,7 +307,7 @@ static int write_tty(struct xen *x, const char *path, const struct ring *r)
 
 void seat_taken(struct xen *x, struct ring *r)
 {
-    char directory[NODES_PATH_BYTES], path[NODES_PATH_BYTES + 8];
+    char directory[NODES_PATH_BYTES];
 
     if (r->seat != NULL && vc_load_seq(&r->state) != r->seat->domain->state)
         post_state(x, r, r->seat->domain->state); /* it changed meanwhile */
@@ -311,8 +316,7 @@ void seat_taken(struct xen *x, struct ring *r)
         return;
     r->seat->told = false;
     directory_of(r->seat, directory);
-    snprintf(path, sizeof path, "%s/tty", directory);
-    (void)write_tty(x, path, r);
+    (void)write_tty(x, directory, r);
 }
 
 void seat_refused(struct xen *x, struct ring *r)

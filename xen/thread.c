@@ -47,7 +47,7 @@ static void event(void *ctx, const char *path, const char *token)
     else if (strcmp(token, FURTHER_TOKEN) == 0)
         touched_backend(x, path);
     else
-        domains_touched(x, token);
+        domains_fired(x, path, token);
 }
 
 static int watch_domains(struct xen *x)

@@ -3,7 +3,9 @@
 # In the dom0 of a real Xen: in-dom0.sh ROUNDS LINES LINES_OF_XENCONSOLED KEYS. In each round vconsd, a drain loop that does no more than it
 # must (xen_ring drain) and xenconsoled, one after the other. Prints a line for each figure: what, who, and
 #     flood    bytes and seconds of LINES lines of 80 bytes, by the guest's own clock
-#     echo     nanoseconds of a key's way there and back beside a domain that prints without end, the median of KEYS
+#     echo     nanoseconds of a key's way there and back beside a domain that prints without end, of KEYS the median, the mean and the
+#              99th in 100, on the console's terminal; of "socket", on vconsd's own; of "ring", alone and by a loop that does no more than it
+#              must
 #     start    nanoseconds from the start of the service until it serves the consoles of eight domains
 #     memory   KiB of its own for each of these consoles
 . "$CASES/cases/xenlib.sh"
@@ -51,7 +53,13 @@ echoes() {
     tiny "key$2$1" "quiet" 'vcpus = 1'
     wait_for "its prompt" prompts "$1" "key$2$1"
     echo "echo $1 $(dom0_tty echo "$(node "key$2$1" console/tty)" "$keys")"
+    [ "$1" != vcons ] || echo "echo socket $(dom0_tty echo "run/consoles/key$2$1/pv0.sock" "$keys")"
     xl destroy "noise$2$1"
+    if [ "$1" = vcons ]; then
+        stop
+        echo "echo ring $(ring "key$2$1" echo "$keys")"
+        start vcons
+    fi
     xl destroy "key$2$1"
 }
 

@@ -110,6 +110,24 @@ static void begin(struct nodes *s, void *(*who)(void *), size_t piece)
     assert_int_equal(nodes_open(s, event, &fired, &p), 0);
 }
 
+/* Any permissions, as others of domain 0 may set them: a message of its own on that connection. */
+static void permit(struct nodes *s, const char *payload, size_t n)
+{
+    struct xsd_sockmsg head = {.type = XS_SET_PERMS, .req_id = ++s->request, .len = (uint32_t)n};
+    char answer[sizeof head + 3], *at = answer; /* "OK" */
+
+    assert_int_equal(write(s->fd, &head, sizeof head), sizeof head);
+    assert_int_equal(write(s->fd, payload, n), (ssize_t)n);
+    while (at < answer + sizeof answer) {
+        ssize_t got = recv(s->fd, at, (size_t)(answer + sizeof answer - at), 0);
+
+        assert_true(got > 0 || errno == EAGAIN);
+        at += got > 0 ? got : 0;
+    }
+    memcpy(&head, answer, sizeof head);
+    assert_int_equal(head.type, XS_SET_PERMS);
+}
+
 static void talk(size_t piece)
 {
     static struct nodes s;
@@ -144,6 +162,20 @@ static void talk(size_t piece)
     assert_int_equal(bytes, sizeof "name" + sizeof "empty" + sizeof "big" + sizeof "device");
     assert_int_equal(nodes_list(&s, "/local/domain/8", &names, &bytes), -ENOENT);
     assert_int_equal(bytes, 0);
+    /* Who may write: domain 0 alone, or the domain, or it beside domain 0. */
+    assert_int_equal(nodes_guarded(&s, "/local/domain/7/device"), 0);
+    assert_int_equal(nodes_guarded(&s, "/local/domain/8"), -ENOENT);
+    assert_int_equal(nodes_mkdir(&s, "/local/domain/7/vuart"), 0);
+    assert_int_equal(nodes_permit(&s, "/local/domain/7/vuart", 0, 7), 0);
+    assert_int_equal(nodes_guarded(&s, "/local/domain/7/vuart"), 1);
+    assert_int_equal(nodes_write(&s, "/local/domain/7/vuart/0", ""), 0);
+    assert_int_equal(nodes_guarded(&s, "/local/domain/7/vuart/0"), 1);
+    permit(&s, "/local/domain/7/vuart\0n0\0b7", sizeof "/local/domain/7/vuart\0n0\0b7");
+    assert_int_equal(nodes_guarded(&s, "/local/domain/7/vuart"), 0);
+    permit(&s, "/local/domain/7/vuart\0w0\0r7", sizeof "/local/domain/7/vuart\0w0\0r7");
+    assert_int_equal(nodes_guarded(&s, "/local/domain/7/vuart"), 0);
+    permit(&s, "/local/domain/7/vuart\0r0\0n7", sizeof "/local/domain/7/vuart\0r0\0n7");
+    assert_int_equal(nodes_guarded(&s, "/local/domain/7/vuart"), 1);
     /* Watches: at once, then for what changes; they come with answers and without. */
     assert_int_equal(nodes_watch(&s, "/local/domain/7/console", "7"), 0);
     assert_int_equal(nodes_watch(&s, "/local/domain/7/console", "7"), 0);

@@ -7,6 +7,8 @@
  *     index NAME N   that index becomes what it is plus N, and an event tells of it: a backend that lies
  *     drain FILE [N] a backend that does no more than it must: ring to FILE until the domain is gone or N bytes came; then
  *                    "drained N bytes in S s, E events" from the first byte on. It is what a service is measured against
+ *     echo N         a key's way to a guest at its prompt and back, N times, 20 ms apart: nanoseconds, the median, the mean and what 99 in
+ *                    100 do not exceed. No log, no terminal, no second thread: the limit of whoever has those
  */
 #include <err.h>
 #include <errno.h>
@@ -24,7 +26,10 @@
 #include <xenevtchn.h>
 #include <xenforeignmemory.h>
 
-#define LOOK_MS 1000 /* so often drain looks whether the domain is there */
+#define LOOK_MS  1000 /* so often drain looks whether the domain is there */
+#define ECHO_MAX 1000u
+#define PAUSE_NS 20000000
+#define UNTYPED  10u /* keys before those that count */
 
 struct ring {
     uint32_t domid;
@@ -173,6 +178,70 @@ static void drain(struct ring *r, xen_pfn_t frame, const char *path, uint64_t mo
            events);
 }
 
+/* The other limit. */
+
+static uint64_t nanoseconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* Take what the guest says; whether that byte was in it. */
+static bool heard(struct ring *r, uint8_t key)
+{
+    struct xencons_interface *p = r->page;
+    uint32_t cons = load(&p->out_cons), prod = load(&p->out_prod);
+    bool found = false;
+
+    for (; cons != prod; cons++)
+        found = found || p->out[cons % XENCONS_OUT_SIZE] == key;
+    __atomic_store_n(&p->out_cons, cons, __ATOMIC_SEQ_CST);
+    return found;
+}
+
+static uint64_t one_echo(struct ring *r, uint8_t key)
+{
+    struct xencons_interface *p = r->page;
+    uint64_t began = nanoseconds();
+
+    p->in[load(&p->in_prod) % XENCONS_IN_SIZE] = key;
+    __atomic_fetch_add(&p->in_prod, 1, __ATOMIC_SEQ_CST);
+    notify(r);
+    while (!heard(r, key))
+        event(r);
+    notify(r);
+    return nanoseconds() - began;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+static void echo(struct ring *r, uint32_t n)
+{
+    static uint64_t ns[ECHO_MAX];
+    const struct timespec pause = {.tv_nsec = PAUSE_NS};
+    uint64_t sum = 0;
+
+    if (n == 0 || n > ECHO_MAX)
+        errx(2, "1 to %u keys", ECHO_MAX);
+    r->page->connection = XENCONSOLE_CONNECTED;
+    heard(r, 0);
+    for (uint32_t i = 0; i < UNTYPED + n; i++) {
+        nanosleep(&pause, NULL);
+        ns[i < UNTYPED ? 0 : i - UNTYPED] = one_echo(r, (uint8_t)('a' + i % 26));
+    }
+    for (uint32_t i = 0; i < n; i++)
+        sum += ns[i];
+    qsort(ns, n, sizeof ns[0], by_size);
+    printf("%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", ns[n / 2], sum / n, ns[(n - 1) * 99 / 100]);
+}
+
 static uint64_t number(const char *text)
 {
     char *end;
@@ -193,6 +262,8 @@ static int run(struct ring *r, xen_pfn_t frame, int n, char **words)
     } else if (n == 3 && strcmp(words[0], "index") == 0) {
         __atomic_fetch_add(index_named(r, words[1]), (uint32_t)number(words[2]), __ATOMIC_SEQ_CST);
         notify(r);
+    } else if (n == 2 && strcmp(words[0], "echo") == 0) {
+        echo(r, (uint32_t)number(words[1]));
     } else if ((n == 2 || n == 3) && strcmp(words[0], "drain") == 0) {
         drain(r, frame, words[1], n == 3 ? number(words[2]) : UINT64_MAX);
     } else {
@@ -206,7 +277,7 @@ int main(int argc, char **argv)
     struct ring r = {0};
 
     if (argc < 5)
-        errx(2, "usage: xen_ring DOMID FRAME PORT show|flag N|index NAME N|drain FILE [N]");
+        errx(2, "usage: xen_ring DOMID FRAME PORT show|flag N|index NAME N|drain FILE [N]|echo N");
     r.domid = (uint32_t)number(argv[1]);
     map(&r, number(argv[2]));
     if (strcmp(argv[4], "show") != 0) /* it looks on beside whoever serves it */
