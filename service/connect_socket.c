@@ -88,5 +88,14 @@ static void listen_no_more(struct connector *k)
     k->watch = (struct watch){.ready = NULL};
 }
 
+static void listen_beside(struct connector *k)
+{
+    struct problem p;
+
+    if (listen_there(k, &p) != -EINPROGRESS)
+        message("%s/%s: %s", k->console->log.domain, k->console->log.console, p.text);
+    k->reason[0] = '\0';
+}
+
 const struct connect_way connect_unix_listen = {
-    .type = "unix-listen", .early = true, .begin = listen_there, .cancel = listen_no_more};
+    .type = "unix-listen", .early = true, .begin = listen_there, .adopted = listen_beside, .cancel = listen_no_more};

@@ -145,5 +145,17 @@ static int open_serial(struct connector *k, struct problem *p)
     return problem_set(p, -ENOTCONN, "%s: no carrier: nothing that is switched on is at the other end", path);
 }
 
-const struct connect_way connect_serial = {
-    .type = "serial", .tty = true, .breaks = true, .begin = open_serial, .released = unlock_port};
+static void lock_again(struct connector *k)
+{
+    struct problem p;
+
+    if (lock_port(k, &p) != 0)
+        message("%s", p.text);
+}
+
+const struct connect_way connect_serial = {.type = "serial",
+                                           .tty = true,
+                                           .breaks = true,
+                                           .begin = open_serial,
+                                           .adopted = lock_again,
+                                           .released = unlock_port};

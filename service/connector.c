@@ -123,7 +123,8 @@ static void break_begun(void *ctx)
 
 static const struct source_fd_env env = {.ended = ended, .stuck = stuck, .break_begun = break_begun};
 
-static int attach(struct connector *k, int fd)
+/* earlier: what a service before us had of it; NULL: it is new. */
+static int attach(struct connector *k, int fd, const struct source_handover *earlier)
 {
     struct origin origin = {.uid = getuid(), .pid = getpid()};
     struct source_fd_wish wish = {.type = k->way->type,
@@ -140,11 +141,14 @@ static int attach(struct connector *k, int fd)
     if (error)
         return error;
     log_status_get(&k->console->log, &status);
-    wish.again = status.length > 0;
+    wish.again = status.length > 0 && earlier == NULL;
     k->source = source_fd_create(fd, &wish);
     if (k->source == NULL)
         return -ENOMEM;
-    error = console_attach(k->console, k->source, &origin);
+    if (earlier != NULL && !source_fd_continue(k->source, earlier))
+        error = -EPROTO;
+    else
+        error = console_attach(k->console, k->source, &origin);
     if (error) {
         source_fd_abandon(k->source);
         k->source = NULL;
@@ -154,7 +158,7 @@ static int attach(struct connector *k, int fd)
 
 void connector_connected(struct connector *k, int fd)
 {
-    int error = attach(k, fd);
+    int error = attach(k, fd, NULL);
 
     if (error) {
         close(fd);
@@ -166,6 +170,25 @@ void connector_connected(struct connector *k, int fd)
     k->told = k->trying = false;
     k->reason[0] = '\0';
     k->since_ms = uv_now(&k->service->loop);
+}
+
+/* What a service before us was connected to. */
+static bool adopt(struct connector *k)
+{
+    struct source_handover earlier;
+    int fd = upgrade_take(&k->service->upgrade, k->console->log.domain, k->console->log.console, k->settings.source,
+                          &earlier);
+
+    if (fd < 0)
+        return false;
+    if (k->way->adopted != NULL)
+        k->way->adopted(k);
+    k->since_ms = uv_now(&k->service->loop);
+    if (attach(k, fd, &earlier) == 0)
+        return true;
+    release(k);
+    close(fd);
+    return false;
 }
 
 static void attempt(struct connector *k)
@@ -216,7 +239,8 @@ static int add(struct service *s, struct console *c, struct console_settings *se
     s->sources.n++;
     c->connector = k;
     c->gone = false; /* it is away, and will be back */
-    attempt(k);
+    if (!adopt(k))
+        attempt(k);
     return 0;
 }
 

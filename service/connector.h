@@ -45,6 +45,8 @@ struct connect_way {
     int (*begin)(struct connector *k, struct problem *p);
     /* An attempt under way, or a listening socket, ends: the connector goes or changes. NULL: there is nothing to end. */
     void (*cancel)(struct connector *k);
+    /* A connection that an earlier service had made is ours: what begin does beside connecting. NULL: nothing. */
+    void (*adopted)(struct connector *k);
     void (*released)(struct connector *k); /* the connection, or the attempt, is over. NULL: no matter */
 };
 

@@ -13,6 +13,7 @@
 #include "pty.h"
 #include "raw.h"
 #include "service.h"
+#include "upgrade.h"
 #include "viewer.h"
 
 #define NEWS_A_TURN 256u /* as long as the append thread is as quick as we are there is always one more */
@@ -238,7 +239,7 @@ int console_attach(struct console *c, struct source *source, const struct origin
 
     if (error)
         return error;
-    if (c->source != NULL && (!c->removing || c->later != NULL))
+    if (c->source != NULL && (!c->removing || c->later != NULL || c->handing))
         return -EBUSY;
     if (c->source != NULL)
         c->later = source;
@@ -352,6 +353,34 @@ static void removed(struct console *c)
     service_idle_check(c->service);
 }
 
+void console_yield(struct console *c)
+{
+    c->handing = c->removing = true;
+    watch_end(&c->service->watches, &c->room);
+    append_remove(&c->service->append, c);
+}
+
+/* Nothing was lost: the log has a detach here, an attach, and no gap. */
+void console_resume(struct console *c)
+{
+    struct log_time now;
+
+    service_clocks(&now);
+    c->handing = c->removing = false;
+    log_attach(&c->log, c->source->line_id, c->source->ops->index(c->source), &now);
+    append_add(&c->service->append, c);
+    if (viewers_flow(c, APPENDED_MARK, NULL, 0, 0))
+        viewers_pump(c);
+    tell_size(c);
+    viewer_room(c);
+}
+
+void console_let_go(struct console *c)
+{
+    c->handing = false;
+    removed(c);
+}
+
 void console_news(struct service *s)
 {
     struct console *c;
@@ -364,7 +393,9 @@ void console_news(struct service *s)
             viewers_pump(c);
         if (news & (APPEND_SYNCED | APPEND_REMOVED))
             control_synced(s, c);
-        if (news & APPEND_REMOVED)
+        if (news & APPEND_REMOVED && c->handing)
+            upgrade_yielded(c);
+        else if (news & APPEND_REMOVED)
             removed(c);
     }
     if (turns > NEWS_A_TURN)

@@ -45,6 +45,7 @@ struct console {
     struct log log;
     struct log_glance glance;      /* while it is not open */
     bool log_open, gone, removing; /* gone: its hypervisor said that it ends for good; removing: asked back */
+    bool handing;                  /* its source waits to be handed over, and belongs to nobody meanwhile: upgrade.h */
     bool failed;                   /* the log does not open: attach was refused */
     struct source *source;         /* NULL: away or off */
     struct source *later;          /* a source that waits for the one before it to be drained */
@@ -105,6 +106,10 @@ void console_guest(struct console *c, uint32_t end);
  * 0, or a negative errno of one that stayed.
  */
 int console_rename(struct service *s, const char *domain, const char *name);
+/* For upgrade.h: its source back from the append thread; then on with it as before, or its end. */
+void console_yield(struct console *c);
+void console_resume(struct console *c);
+void console_let_go(struct console *c);
 /* What the append thread had to tell. */
 void console_news(struct service *s);
 /* Its size is that, rows << 16 | columns, from now on: told as soon as there is a source with room for it. */

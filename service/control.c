@@ -14,6 +14,7 @@
 #include "host/sock.h"
 #include "link.h"
 #include "service.h"
+#include "upgrade.h"
 #include "viewer.h"
 
 static struct control *control_of(struct watch *w) { return (struct control *)(void *)w; }
@@ -42,6 +43,7 @@ static void control_end(struct control *k, bool close_socket)
     struct service *s = k->service;
 
     unlink_control(k);
+    upgrade_asker_gone(s, k);
     if (close_socket) {
         close(k->watch.fd);
         clients_leave(s, k->peer.uid);

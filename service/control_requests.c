@@ -14,6 +14,7 @@
 #include "link.h"
 #include "pty.h"
 #include "service.h"
+#include "upgrade.h"
 #include "viewer.h"
 
 #define PROGRAM "vconsd " VCONSD_VERSION
@@ -417,6 +418,22 @@ static json_t *attach(struct control *k, const json_t *request)
     return NULL;
 }
 
+/* Nothing is answered here: upgrade.c does, when it has all together. */
+static json_t *upgrade(struct control *k, const json_t *request)
+{
+    const json_t *id = json_object_get(request, "id");
+    const char *wrong;
+
+    if (k->peer.uid != 0 && k->peer.uid != k->service->own.uid)
+        return control_error(id, VC_CONTROL_E_NOT_ALLOWED, "only the service's own user and root take over");
+    if (json_integer_value(json_object_get(request, "version")) != UPGRADE_VERSION)
+        return control_error(id, VC_CONTROL_E_VERSION, "this service hands over by version %u", UPGRADE_VERSION);
+    json_decref(k->asked_id);
+    k->asked_id = id != NULL ? json_deep_copy(id) : NULL;
+    wrong = upgrade_begin(k->service, k);
+    return wrong != NULL ? control_error(id, VC_CONTROL_E_FAILED, "%s", wrong) : NULL;
+}
+
 static json_t *dispatch(struct control *k, const json_t *request)
 {
     const char *op = control_text(request, "op");
@@ -443,6 +460,8 @@ static json_t *dispatch(struct control *k, const json_t *request)
         return control_console(k, request, VC_LINK_CONSOLE_REMOVE);
     if (strcmp(op, "xen") == 0)
         return control_xen(k, request);
+    if (strcmp(op, "upgrade") == 0)
+        return upgrade(k, request);
     if (strcmp(op, "resize") == 0)
         return control_resize(k, request);
     if (strcmp(op, "lease") == 0)

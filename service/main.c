@@ -26,7 +26,7 @@
 
 static const char usage[] =
     "vconsd [--system | --user] [--config FILE] [--check] [--foreground] [--linger SECONDS | --private] [--xen]\n"
-    "       [--log-level LEVEL] [--run-as USER]\n"
+    "       [--log-level LEVEL] [--run-as USER] [--upgrade]\n"
     "\n"
     "The console service: takes consoles from hypervisors and sockets, stores every byte, serves any number of "
     "viewers.\n"
@@ -34,6 +34,7 @@ static const char usage[] =
     "  --foreground  stay in the foreground; without it the command returns when the service answers\n"
     "  --linger S    end S seconds after the last console and viewer went\n"
     "  --private     end as soon as they have\n"
+    "  --upgrade     take the place of the service that runs, which hands over what it has\n"
     "  --run-as U    started by root: be that user from then on\n"
     "  --log-level L messages up to error, warning, notice (without it), info or debug\n"
     "  --xen         serve the consoles of all domains of the Xen whose dom0 this is\n"
@@ -43,7 +44,7 @@ static const char usage[] =
 struct options {
     enum paths_scope scope;
     const char *config, *run_as;
-    bool check, foreground, xen;
+    bool check, foreground, xen, upgrade;
     enum message_level log_level;
     int64_t linger_s;
     struct xenconsoled compatible; /* with other options than these */
@@ -55,7 +56,7 @@ static const char *const syscalls[] = {
     "epoll_wait", "epoll_pwait", "epoll_ctl", "io_submit", "io_getevents", "io_destroy", "poll", "ppoll",
     "timerfd_settime",
     /* clients and hypervisors */
-    "accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "getsockopt", "socket", "bind", "listen", "connect",
+    "accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "getsockopt", "socket", "bind", "listen", "connect", "shutdown",
     "fchmod", "fchmodat", "chmod", "fcntl", "fstatfs", "kill",
     /* logs, raw sockets */
     "openat", "mkdir", "mkdirat", "unlink", "unlinkat", "renameat", "renameat2", "symlinkat", "ftruncate", "fallocate",
@@ -67,11 +68,10 @@ static const char *const syscalls[] = {
 static int parse(int argc, char **argv, struct options *o)
 {
     static const struct option options[] = {
-        {"system", 0, NULL, 's'},  {"user", 0, NULL, 'u'},       {"config", 1, NULL, 'c'},
-        {"check", 0, NULL, 'k'},   {"foreground", 0, NULL, 'f'}, {"linger", 1, NULL, 'l'},
-        {"private", 0, NULL, 'p'}, {"help", 0, NULL, 'h'},       {"version", 0, NULL, 'v'},
-        {"xen", 0, NULL, 'x'},     {"log-level", 1, NULL, 'L'},  {"run-as", 1, NULL, 'r'},
-        {NULL, 0, NULL, 0}};
+        {"system", 0, NULL, 's'},     {"user", 0, NULL, 'u'},   {"config", 1, NULL, 'c'},    {"check", 0, NULL, 'k'},
+        {"foreground", 0, NULL, 'f'}, {"linger", 1, NULL, 'l'}, {"private", 0, NULL, 'p'},   {"help", 0, NULL, 'h'},
+        {"version", 0, NULL, 'v'},    {"xen", 0, NULL, 'x'},    {"log-level", 1, NULL, 'L'}, {"run-as", 1, NULL, 'r'},
+        {"upgrade", 0, NULL, 'U'},    {NULL, 0, NULL, 0}};
     char *end;
     int c;
 
@@ -95,6 +95,7 @@ static int parse(int argc, char **argv, struct options *o)
                 break;
             message("--log-level %s: expected error, warning, notice, info or debug", optarg);
             return 2;
+        case 'U': o->upgrade = true; break;
         case 'r': o->run_as = optarg; break;
         case 'h': fputs(usage, stdout); exit(0);
         case 'v': puts("vconsd " VCONSD_VERSION); exit(0);
@@ -173,17 +174,20 @@ static bool try_lock(int fd, char pid[32])
 }
 
 /* One service on one directory: two would both consume the same lines. The lock goes with the process. */
-static int lock_state(struct service *s, struct problem *p)
+static int lock_state(struct service *s, bool upgrade, struct problem *p)
 {
     char path[PATH_MAX], pid[32] = "";
     ssize_t n;
+    int error;
 
     if (paths_format(path, "%s/" PATHS_LOCK, s->paths.state) != 0)
         return problem_set(p, -ENAMETOOLONG, "%s: too long", s->paths.state);
-    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (upgrade && (error = upgrade_ask(&s->upgrade, &s->manager, &s->paths, p)) != 0)
+        return error;
+    s->lock_fd = upgrade ? s->upgrade.lock_fd : open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (s->lock_fd < 0)
         return problem_set(p, -errno, "%s: %s", path, strerror(errno));
-    if (!try_lock(s->lock_fd, pid))
+    if (!try_lock(s->lock_fd, pid)) /* one that was handed over is ours: the lock is the open file's */
         return problem_set(p, -EBUSY, "%s: a service runs here already, as pid %s", s->paths.state,
                            pid[0] != '\0' ? pid : "?");
     n = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
@@ -279,7 +283,7 @@ static int start(struct service *s, const struct options *o, int ready, struct p
     if (error == 0)
         error = paths_make(o->scope, &s->paths, p);
     if (error == 0)
-        error = lock_state(s, p);
+        error = lock_state(s, o->upgrade, p);
     if (error == 0)
         error = claim(o, false, p);
     if (error)

@@ -117,7 +117,7 @@ void manager_close(struct manager *m)
     m->fd = -1;
 }
 
-int manager_socket(struct manager *m, const char *name, int type)
+int manager_socket(struct manager *m, const char *name, int type, bool *given)
 {
     char bound[sizeof m->sockets[0].name];
 
@@ -132,9 +132,31 @@ int manager_socket(struct manager *m, const char *name, int type)
         if (fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) != 0)
             continue;
         m->sockets[i].fd = -1;
+        *given = !m->sockets[i].ours;
         return fd;
     }
     return -1;
+}
+
+bool manager_give(struct manager *m, const char *name, int fd, bool ours)
+{
+    if (m->n_sockets == MANAGER_SOCKETS)
+        return false;
+    m->sockets[m->n_sockets].fd = fd;
+    m->sockets[m->n_sockets].ours = ours;
+    snprintf(m->sockets[m->n_sockets++].name, sizeof m->sockets[0].name, "%s", name);
+    return true;
+}
+
+void manager_inherit(struct manager *m, const struct sockaddr_un *at, socklen_t bytes, uint64_t watchdog_us)
+{
+    if (m->fd < 0) {
+        m->at = *at;
+        m->at_bytes = bytes;
+        m->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    }
+    if (m->fd >= 0 && m->watchdog_us == 0)
+        m->watchdog_us = watchdog_us;
 }
 
 void manager_sockets_done(struct manager *m)

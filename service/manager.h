@@ -33,15 +33,22 @@ struct manager {
     uint32_t n_sockets;
     struct {
         char name[32];
-        int fd; /* -1: given away */
+        int fd;    /* -1: given away */
+        bool ours; /* an earlier service of ours made it: its name goes with us */
     } sockets[MANAGER_SOCKETS];
 };
 
 /* From the environment, which is cleaned of it: a child of ours is not what it speaks of. */
 void manager_open(struct manager *m);
 void manager_close(struct manager *m);
-/* The socket of that name (its own, or the last part of its path) and type, listening, now the caller's; -1: none. */
-int manager_socket(struct manager *m, const char *name, int type);
+/*
+ * The socket of that name (its own, or the last part of its path) and type, listening, now the caller's; -1: none. *given: it is the
+ * manager's, who takes its name away.
+ */
+int manager_socket(struct manager *m, const char *name, int type, bool *given);
+/* From a service whose place we take (upgrade.h): a socket of its, false: too many; and the manager it had, if we have none. */
+bool manager_give(struct manager *m, const char *name, int fd, bool ours);
+void manager_inherit(struct manager *m, const struct sockaddr_un *at, socklen_t bytes, uint64_t watchdog_us);
 /* What stays behind was for nobody: closed, with a message. */
 void manager_sockets_done(struct manager *m);
 

@@ -52,15 +52,16 @@ int service_accept(struct service *s, int listening)
 int service_listen(struct service *s, const char *name, int type, mode_t mode, bool *given, struct problem *p)
 {
     char path[PATHS_SOCKET_BYTES];
-    int fd = manager_socket(&s->manager, name, type), error;
+    int fd, error;
 
-    *given = fd >= 0;
+    *given = false;
+    fd = manager_socket(&s->manager, name, type, given);
     error = paths_socket(path, s->paths.runtime, name, p);
-    if (error == 0 && *given)
+    if (error == 0 && fd >= 0)
         (void)chmod(path, mode); /* who may knock is ours to say, if it is there and ours */
-    if (error && *given)
+    if (error && fd >= 0)
         close(fd);
-    return error ? error : *given ? fd : sock_listen(path, type, mode, p);
+    return error ? error : fd >= 0 ? fd : sock_listen(path, type, mode, p);
 }
 
 void service_unlisten(struct service *s, struct watch *listening, const char *name, bool given)
@@ -137,7 +138,8 @@ void service_stop(struct service *s)
     if (s->stopping)
         return;
     s->stopping = true;
-    manager_stopping(s, "draining consoles");
+    if (!s->upgrade.agreed) /* else it is as it was for the manager, with another pid */
+        manager_stopping(s, "draining consoles");
     metrics_stop(s);
     sources_stop(s);
     plugged_stop(s);
@@ -282,6 +284,7 @@ int service_start(struct service *s, struct problem *p)
     if ((error = sources_start(s)) != 0)
         return problem_set(p, error, "sources: %s", strerror(-error));
     manager_sockets_done(&s->manager);
+    upgrade_done(&s->upgrade);
     service_idle_check(s);
     if (s->registry.n > 0)
         uv_timer_start(&s->returning, returned, RETURN_MS, 0);

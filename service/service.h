@@ -16,6 +16,7 @@
  *     plugged.c     the module for a Xen's dom0, if wanted       pty.c       a console as a pseudo-terminal
  *     manager.c     what systemd is told, and the sockets it made
  *     privileges.c  what is given up before the first thread
+ *     upgrade.c     a new service takes this one's place: the old one's part; upgrade_take.c: the new one's
  *     audit.c       who attached, who wrote
  *     metrics.c     metrics.sock; metrics_text.c: what it says
  *     xenconsoled.c the options of Xen's own daemon
@@ -51,6 +52,7 @@
 #include "plugged.h"
 #include "pty.h"
 #include "tidier.h"
+#include "upgrade.h"
 #include "watch.h"
 
 struct link;
@@ -75,6 +77,7 @@ struct service {
     struct registry registry;
     struct sources sources;
     struct manager manager;
+    struct upgrade upgrade;
     struct metrics metrics;
     struct audit audit;
     struct plugged plugged;

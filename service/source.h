@@ -33,6 +33,12 @@ struct source_event { /* something that has a place in the stream and is no byte
     uint64_t value;
 };
 
+struct source_handover { /* bytes under way between a source and its descriptor */
+    const uint8_t *in;   /* received, and in no log yet */
+    const uint8_t *out;  /* typed, and not sent */
+    uint32_t n_in, n_out;
+};
+
 struct source_ops {
     const char *type; /* "line", "socket": what `ls` shows as source */
 
@@ -60,6 +66,9 @@ struct source_ops {
     int (*room)(struct source *s, uint32_t *room); /* bytes that put would take now */
     int (*put)(struct source *s, const void *bytes, uint32_t n, uint32_t *put);
     int (*post)(struct source *s, enum vc_index_kind kind, uint64_t value); /* resize or break; VC_ENOSPC: not now */
+    /* For a service that takes this one's place (upgrade.h), while the append thread has it not: its descriptor, still the
+     * source's, and *h, valid while the source lives. -1: it cannot go on there, and is connected anew. Null: never. */
+    int (*handover)(struct source *s, struct source_handover *h);
     bool (*room_rest)(struct source *s); /* about to wait for room: true if there is still none */
     void (*destroy)(struct source *s);
 };

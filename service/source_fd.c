@@ -375,6 +375,31 @@ static void fd_destroy(struct source *s)
     ended(ctx, error);
 }
 
+/* What telnet has agreed on, and a break under way, stay with us: such a one is connected anew. */
+static int fd_handover(struct source *s, struct source_handover *h)
+{
+    struct source_fd *f = fd_of(s);
+
+    *h = (struct source_handover){.in = f->bytes + f->begin,
+                                  .out = f->out + f->out_begin,
+                                  .n_in = f->end - f->begin,
+                                  .n_out = f->out_end - f->out_begin};
+    return f->wish.telnet == NULL ? f->fd : -1;
+}
+
+bool source_fd_continue(struct source *s, const struct source_handover *h)
+{
+    struct source_fd *f = fd_of(s);
+
+    if (h->n_in > sizeof f->bytes || h->n_out > sizeof f->out)
+        return false;
+    memcpy(f->bytes, h->in, h->n_in);
+    memcpy(f->out, h->out, h->n_out);
+    f->end = h->n_in;
+    f->out_end = h->n_out;
+    return true;
+}
+
 static const struct source_ops fd_ops = {
     .type = "descriptor",
     .used = fd_used,
@@ -386,6 +411,7 @@ static const struct source_ops fd_ops = {
     .room = fd_room,
     .put = fd_put,
     .post = fd_post,
+    .handover = fd_handover,
     .room_rest = fd_room_rest,
     .destroy = fd_destroy,
 };

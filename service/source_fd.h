@@ -44,6 +44,8 @@ struct source_fd_wish {
 /* fd is non-blocking and, with wish->telnet, the source's when this succeeds. NULL: no memory or descriptors; all stays the
  * caller's. */
 struct source *source_fd_create(int fd, const struct source_fd_wish *wish);
+/* Before anybody has it: what an earlier service had of its bytes. False: it cannot be; nothing is changed. */
+bool source_fd_continue(struct source *s, const struct source_handover *h);
 /* Instead of destroy, when nobody wanted it: fd and telnet stay the caller's, ended is not called. */
 void source_fd_abandon(struct source *s);
 void source_fd_break_end(struct source *s);

@@ -26,6 +26,7 @@
  *                                             {"id":5,"ok":{"console":"web/hvc0","state":…,"start":0,"offset":…,"end":…,
  *                                             "rows":…,"columns":…,"break":true|false}}, then frames; the size is 0 if
  *                                             nobody has set any; "break": whether you may send one
+ *     {"id":6,"op":"upgrade","version":1}     for a new service that takes this one's place: what follows the answer is between both
  *     anything refused                        {"id":N,"error":CODE,"message":"…"}
  *
  * CONSOLE: name domain console domid hypervisor engine door state(running off crashed paused away) bytes dropped boots viewers
