@@ -9,7 +9,7 @@ import subprocess
 from vcons import Place, program, skip
 
 DOCS = os.path.join(os.environ["VCONS_SOURCE"], "docs")
-COMMANDS = ("run", "ls", "attach", "log", "send", "save", "restore", "stop", "reset", "console", "resize", "status", "config")
+COMMANDS = ("run", "ls", "attach", "log", "send", "save", "restore", "stop", "reset", "console", "resize", "status", "upgrade", "config")
 
 
 def page(name):

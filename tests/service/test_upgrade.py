@@ -232,6 +232,32 @@ def abandoned(place):
     os.close(keep)
 
 
+def by_command(place):
+    """`vcons upgrade` finds the service's options, and returns when the new one answers; systemd's is left to systemd."""
+    config = os.path.join(place.root, "vconsd.conf")
+    with open(config, "w") as f:
+        f.write('segment_size = "1M"\n')
+    old = place.daemon("--config", "vconsd.conf", cwd=place.root)
+    feeder = place.feeder("-n", "1")
+    feeder.expect("served")
+    subprocess.run([vcons.program("vcons"), "upgrade"], env=place.env, check=True)
+    assert old.wait(vcons.WAIT_S) == 0
+    with vcons.Control(place.control) as c:
+        new = c.hello["pid"]
+    assert new != old.pid
+    with open(f"/proc/{new}/cmdline") as f:
+        assert f.read().split("\0")[1:] == ["--config", "vconsd.conf", "--upgrade", ""]
+    feeder.expect("served")
+    with open(config, "w") as f:
+        f.write("nonsense\n")
+    done = subprocess.run([vcons.program("vcons"), "upgrade"], env=place.env, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and "vconsd.conf:" in done.stderr, done
+    with vcons.Control(place.control) as c:
+        assert c.hello["pid"] == new
+    os.kill(new, 15)
+    vcons.wait_for(lambda: not os.path.exists(f"/proc/{new}"), "its end")
+
+
 def nobody_there(place):
     """Without a service there is nothing to take over."""
     done = subprocess.run([vcons.program("vconsd"), "--foreground", "--upgrade"], env=place.env, stderr=subprocess.PIPE, text=True)
@@ -239,7 +265,7 @@ def nobody_there(place):
 
 
 def main():
-    for step in (under_flood, abandoned, nobody_there):
+    for step in (under_flood, abandoned, by_command, nobody_there):
         with vcons.Place() as place:
             step(place)
 
