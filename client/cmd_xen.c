@@ -42,13 +42,15 @@ static bool sure(const char *domain)
     return fgets(answer, sizeof answer, stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
-static int ask(const struct options *options, const struct verb *verb, const char *domain, const char *name)
+static int ask(const struct options *options, const struct verb *verb, const char *domain, const char *name, bool keep)
 {
     json_t *body = json_pack("{s:s,s:s,s:s}", "op", "xen", "do", verb->what, "domain", domain), *ok = NULL;
     int status;
 
     if (name != NULL)
         json_object_set_new(body, "name", json_string(name));
+    if (keep)
+        json_object_set_new(body, "keep", json_true());
     status = conn_request(options, body, &ok);
     if (status == EXIT_DONE)
         puts(json_string_value(json_object_get(ok, "text")));
@@ -58,16 +60,17 @@ static int ask(const struct options *options, const struct verb *verb, const cha
 
 static int run_xen(struct options *options, int argc, char **argv)
 {
-    static const struct option longs[] = {{"yes", no_argument, NULL, 'y'}, {0}};
+    static const struct option longs[] = {{"yes", no_argument, NULL, 'y'}, {"keep", no_argument, NULL, 'k'}, {0}};
     const struct verb *verb;
     const char *domain, *name;
-    bool yes = false;
+    bool yes = false, keep = false;
     int option, at, left;
 
-    while ((option = options_next(options, &command_xen, argc, argv, ":hy", longs)) != OPTION_END) {
+    while ((option = options_next(options, &command_xen, argc, argv, ":hky", longs)) != OPTION_END) {
         if (option < 0)
             return option == OPTION_HELPED ? EXIT_DONE : EXIT_USAGE;
-        yes = true;
+        yes = yes || option == 'y';
+        keep = keep || option == 'k';
     }
     if (optind == argc || (verb = verb_of(argc - optind, argv + optind)) == NULL)
         return usage_error(&command_xen, "expected console add, console remove, release or attach-ring");
@@ -84,14 +87,17 @@ static int run_xen(struct options *options, int argc, char **argv)
         fputs("vcons: nothing was released: answer y, or say --yes\n", stderr);
         return EXIT_FAILED;
     }
-    return ask(options, verb, domain, name);
+    if (keep && strcmp(verb->what, "console_add") != 0)
+        return usage_error(&command_xen, "--keep is for console add");
+    return ask(options, verb, domain, name, keep);
 }
 
 const struct command command_xen = {
     .name = "xen",
-    .usage =
-        "console add DOMAIN [NAME] | console remove DOMAIN NAME | release [--yes] DOMAIN | attach-ring DOMAIN [NAME]",
+    .usage = "console add [--keep] DOMAIN [NAME] | console remove DOMAIN NAME | release [--yes] DOMAIN | attach-ring "
+             "DOMAIN [NAME]",
     .about = "In a Xen's dom0: one more PV console of a running domain, or one less; no service for a domain",
-    .help = "  -y, --yes            release without asking\n",
+    .help = "  -k, --keep           add it again whenever the domain starts, until it is removed\n"
+            "  -y, --yes            release without asking\n",
     .run = run_xen,
 };

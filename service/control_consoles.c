@@ -137,7 +137,9 @@ json_t *control_xen(struct control *k, const json_t *request)
                                         [PLUGIN_ATTACH_RING] = "attach_ring"};
     const json_t *id = json_object_get(request, "id");
     const char *verb = control_text(request, "do"), *name = control_text(request, "name");
-    struct plugin_request ask = {.domain = control_text(request, "domain"), .name = name != NULL ? name : ""};
+    const json_t *keep = json_object_get(request, "keep");
+    struct plugin_request ask = {
+        .domain = control_text(request, "domain"), .name = name != NULL ? name : "", .keep = json_is_true(keep)};
     uint32_t serial, n = 0;
 
     if (k->peer.uid != 0 && k->peer.uid != k->service->own.uid)
@@ -151,6 +153,8 @@ json_t *control_xen(struct control *k, const json_t *request)
         return control_bad(request, "which domain? \"domain\" is a name or an id");
     if (name != NULL && !name_ok(name))
         return control_bad(request, "\"name\" is [A-Za-z0-9][A-Za-z0-9._-]{0,31}");
+    if (keep != NULL && (!json_is_boolean(keep) || (ask.keep && ask.verb != PLUGIN_CONSOLE_ADD)))
+        return control_bad(request, "\"keep\" is true or false, of console_add");
     control_asking(k, NULL);
     if (plugged_request(k->service, &ask, &serial) != 0)
         return control_error(id, VC_CONTROL_E_FAILED, "this service serves no Xen: start vconsd with --xen");

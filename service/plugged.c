@@ -132,6 +132,7 @@ int plugged_start(struct service *s, const char *name, struct problem *p)
         return error;
     k->service = (struct plugin_service){.version = PLUGIN_VERSION,
                                          .ctx = s,
+                                         .directory = s->paths.state,
                                          .replace = s->replace,
                                          .message = say,
                                          .console = get,

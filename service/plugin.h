@@ -21,7 +21,7 @@
 #include "host/message.h"
 #include "source.h"
 
-#define PLUGIN_VERSION 2u
+#define PLUGIN_VERSION 3u
 #define PLUGIN_SYMBOL  "vcons_plugin"
 
 struct console; /* the service's; good until finish */
@@ -40,12 +40,14 @@ struct plugin_request { /* of root or the service's own user */
     enum plugin_verb verb;
     const char *domain; /* a name (host/name.h), or an id in decimal */
     const char *name;   /* of a console; empty: none was given */
+    bool keep;          /* what is added is added again when the domain starts the next time */
 };
 
 struct plugin_service {
-    uint32_t version; /* PLUGIN_VERSION */
-    void *ctx;        /* first argument of each */
-    bool replace;     /* whoever serves the same consoles in another way is to be ended first */
+    uint32_t version;      /* PLUGIN_VERSION */
+    void *ctx;             /* first argument of each */
+    const char *directory; /* the service's state directory, for files of the module's own below xen/ */
+    bool replace;          /* whoever serves the same consoles in another way is to be ended first */
 
     void (*message)(void *ctx, const char *format, va_list args); /* (any) one line for the operator */
 

@@ -51,6 +51,8 @@ struct domain {
     uint32_t state;          /* enum vc_domain_state */
     bool dirty, seen, watched;
     uint32_t unheard; /* a bit for each watch that was made and has not fired yet */
+    bool kept;        /* what is kept for it was looked for, and made if it runs ... */
+    int64_t kept_ms;  /* ... else when to look whether it does */
     int64_t looked_ms;
 };
 
@@ -85,6 +87,8 @@ void further_look(struct xen *x, struct domain *d);
 void further_end(struct xen *x, struct domain *d); /* the domain is no more: its nodes here go */
 /* Make one, under this name (empty: pvN); its number, or a negative errno. */
 int further_add(struct xen *x, struct domain *d, const char *name);
+/* Make what is kept for it and is not there, once it runs: its builder numbers consoles, too, and may still be at it. */
+void further_kept(struct xen *x, struct domain *d);
 int further_remove(struct xen *x, struct domain *d, struct seat *s); /* begin its end. 0 or a negative errno */
 struct domain *domains_find(struct xen *x, const char *name);        /* a name, or an id in decimal; NULL: none */
 

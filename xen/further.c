@@ -243,6 +243,52 @@ int further_add(struct xen *x, struct domain *d, const char *name)
     return error ? error : (int)number;
 }
 
+static bool has_seat(const struct domain *d, const char *name)
+{
+    char other[NAME_BYTES];
+
+    for (const struct seat *s = d->seats; s != NULL; s = s->next) {
+        seat_name(s, other);
+        if (strcmp(other, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_paused(struct xen *x, const struct domain *d)
+{
+    xc_domaininfo_t info;
+
+    return xc_domain_getinfolist(x->control, d->id, 1, &info) != 1 || info.domain != d->id ||
+           (info.flags & XEN_DOMINF_paused) != 0;
+}
+
+void further_kept(struct xen *x, struct domain *d)
+{
+    struct kept k;
+    char file[NAME_BYTES];
+    int error;
+
+    if (d->kept || d->kept_ms > xen_now_ms())
+        return;
+    error = x->keep.fd >= 0 ? keep_find(&x->keep, d->name, d->uuid, &k, file) : -ENOENT;
+    if (error == 0 && is_paused(x, d)) {
+        d->kept_ms = xen_now_ms() + SEAT_RETRY_MS;
+        return;
+    }
+    d->kept = true;
+    d->kept_ms = 0;
+    if (error && error != -ENOENT)
+        xen_say(x, "%s/xen/%s: %s: no console of it is made again", x->service->directory, file,
+                error == -EPROTO ? "it is no list of consoles" : strerror(-error));
+    for (uint32_t i = 0; error == 0 && i < k.n; i++) {
+        int number = has_seat(d, k.names[i]) ? 0 : further_add(x, d, k.names[i]);
+
+        if (number < 0)
+            xen_say(x, "%s/%s, which is kept, cannot be made: %s", d->name, k.names[i], strerror(-number));
+    }
+}
+
 int further_remove(struct xen *x, struct domain *d, struct seat *s)
 {
     struct paths_of p = paths(d, s->number);

@@ -158,6 +158,7 @@ static void close_handles(struct xen *x)
     if (x->grants != NULL)
         xengnttab_close(x->grants);
     ports_close(&x->ports);
+    keep_close(&x->keep);
     requests_close(x);
     post_close(&x->post);
     free(x);
@@ -207,6 +208,9 @@ static int start(const struct plugin_service *service, void **instance, struct s
         return problem_set(p, -ENOMEM, "out of memory");
     x->service = service;
     x->nodes.fd = -1;
+    error = keep_open(&x->keep, service->directory);
+    if (error)
+        xen_say(x, "%s/xen: %s: consoles that are kept are not made again", service->directory, strerror(-error));
     requests_open(x);
     x->quiet = (xentoollog_logger){say_nothing, no_progress, no_destroy};
     error = post_open(&x->post);

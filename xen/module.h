@@ -8,6 +8,7 @@
  *     attach.c      map, check, bind; undo                              ring.c     a console page as a source
  *     ports.c       event channels: the hub of all rings                post.c     rings between the two threads
  *     conring.c     the hypervisor's log                              backend.c  xenbus' state machine, our side
+ *     keep.c        which of those are made again
  *     further.c     PV consoles beyond the first, by that machine       requests.c what people ask: vcons xen
  *
  * Threads: the module's own does all that may wait: XenStore, mapping, binding, and owns domains and seats. Finished rings go to
@@ -23,6 +24,7 @@
 #include <xengnttab.h>
 #include <xentoollog.h>
 
+#include "keep.h"
 #include "nodes.h"
 #include "ports.h"
 #include "post.h"
@@ -48,6 +50,7 @@ struct xen {
 
     /* The thread's. */
     struct nodes nodes;
+    struct keep keep;
     struct domain *domains;
     bool look;              /* domains came or went */
     int64_t reconnect_ms;   /* when XenStore is tried again; 0: it is there */

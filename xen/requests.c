@@ -13,6 +13,7 @@ struct request {
     struct request *next;
     uint32_t serial;
     enum plugin_verb verb;
+    bool keep;
     char domain[NAME_BYTES], name[NAME_BYTES];
     uint32_t waits; /* rings that are being released */
     int error;
@@ -49,6 +50,7 @@ int requests_begin(struct xen *x, uint32_t serial, const struct plugin_request *
         return -ENOMEM;
     r->serial = serial;
     r->verb = asked->verb;
+    r->keep = asked->keep;
     snprintf(r->domain, sizeof r->domain, "%s", asked->domain);
     snprintf(r->name, sizeof r->name, "%s", asked->name);
     pthread_mutex_lock(&x->requests.lock);
@@ -94,16 +96,35 @@ __attribute__((format(printf, 3, 4))) static void say(struct request *r, int err
     r->error = error;
 }
 
+/* For its next start. What was said stays, but for what goes wrong. */
+static void keep(struct xen *x, const struct domain *d, struct request *r, const char *name)
+{
+    int error = keep_add(&x->keep, d->name, d->uuid, name);
+
+    if (error)
+        say(r, error, "%s/%s is there, and cannot be kept: %s", d->name, name, strerror(-error));
+}
+
+/* One that is there is no new one, but may be kept from now on. */
+static void add_again(struct xen *x, const struct domain *d, struct request *r, const struct seat *s)
+{
+    if (!r->keep || s->kind != SEAT_FURTHER || s->ending) {
+        say(r, -EEXIST, "%s has a console %s already", d->name, r->name);
+        return;
+    }
+    say(r, 0, "%s/%s: it is there, and made again whenever the domain starts", d->name, r->name);
+    keep(x, d, r, r->name);
+}
+
 static void add(struct xen *x, struct domain *d, struct request *r)
 {
+    char name[NAME_BYTES];
     int number;
 
     for (const struct seat *s = d->seats; s != NULL; s = s->next) {
-        char name[NAME_BYTES];
-
         seat_name(s, name);
         if (r->name[0] != '\0' && strcmp(name, r->name) == 0) {
-            say(r, -EEXIST, "%s has a console %s already", d->name, name);
+            add_again(x, d, r, s);
             return;
         }
     }
@@ -112,10 +133,15 @@ static void add(struct xen *x, struct domain *d, struct request *r)
         say(r, number, "%s has as many consoles as its kernel can number: %u", d->name, SEATS_FURTHER);
     else if (number < 0)
         say(r, number, "XenStore: %s", strerror(-number));
-    else if (r->name[0] != '\0')
-        say(r, 0, "%s/%s: device/console/%d, hvc%d to Linux", d->name, r->name, number, number);
+    if (number < 0)
+        return;
+    if (r->name[0] != '\0')
+        snprintf(name, sizeof name, "%s", r->name);
     else
-        say(r, 0, "%s/pv%d: device/console/%d, hvc%d to Linux", d->name, number, number, number);
+        snprintf(name, sizeof name, "pv%d", number);
+    say(r, 0, "%s/%s: device/console/%d, hvc%d to Linux", d->name, name, number, number);
+    if (r->keep)
+        keep(x, d, r, name);
 }
 
 static void remove_one(struct xen *x, struct domain *d, struct request *r)
@@ -128,11 +154,15 @@ static void remove_one(struct xen *x, struct domain *d, struct request *r)
         if (s->kind != SEAT_FURTHER || strcmp(name, r->name) != 0)
             continue;
         error = further_remove(x, d, s);
+        (void)keep_remove(&x->keep, d->name, d->uuid, name);
         say(r, error, "%s/%s%s%s", d->name, name, error ? ": XenStore: " : " goes; its log stays",
             error ? strerror(-error) : "");
         return;
     }
-    say(r, -ENOENT, "%s has no console %s that was added", d->name, r->name);
+    if (keep_remove(&x->keep, d->name, d->uuid, r->name) == 0)
+        say(r, 0, "%s/%s is not made again", d->name, r->name);
+    else
+        say(r, -ENOENT, "%s has no console %s that was added", d->name, r->name);
 }
 
 /* Its consoles are served no more; each guest's flag says so once its ring is drained: requests_released. */
@@ -206,7 +236,9 @@ static void carry_out(struct xen *x, struct request *r)
 {
     struct domain *d = domains_find(x, r->domain);
 
-    if (d == NULL)
+    if (d == NULL && r->verb == PLUGIN_CONSOLE_REMOVE && keep_remove(&x->keep, r->domain, NULL, r->name) == 0)
+        say(r, 0, "%s/%s is not made again", r->domain, r->name);
+    else if (d == NULL)
         say(r, -ENOENT, "Xen has no domain %s", r->domain);
     else if (x->reconnect_ms != 0)
         say(r, -EPIPE, "XenStore does not answer");

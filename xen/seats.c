@@ -220,6 +220,7 @@ void seats_look(struct xen *x, struct domain *d)
         look(x, uart);
     look_at_list(x, d);
     further_look(x, d);
+    further_kept(x, d);
     d->former[0] = '\0'; /* the first that was attached brings all */
 }
 
@@ -265,7 +266,7 @@ static int64_t earlier(int64_t a, int64_t b) { return a < 0 || b < a ? b : a; }
 
 int64_t seats_due_ms(const struct domain *d)
 {
-    int64_t first = -1;
+    int64_t first = d->kept_ms != 0 ? d->kept_ms : -1;
 
     for (const struct seat *s = d->seats; s != NULL; s = s->next)
         if (s->ending)

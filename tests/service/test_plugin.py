@@ -62,7 +62,8 @@ def requests(place):
         assert c.ask("xen", do="release", domain="h") == {"text": "2 h ''"}
         assert c.refusal("xen", do="release", domain="web") == "failed"
         for wrong in ({}, {"do": "release"}, {"do": "dance", "domain": "h"}, {"do": "release", "domain": "a/b"},
-                      {"do": "console_add", "domain": "h", "name": "../x"}):
+                      {"do": "console_add", "domain": "h", "name": "../x"}, {"do": "release", "domain": "h", "keep": True},
+                      {"do": "console_add", "domain": "h", "keep": "yes"}):
             assert c.refusal("xen", **wrong) == "bad-request", wrong
 
 

@@ -20,8 +20,9 @@
  *     {"id":5,"op":"lease","console":"web/hvc0","for_s":3600,"note":"…"[,"steal":true]}
  *                                             {"id":5,"ok":{"console":"web/hvc0","until":…}}  note: up to 63 bytes;
  *                                             for_s 0 ends yours; with "steal" anybody's
- *     {"id":5,"op":"xen","do":"console_add"|"console_remove"|"release"|"attach_ring","domain":"web","name":"pv1"}
- *                                             {"id":5,"ok":{"text":"…"}}              of a service in a dom0; name is for consoles
+ *     {"id":5,"op":"xen","do":"console_add"|"console_remove"|"release"|"attach_ring","domain":"web","name":"pv1",
+ *      "keep":true}                           {"id":5,"ok":{"text":"…"}}              of a service in a dom0; name is for consoles,
+ *                                             keep, of one that is added, for the domain's next start
  *     {"id":5,"op":"attach","console":"web/hvc0","from":FROM,"follow":true,"write":"no"|"free"|"steal","marks":MARKS}
  *                                             {"id":5,"ok":{"console":"web/hvc0","state":…,"start":0,"offset":…,"end":…,
  *                                             "rows":…,"columns":…,"break":true|false}}, then frames; the size is 0 if
