@@ -16,10 +16,10 @@
 #define BREAK_MS 300u /* termios(3): between 0.25 and 0.5 seconds */
 
 static const struct connect_way *const ways[] = {
-    [SOURCE_UNIX] = &connect_unix,
-    [SOURCE_UNIX_LISTEN] = &connect_unix_listen,
-    [SOURCE_PTY] = &connect_pty,
-    [SOURCE_SERIAL] = &connect_serial,
+    [SOURCE_UNIX] = &connect_unix,       [SOURCE_UNIX_LISTEN] = &connect_unix_listen,
+    [SOURCE_PTY] = &connect_pty,         [SOURCE_SERIAL] = &connect_serial,
+    [SOURCE_TCP] = &connect_tcp,         [SOURCE_TELNET] = &connect_telnet,
+    [SOURCE_RFC2217] = &connect_rfc2217, [SOURCE_COMMAND] = &connect_command,
 };
 _Static_assert(sizeof ways / sizeof ways[0] == SOURCE_KINDS, "one each");
 
@@ -89,7 +89,10 @@ static void ended(void *ctx, int error)
     release(k);
     if (lasted >= CONNECT_LASTED_MS)
         k->pause_ms = CONNECT_PAUSE_MS;
-    snprintf(k->reason, sizeof k->reason, "%s", error != 0 ? strerror(error) : "the other side has closed it");
+    snprintf(k->reason, sizeof k->reason, "%s",
+             k->farewell[0] != '\0' ? k->farewell
+             : error != 0           ? strerror(error)
+                                    : "the other side has closed it");
     if (k->going)
         free_when_done(k);
     else
@@ -123,12 +126,26 @@ static void break_begun(void *ctx)
 
 static const struct source_fd_env env = {.ended = ended, .stuck = stuck, .break_begun = break_begun};
 
+static struct telnet_port port_of(const struct console_settings *s)
+{
+    static const uint8_t parities[] = {
+        [SETTINGS_PARITY_NONE] = 1, [SETTINGS_PARITY_ODD] = 2, [SETTINGS_PARITY_EVEN] = 3};
+    static const uint8_t flows[] = {[SETTINGS_FLOW_NONE] = 1, [SETTINGS_FLOW_XONXOFF] = 2, [SETTINGS_FLOW_RTSCTS] = 3};
+
+    return (struct telnet_port){
+        .speed = s->speed, .bits = s->bits, .parity = parities[s->parity], .stop = s->stop, .flow = flows[s->flow]};
+}
+
 /* earlier: what a service before us had of it; NULL: it is new. */
 static int attach(struct connector *k, int fd, const struct source_handover *earlier)
 {
     struct origin origin = {.uid = getuid(), .pid = getpid()};
     struct source_fd_wish wish = {.type = k->way->type,
                                   .tty = k->way->tty,
+                                  .stays = k->way->stays,
+                                  .telnet = k->way->telnet,
+                                  .com_port = k->way->com_port,
+                                  .port = port_of(&k->settings),
                                   .breaks = k->way->breaks,
                                   .sizes = k->way->sizes,
                                   .delay_us = k->settings.delay_us,
@@ -189,6 +206,18 @@ static bool adopt(struct connector *k)
     release(k);
     close(fd);
     return false;
+}
+
+bool connector_answered(struct service *s, const struct starter_answer *answer, int fd)
+{
+    struct connector *k = s->sources.first;
+
+    while (k != NULL && (k->asked != answer->serial || k->way->answered == NULL))
+        k = k->next;
+    if (k == NULL || (!k->trying && answer->what != STARTER_EXITED))
+        return false;
+    k->way->answered(k, answer, fd);
+    return true;
 }
 
 static void attempt(struct connector *k)

@@ -14,6 +14,8 @@
  *     connector.c        when: attempts, pauses, reasons; the list
  *     connect_socket.c   how: UNIX sockets, connecting and listening
  *     connect_tty.c      how: pseudo-terminals and serial ports, and who else uses them
+ *     connect_net.c      how: TCP, telnet, RFC 2217
+ *     connect_command.c  how: programs; starter.h
  */
 #ifndef VCONS_SERVICE_CONNECTOR_H
 #define VCONS_SERVICE_CONNECTOR_H
@@ -25,6 +27,7 @@
 #include "settings.h"
 #include "source_fd.h"
 #include "source_text.h"
+#include "starter.h"
 #include "watch.h"
 
 #define CONNECT_PAUSE_MS    20u    /* after a connection ended or failed; doubled each time, up to ... */
@@ -39,7 +42,9 @@ struct service;
 struct connect_way {
     const char *type;
     bool breaks, sizes, tty, remote;
-    bool early; /* whatever the guest says before we are there waits for us, or there is no guest yet */
+    bool stays;            /* as in struct source_fd_wish */
+    bool telnet, com_port; /* com_port: RFC 2217 */
+    bool early;            /* whatever the guest says before we are there waits for us, or there is no guest yet */
     /* Try once. A descriptor: connected. -EINPROGRESS: connector_connected or connector_failed tells, unless cancel is called
      * before. Another negative errno, with the reason in *p. */
     int (*begin)(struct connector *k, struct problem *p);
@@ -47,6 +52,8 @@ struct connect_way {
     void (*cancel)(struct connector *k);
     /* A connection that an earlier service had made is ours: what begin does beside connecting. NULL: nothing. */
     void (*adopted)(struct connector *k);
+    /* What the starter says about k->asked. NULL: nothing was asked. */
+    void (*answered)(struct connector *k, const struct starter_answer *answer, int fd);
     void (*released)(struct connector *k); /* the connection, or the attempt, is over. NULL: no matter */
 };
 
@@ -67,7 +74,11 @@ struct connector {
     uint8_t n_handles;
     struct watch watch; /* a way's own: listening, or connecting */
     char lock[64];      /* a way's own: the lock file that is ours; empty: none */
-    char reason[160];   /* why it is not connected; empty: it is, or nothing was tried yet */
+    uint32_t asked;     /* a way's own: serial of a request to the starter; 0: none */
+    uint8_t address, n_addresses;
+    struct starter_address addresses[STARTER_ADDRESSES];
+    char farewell[96]; /* a way's own: the reason of an end that is to come; empty: none */
+    char reason[160];  /* why it is not connected; empty: it is, or nothing was tried yet */
 };
 
 struct sources {
@@ -87,6 +98,10 @@ bool connector_sizes(const struct console *c);
 void connector_connected(struct connector *k, int fd);
 void connector_failed(struct connector *k, const struct problem *p);
 
+/* From the starter. False: nobody asked; fd stays the caller's. */
+bool connector_answered(struct service *s, const struct starter_answer *answer, int fd);
+
+extern const struct connect_way connect_command, connect_rfc2217, connect_tcp, connect_telnet;
 extern const struct connect_way connect_unix, connect_unix_listen, connect_pty, connect_serial;
 
 #endif

@@ -56,7 +56,8 @@ static const char *const syscalls[] = {
     "epoll_wait", "epoll_pwait", "epoll_ctl", "io_submit", "io_getevents", "io_destroy", "poll", "ppoll",
     "timerfd_settime",
     /* clients and hypervisors */
-    "accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "getsockopt", "socket", "bind", "listen", "connect", "shutdown",
+    "accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "getsockopt", "setsockopt", "socket", "bind", "listen", "connect",
+    "shutdown",
     "fchmod", "fchmodat", "chmod", "fcntl", "fstatfs", "kill",
     /* logs, raw sockets */
     "openat", "mkdir", "mkdirat", "unlink", "unlinkat", "renameat", "renameat2", "symlinkat", "ftruncate", "fallocate",
@@ -281,6 +282,8 @@ static int start(struct service *s, const struct options *o, int ready, struct p
     if (error == 0 && o->run_as != NULL)
         error = privileges_become(o->run_as, &s->paths, p);
     if (error == 0)
+        error = starter_fork(&s->starter, p); /* before there is anything that it should not have */
+    if (error == 0)
         error = paths_make(o->scope, &s->paths, p);
     if (error == 0)
         error = lock_state(s, o->upgrade, p);
@@ -314,7 +317,8 @@ static int start(struct service *s, const struct options *o, int ready, struct p
 
 int main(int argc, char **argv)
 {
-    static struct service s = {.lock_fd = -1, .config_lock = PTHREAD_MUTEX_INITIALIZER};
+    static struct service s = {
+        .lock_fd = -1, .starter.fd = -1, .config_lock = PTHREAD_MUTEX_INITIALIZER};
     struct options o = {.scope = PATHS_USER, .linger_s = -1, .log_level = MESSAGE_NOTICE};
     struct problem p = {.text = ""};
     int ready = -1, error;

@@ -117,6 +117,13 @@ static int allow_listening(int rules, const char *source)
     return allow(rules, directory, FS_LISTEN);
 }
 
+/* Where serial ports are locked against other programs. Whatever a source is named at run time, it may be one. */
+static int allow_locks(int rules)
+{
+    return allow(rules, "/var/lock", LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
+                                         LANDLOCK_ACCESS_FS_REMOVE_FILE);
+}
+
 static int allow_all(int rules, const struct paths *paths, const struct service_config *config, uint64_t handled)
 {
     const char *const directories[] = {paths->runtime, paths->state, paths->log, config->text.directory};
@@ -129,7 +136,7 @@ static int allow_all(int rules, const struct paths *paths, const struct service_
             error = allow(rules, directories[i], handled);
     for (uint32_t i = 0; i < config->n_exact && error == 0; i++)
         error = allow_listening(rules, config->exact[i].settings.source);
-    return error;
+    return error ? error : allow_locks(rules);
 }
 
 int privileges_files(const struct paths *paths, const struct service_config *config, struct problem *p)

@@ -122,6 +122,7 @@ static void closed_rest(uv_handle_t *handle, void *argument)
 static void finish(struct service *s)
 {
     controls_close(s);
+    starter_close(s);
     append_stop(&s->append);
     copies_stop(s);
     registry_close(s);
@@ -281,7 +282,7 @@ int service_start(struct service *s, struct problem *p)
         error = metrics_start(s, p);
     if (error)
         return error;
-    if ((error = sources_start(s)) != 0)
+    if ((error = starter_watch(s)) != 0 || (error = sources_start(s)) != 0)
         return problem_set(p, error, "sources: %s", strerror(-error));
     manager_sockets_done(&s->manager);
     upgrade_done(&s->upgrade);

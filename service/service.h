@@ -19,6 +19,7 @@
  *     upgrade.c     a new service takes this one's place: the old one's part; upgrade_take.c: the new one's
  *     audit.c       who attached, who wrote
  *     metrics.c     metrics.sock; metrics_text.c: what it says
+ *     starter.c     a process beside us that looks up names and runs commands
  *     xenconsoled.c the options of Xen's own daemon
  *     copy.c        logs as text files too, by a thread of its own; copy_text.c: what they look like
  *
@@ -76,6 +77,7 @@ struct service {
     struct kicker kicker; /* the control thread's */
     struct registry registry;
     struct sources sources;
+    struct starter starter;
     struct manager manager;
     struct upgrade upgrade;
     struct metrics metrics;

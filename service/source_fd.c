@@ -14,8 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "telnet.h"
-
 #define OUT_BYTES    (TELNET_GROW * SOURCE_FD_PUT + 1024) /* with room for telnet's answers */
 #define ECHO_WAIT_MS 1000u /* what does not echo, as one that asks for a password, gets the next byte then */
 #define STUCK_NS     UINT64_C(10000000) /* paced, and the kernel takes nothing: looked at again */
@@ -33,6 +31,7 @@ struct source_fd {
     uint32_t begin, end;  /* append: bytes[begin..end) were received and not taken */
     pthread_mutex_t lock; /* of telnet, and of what is to be sent: out[out_begin..out_end) */
     uint32_t out_begin, out_end;
+    struct telnet telnet;
     uint8_t bytes[SOURCE_FD_BUFFER];
     uint8_t out[OUT_BYTES];
 };
@@ -145,7 +144,7 @@ static void look_for_echo(struct source_fd *f)
 static void unwrap(struct source_fd *f)
 {
     pthread_mutex_lock(&f->lock);
-    f->end = (uint32_t)telnet_decode(f->wish.telnet, f->bytes, f->end);
+    f->end = (uint32_t)telnet_decode(&f->telnet, f->bytes, f->end);
     flush(f);
     pthread_mutex_unlock(&f->lock);
 }
@@ -159,7 +158,7 @@ static int fill(struct source_fd *f)
         if (n < 0 && errno != EAGAIN)
             return note_end(f, errno);
         if (n < 0) {
-            if (f->wish.telnet != NULL)
+            if (f->wish.telnet)
                 (void)flushed(f); /* answers that found no room */
             return VC_OK;
         }
@@ -167,7 +166,7 @@ static int fill(struct source_fd *f)
             return has_ended(f) ? note_end(f, 0) : VC_OK;
         f->begin = 0;
         f->end = (uint32_t)n;
-        if (f->wish.telnet != NULL)
+        if (f->wish.telnet)
             unwrap(f); /* which may be all there was: again */
         look_for_echo(f);
     }
@@ -205,6 +204,17 @@ static int fd_revive(struct source *s)
 {
     (void)s;
     return VC_OK; /* it never breaks: it ends */
+}
+
+/* Before the append thread has it. */
+static void fd_greet(struct source *s)
+{
+    struct source_fd *f = fd_of(s);
+
+    if (!f->wish.telnet)
+        return;
+    telnet_begin(&f->telnet, f->wish.com_port ? &f->wish.port : NULL);
+    flush(f);
 }
 
 static bool fd_used(const struct source *s) { return fd_of(s)->wish.again; }
@@ -269,8 +279,8 @@ static int fd_put(struct source *s, const void *bytes, uint32_t n, uint32_t *put
     pthread_mutex_lock(&f->lock);
     to = out_room(f, (size_t)n * TELNET_GROW);
     *put = to != NULL ? n : 0;
-    if (to != NULL && f->wish.telnet != NULL)
-        f->out_end += (uint32_t)telnet_encode(f->wish.telnet, bytes, n, to);
+    if (to != NULL && f->wish.telnet)
+        f->out_end += (uint32_t)telnet_encode(&f->telnet, bytes, n, to);
     else if (to != NULL) {
         memcpy(to, bytes, n);
         f->out_end += n;
@@ -302,10 +312,10 @@ static bool break_to(struct source_fd *f, bool on)
 {
     bool done;
 
-    if (f->wish.telnet == NULL)
+    if (!f->wish.telnet)
         return ioctl(f->fd, on ? TIOCSBRK : TIOCCBRK) == 0;
     pthread_mutex_lock(&f->lock);
-    done = telnet_break(f->wish.telnet, on);
+    done = telnet_break(&f->telnet, on);
     flush(f);
     pthread_mutex_unlock(&f->lock);
     return done;
@@ -327,10 +337,10 @@ static int post_size(struct source_fd *f, uint32_t rows, uint32_t columns)
 
     if (!f->wish.sizes)
         return VC_OK; /* it has none: nothing is owed */
-    if (f->wish.telnet == NULL)
+    if (!f->wish.telnet)
         return ioctl(f->fd, TIOCSWINSZ, &size) == 0 ? VC_OK : VC_EINVAL;
     pthread_mutex_lock(&f->lock);
-    (void)telnet_size(f->wish.telnet, rows, columns);
+    (void)telnet_size(&f->telnet, rows, columns);
     flush(f);
     pthread_mutex_unlock(&f->lock);
     return VC_OK;
@@ -370,7 +380,6 @@ static void fd_destroy(struct source *s)
     int error = __atomic_load_n(&f->error, __ATOMIC_RELAXED);
 
     close(f->fd);
-    free(f->wish.telnet);
     release(f);
     ended(ctx, error);
 }
@@ -384,7 +393,7 @@ static int fd_handover(struct source *s, struct source_handover *h)
                                   .out = f->out + f->out_begin,
                                   .n_in = f->end - f->begin,
                                   .n_out = f->out_end - f->out_begin};
-    return f->wish.telnet == NULL ? f->fd : -1;
+    return !f->wish.telnet && !f->wish.stays ? f->fd : -1;
 }
 
 bool source_fd_continue(struct source *s, const struct source_handover *h)
@@ -403,6 +412,7 @@ bool source_fd_continue(struct source *s, const struct source_handover *h)
 static const struct source_ops fd_ops = {
     .type = "descriptor",
     .used = fd_used,
+    .greet = fd_greet,
     .peek = fd_peek,
     .commit = fd_commit,
     .rest = fd_rest,
@@ -432,20 +442,17 @@ struct source *source_fd_create(int fd, const struct source_fd_wish *wish)
                                 .bytes_events = EPOLLIN | (wish->tty ? 0u : EPOLLRDHUP),
                                 .room_events = paced ? EPOLLIN : EPOLLOUT,
                                 .holds = 1024 * 1024}; /* of a peer's send buffer and ours, more than either has */
-    if (wish->telnet != NULL)
+    if (wish->telnet)
         f->source.bytes_events |= EPOLLOUT; /* its answers go as soon as they can: TCP tells only who found no room */
     f->fd = fd;
     f->wish = *wish;
+    f->telnet = (struct telnet){.send = telnet_out, .ctx = f};
     f->error = 0;
     f->echo = NO_ECHO;
     f->paced = paced;
     f->next_ns = f->patient_ns = 0;
     f->begin = f->end = f->out_begin = f->out_end = 0;
     pthread_mutex_init(&f->lock, NULL);
-    if (wish->telnet != NULL) {
-        wish->telnet->send = telnet_out;
-        wish->telnet->ctx = f;
-    }
     return &f->source;
 }
 

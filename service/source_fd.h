@@ -4,7 +4,7 @@
  *
  * Spec:  unix(7), tcp(7), termios(3): bytes both ways, no marks among them; what the other side says while nobody is connected
  *        is its own to keep or to drop, so each return is a gap of unknown length. telnet.h for what telnet adds.
- * Owner: the source owns its descriptors and the telnet state; console.c owns the source. connector.c makes them.
+ * Owner: the source owns its descriptors; console.c owns the source. connector.c makes them.
  * Lock:  as source.h. What is to be sent is under a lock of its own, since telnet answers from the append thread; it is
  *        held around one non-blocking write at most.
  * Trust: the other side may send anything, stop reading, or vanish. A connection costs two buffers, the pages of which come
@@ -16,12 +16,11 @@
 #ifndef VCONS_SERVICE_SOURCE_FD_H
 #define VCONS_SERVICE_SOURCE_FD_H
 #include "source.h"
+#include "telnet.h"
 
 #define SOURCE_FD_BUFFER (16u * 1024) /* received at once */
 #define SOURCE_FD_PUT    4096u        /* typed at once, into a socket ... */
 #define SOURCE_TTY_PUT   256u /* ... into a terminal: what the kernel keeps free when it says that it is writable */
-
-struct telnet;
 
 struct source_fd_env {
     void (*ended)(void *ctx, int error); /* by destroy: errno of the end; 0: the other side closed it */
@@ -30,23 +29,25 @@ struct source_fd_env {
 };
 
 struct source_fd_wish {
-    const char *type;      /* what `ls` shows where there is no configuration */
-    bool tty;              /* a terminal: read(2) and write(2), breaks and sizes by ioctl */
-    bool breaks, sizes;    /* which of both it can carry */
-    bool again;            /* bytes may have been lost before: the log says so */
-    struct telnet *telnet; /* the protocol around the bytes, from malloc; NULL: none */
-    uint32_t delay_us;     /* between two bytes of input */
-    bool echo_check;       /* and not before the one before came back, or ECHO_WAIT_MS are over */
+    const char *type;        /* what `ls` shows where there is no configuration */
+    bool tty;                /* a terminal: read(2) and write(2), breaks and sizes by ioctl */
+    bool breaks, sizes;      /* which of both it can carry */
+    bool again;              /* bytes may have been lost before: the log says so */
+    bool stays;              /* what is behind it ends with this service: no other takes it over */
+    bool telnet;             /* bytes are wrapped in it, */
+    bool com_port;           /* and the other side has a serial port, */
+    struct telnet_port port; /* which is to be set to this */
+    uint32_t delay_us;       /* between two bytes of input */
+    bool echo_check;         /* and not before the one before came back, or ECHO_WAIT_MS are over */
     const struct source_fd_env *env;
     void *ctx;
 };
 
-/* fd is non-blocking and, with wish->telnet, the source's when this succeeds. NULL: no memory or descriptors; all stays the
- * caller's. */
+/* fd is non-blocking and the source's when this succeeds. NULL: no memory or descriptors. */
 struct source *source_fd_create(int fd, const struct source_fd_wish *wish);
 /* Before anybody has it: what an earlier service had of its bytes. False: it cannot be; nothing is changed. */
 bool source_fd_continue(struct source *s, const struct source_handover *h);
-/* Instead of destroy, when nobody wanted it: fd and telnet stay the caller's, ended is not called. */
+/* Instead of destroy, when nobody wanted it: fd stays the caller's, ended is not called. */
 void source_fd_abandon(struct source *s);
 void source_fd_break_end(struct source *s);
 bool source_fd_sizes(const struct source *s);

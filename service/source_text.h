@@ -10,11 +10,25 @@
 #ifndef VCONS_SERVICE_SOURCE_TEXT_H
 #define VCONS_SERVICE_SOURCE_TEXT_H
 
-enum source_kind { SOURCE_UNIX, SOURCE_UNIX_LISTEN, SOURCE_PTY, SOURCE_SERIAL, SOURCE_KINDS };
+#include <stdint.h>
+
+enum source_kind {
+    SOURCE_UNIX,
+    SOURCE_UNIX_LISTEN,
+    SOURCE_PTY,
+    SOURCE_SERIAL,
+    SOURCE_TCP,
+    SOURCE_TELNET,
+    SOURCE_RFC2217,
+    SOURCE_COMMAND,
+    SOURCE_KINDS
+};
 
 struct source_place {
     enum source_kind kind;
     const char *where; /* what stands behind the colon */
+    char host[256];    /* of those behind a network, without brackets */
+    uint16_t port;
 };
 
 /* NULL, or what was expected in its place. */

@@ -87,11 +87,11 @@ def masters():
             with vcons.Control(place.control) as c:
                 c.ask("resize", console="vm/pty", rows=31, columns=97)
             assert struct.unpack("HHHH", fcntl.ioctl(master, termios.TIOCGWINSZ, b"\0" * 8))[:2] == (31, 97)
+            os.unlink(link)  # its number may be somebody else's at once
             os.close(master)
             vcons.wait_for(lambda: state(place, "vm/pty") == "away", "the hang-up")
         assert len([m for m in marks(place, "vm/pty") if m[0] == "gap"]) == 2
-        with open(link + ".file", "w"):
-            os.rename(link + ".file", link)
+        os.symlink("/dev/null", link)
         vcons.wait_for(lambda: "no terminal" in (reason(place, "vm/pty") or ""), "the reason")
 
 
@@ -184,14 +184,18 @@ def qemu():
             m.connect(monitor)
             m.sendall(b"cont\n")
 
+            last = [time.monotonic()]
+
             def over():  # QEMU looks once a second whether somebody is there: what it said before that is lost
                 try:
                     log = place.log_bytes("bios/serial")
                 except FileNotFoundError:
                     log = b""
-                if b"No bootable device." not in log:
+                if log:
+                    last[0] = time.monotonic()
+                elif time.monotonic() - last[0] > 3:
                     m.sendall(b"system_reset\n")
-                    time.sleep(1)
+                    last[0] = time.monotonic()
                 return b"No bootable device." in log
 
             vcons.wait_for(over, "SeaBIOS' last words", 60)
