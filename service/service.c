@@ -129,6 +129,7 @@ static void finish(struct service *s)
     ptys_close(s);
     audit_service(s, "stop");
     audit_close(s);
+    tidier_stop(&s->tidier); /* it reads the store, and the rules behind it */
     log_store_close(&s->store);
     waker_finish(&s->news); /* nobody is left who asks */
     uv_walk(&s->loop, closed_rest, NULL);
@@ -297,7 +298,6 @@ void service_run(struct service *s)
     while (watches_run(&s->watches)) {
     }
     watches_close(&s->watches);
-    tidier_stop(&s->tidier);
     plugged_finish(s);
     uv_loop_close(&s->loop);
     sources_free(s);
