@@ -17,12 +17,31 @@ static bool passed(enum vc_announced s)
     return s == VC_ANNOUNCED_NOT || s == VC_ANNOUNCED_LATE || s == VC_ANNOUNCED_DONE;
 }
 
-/* The first place from `from` in that state, or n. */
+static struct vc_announce_place *at(const struct vc_announce *a, uint32_t turn)
+{
+    return &a->places[a->places[turn].whose];
+}
+
+/* The first turn from `from` whose place is in that state, or n. */
 static uint32_t find(const struct vc_announce *a, uint32_t from, enum vc_announced state)
 {
-    while (from < a->n && a->places[from].state != state)
+    while (from < a->n && at(a, from)->state != state)
         from++;
     return from;
+}
+
+/* [locked] Its turn comes after all others, which move up. */
+static void move_behind(struct vc_announce *a, uint32_t place)
+{
+    uint32_t turn = a->places[place].turn;
+
+    a->first -= turn < a->first;
+    for (; turn + 1 < a->n; turn++) {
+        a->places[turn].whose = a->places[turn + 1].whose;
+        at(a, turn)->turn = turn;
+    }
+    a->places[turn].whose = place;
+    a->places[place].turn = turn;
 }
 
 static void give_turn(struct vc_announce *a, struct vc_announce_place *p)
@@ -41,8 +60,8 @@ static void settle_together(struct vc_announce *a)
     }
     ask_timer(a, false);
     for (uint32_t i = a->first; i < a->n; i++)
-        if (a->places[i].state == VC_ANNOUNCED_READY)
-            give_turn(a, &a->places[i]);
+        if (at(a, i)->state == VC_ANNOUNCED_READY)
+            give_turn(a, at(a, i));
 }
 
 /* [locked] After any change of a place: the turn goes on, if it can, and the timer runs while somebody is waited for. */
@@ -50,7 +69,7 @@ static void settle(struct vc_announce *a, bool anew)
 {
     struct vc_announce_place *p;
 
-    while (a->first < a->n && passed(a->places[a->first].state))
+    while (a->first < a->n && passed(at(a, a->first)->state))
         a->first++;
     if (!a->together && find(a, a->first, VC_ANNOUNCED_TURN) < a->n) {
         if (anew)
@@ -65,7 +84,7 @@ static void settle(struct vc_announce *a, bool anew)
         settle_together(a);
         return;
     }
-    p = &a->places[a->first];
+    p = at(a, a->first);
     if (p->state != VC_ANNOUNCED_READY) { /* expected, and others are ready */
         if (!a->timing || anew)
             ask_timer(a, true);
@@ -78,10 +97,11 @@ static void settle(struct vc_announce *a, bool anew)
 /* [locked] */
 static void set(struct vc_announce *a, uint32_t place, enum vc_announced state)
 {
-    bool was_turn = a->places[place].state == VC_ANNOUNCED_TURN;
+    struct vc_announce_place *p = &a->places[place];
+    bool was_turn = p->state == VC_ANNOUNCED_TURN;
 
-    a->places[place].state = state;
-    a->first = place < a->first ? place : a->first;
+    p->state = state;
+    a->first = p->turn < a->first ? p->turn : a->first;
     settle(a, was_turn);
 }
 
@@ -90,16 +110,26 @@ void vc_announce_init(struct vc_announce *a, const struct vc_announce_env *env, 
 {
     *a = (struct vc_announce){.env = env, .ctx = ctx, .lock = lock, .limit_ns = limit_ns, .places = places, .n = n};
     for (uint32_t i = 0; i < n; i++)
-        places[i] = (struct vc_announce_place){NULL, VC_ANNOUNCED_NOT};
+        places[i] = (struct vc_announce_place){.state = VC_ANNOUNCED_NOT, .turn = i, .whose = i};
 }
 
 void vc_announce_together(struct vc_announce *a) { a->together = true; }
+
+void vc_announce_from_now_on(struct vc_announce *a)
+{
+    unsigned long saved = take(a);
+
+    a->by_time = true;
+    drop(a, saved);
+}
 
 void vc_announce_expect(struct vc_announce *a, uint32_t place, void *owner)
 {
     unsigned long saved = take(a);
 
     a->places[place].owner = owner;
+    if (a->by_time && a->places[place].state == VC_ANNOUNCED_NOT)
+        move_behind(a, place);
     set(a, place, VC_ANNOUNCED_EXPECTED);
     drop(a, saved);
 }
@@ -140,12 +170,12 @@ void vc_announce_leave(struct vc_announce *a, uint32_t place)
     drop(a, saved);
 }
 
-/* [locked] Who is still expected, before that place, is not waited for any more. */
+/* [locked] Who is still expected, before that turn, is not waited for any more. */
 static void pass_by(struct vc_announce *a, uint32_t end)
 {
     for (uint32_t i = a->first; i < end; i++)
-        if (a->places[i].state == VC_ANNOUNCED_EXPECTED)
-            a->places[i].state = VC_ANNOUNCED_LATE;
+        if (at(a, i)->state == VC_ANNOUNCED_EXPECTED)
+            at(a, i)->state = VC_ANNOUNCED_LATE;
 }
 
 void vc_announce_timer(struct vc_announce *a)
@@ -160,7 +190,7 @@ void vc_announce_timer(struct vc_announce *a)
         if (a->together)
             pass_by(a, a->n);
         else if (turn < a->n)
-            a->places[turn].state = VC_ANNOUNCED_DONE;
+            at(a, turn)->state = VC_ANNOUNCED_DONE;
         else
             pass_by(a, ready);
         settle(a, true);

@@ -88,6 +88,7 @@ int doors_open(struct domain *d, struct problem *problem)
         if (!door->leaving && door_open(door, problem) != 0)
             return -1;
     }
+    virtio_opened(d);
     return 0;
 }
 

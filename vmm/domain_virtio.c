@@ -140,6 +140,12 @@ void virtio_open(struct domain *d)
         virtio_device_open(&d->virtio.devices[i]);
 }
 
+void virtio_opened(struct domain *d)
+{
+    if (d->virtio.n > 0)
+        vc_announce_from_now_on(&d->virtio.announce);
+}
+
 void virtio_close(struct domain *d)
 {
     for (uint32_t i = 0; i < d->virtio.n; i++)

@@ -64,6 +64,8 @@ void virtio_finish(struct domain *d);
 void virtio_free(struct domain *d);
 /* Reset state, nothing plugged: for a run that starts, or is to be restored. The end of that run. */
 void virtio_open(struct domain *d);
+/* All doors that there are then are open; who is plugged from now on is announced behind all others. */
+void virtio_opened(struct domain *d);
 void virtio_close(struct domain *d);
 /* The loop's look, after vmm_notify. */
 void virtio_look(struct domain *d);

@@ -10,8 +10,9 @@
  *        told that it is a console), in turn (it may be told now), or done. The turn goes to the first place that is not done
  *        once that is ready. It is waited for, while others are ready behind it, and then for being opened, limit_ns each
  *        time: a guest that drives only some of its devices, or opens no console by itself, gets the others all the same.
- *        What comes later than that takes its turn when it comes. Together, if so asked: nobody is waited for to open, and
- *        all get their turns at once, as soon as none is expected any more.
+ *        What comes later than that takes its turn when it comes. What is plugged while the guest runs takes it behind
+ *        all that are there: its place is one that another has left, or not, and says nothing of when. Together, if so
+ *        asked: nobody is waited for to open, and all get their turns at once, as soon as none is expected any more.
  * Owner: the caller places struct vc_announce and its places, one for each console port, numbered as the guest shall.
  * Lock:  one leaf lock (VC_RANK_ANNOUNCE) through env->lock, taken inside. Any thread, under any device's lock. env's turn and
  *        timer run under both: they may not call back.
@@ -46,14 +47,16 @@ enum vc_announced {
 struct vc_announce_place { /* private */
     void *owner;
     enum vc_announced state;
+    uint32_t turn;  /* its number in the order */
+    uint32_t whose; /* the place whose number in the order is this one's index */
 };
 struct vc_announce { /* for the caller to place, not to read, but for late */
     const struct vc_announce_env *env;
     void *ctx, *lock;
     uint64_t limit_ns;
     struct vc_announce_place *places;
-    uint32_t n, first; /* all before first are done, or not */
-    bool timing, together;
+    uint32_t n, first; /* turns; all before first are done, or not */
+    bool timing, together, by_time;
     uint32_t late; /* times that the limit has passed */
 };
 
@@ -62,6 +65,8 @@ void vc_announce_init(struct vc_announce *a, const struct vc_announce_env *env, 
                       struct vc_announce_place *places, uint32_t n, uint64_t limit_ns);
 /* From now on all get their turns together: for guests that need no order, and to see what others make of that. */
 void vc_announce_together(struct vc_announce *a);
+/* Those that are there from the start have been named, in the order of their places: who comes from now on is the last. */
+void vc_announce_from_now_on(struct vc_announce *a);
 /* There is a port at place (below n) that the guest does not know, or not any more. */
 void vc_announce_expect(struct vc_announce *a, uint32_t place, void *owner);
 /* The guest has made that port. Nothing, if the place is in turn or done already. */

@@ -37,6 +37,8 @@ MUTANTS = [
     # Two at once.
     ("next_before_open", "announce.c", "    if (!a->together && find(a, a->first, VC_ANNOUNCED_TURN) < a->n) {",
      "    if (!a->together && find(a, a->first, VC_ANNOUNCED_TURN) > a->n) {", "announce"),
+    ("plugged_later_by_its_place", "announce.c", "if (a->by_time && ", "if (false && ", "announce"),
+    ("turn_moves_and_first_does_not", "announce.c", "    a->first -= turn < a->first;\n", "", "announce"),
     # The VMM's doors.
     ("door_held_as_long_as_others", "vmm/door_virtio.c",
      "hold_ms == CONFIG_HOLD_FOREVER || hold_ms > DOOR_VIRTIO_HOLD_MS ? DOOR_VIRTIO_HOLD_MS : hold_ms;", "hold_ms;", "door_virtio"),
@@ -58,5 +60,21 @@ MUTANTS = [
     ("door_number_stays_taken", "vmm/door_virtio.c", "    p->device->doors[door->config->port] = NULL;\n", "", "door_virtio_ports"),
     ("door_size_not_told", "vmm/door_virtio.c",
      "    vc_virtio_console_resize(device_of(door), door->config->port, p->columns, p->rows);\n", "", "door_virtio_ports"),
+    ("door_later_by_its_number", "vmm/domain_virtio.c", "        vc_announce_from_now_on(&d->virtio.announce);\n", "        ;\n",
+     "door_virtio_ports"),
+    ("door_last_words_are_one_call", "vmm/door_virtio.c", "domain_stopping(door->domain) ? LAST_CALLS : 1;", "1;", "door_virtio"),
+    ("door_loss_not_counted_when_it_goes", "vmm/door_virtio.c",
+     "        door->console.dropped += device_of(door)->dropped - dropped;\n", "        ;\n", "door_virtio_ports"),
+    # Saved, nothing moves, and nothing that moved before is lost.
+    ("door_input_not_put_back", "vmm/door_virtio.c", "door_keep_first(door, p->input + p->at_input, p->n_input - p->at_input);", "0;",
+     "door_virtio_ports"),
+    ("door_served_while_saved", "vmm/door_virtio.c", "    if (!p->plugged || !p->device->open || p->device->frozen)\n        return true;\n",
+     "    if (!p->plugged || !p->device->open)\n        return true;\n", "door_virtio_ports"),
+    ("door_resized_while_saved", "vmm/door_virtio.c", "!p->device->open || p->device->frozen || door->config->door",
+     "!p->device->open || door->config->door", "door_virtio_ports"),
+    ("device_served_while_saved", "vmm/virtio_device.c", "    if (v->open && !v->frozen) {\n", "    if (v->open) {\n", "door_virtio_ports"),
+    ("bell_heard_while_saved", "vmm/virtio_bell.c", "if (!v->open || v->frozen)", "if (!v->open)", "virtio_bell"),
+    ("bell_before_it_goes_not_heard", "vmm/virtio_bell.c", "    serve(v); /* it may have rung just before, and nobody would look again */\n", "",
+     "virtio_bell"),
     ("door_copied_twice", "vmm/door_virtio.c", "        done += taken;\n", "        done += part;\n", "door_virtio"),
 ]

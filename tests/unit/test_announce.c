@@ -42,8 +42,9 @@ static const struct vc_announce_env env = {.lock = {.lock = lock, .unlock = unlo
 static char *const owners[PLACES] = {"0", "1", "2", "3", "4"};
 
 /*
- * What happens, a letter and a place each: e expected, r ready, d done, l left; t the time is up; T together; "=": the rest up to the next
- * blank is whose turn it became since; + and -: the timer runs, or not; y, n and a place: it may be announced, or not.
+ * What happens, a letter and a place each: e expected, r ready, d done, l left; t the time is up; T together; N from
+ * now on; "=": the rest up to the next blank is whose turn it became since; + and -: the timer runs, or not; y, n and a
+ * place: it may be announced, or not.
  */
 static const struct {
     const char *name, *steps;
@@ -68,6 +69,14 @@ static const struct {
     {"not expected, and yet ready: nothing", "r0 = - n0"},
     {"done without a turn (a driver that knows one port only)", "e0 e1 d0 r1 =1"},
     {"plugged later, before one in turn: after it", "e1 r1 =1 e0 r0 = d1 =0"},
+    {"plugged while it runs: behind all, in the order in which they came",
+     "e0 e2 N r0 =0 e4 e1 e3 r4 r1 r3 r2 = d0 =2 d2 =4 d4 =1 d1 =3 d3 -"},
+    {"in the place of one that left: behind all", "e0 e1 e2 N r0 =0 l1 e1 r1 r2 = d0 =2 d2 =1 d1 -"},
+    {"in the place of one that was done and left, before one that waits",
+     "e0 e1 N r0 d0 r1 d1 =01 e2 l0 e0 r0 = + r2 =2 d2 =0 d0 -"},
+    {"all of them, again and again", "e0 e1 N l0 e0 l1 e1 l0 e0 r0 = + r1 =1 l1 =0 e1 r1 d0 =1 d1 -"},
+    {"reset with its device it keeps its turn", "e0 N r0 d0 =0 e3 e1 r3 r1 =3 e3 = + r3 =3 d3 =1"},
+    {"together, while it runs", "T e0 N r0 d0 =0 e3 e1 r1 = + r3 =31 -"},
     {"a timer that was taken back", "e0 r0 =0 d0 - t = y0"},
     {"together: all at once, when the last is ready", "T e0 e1 e2 r2 = + n2 r0 = + r1 =012 - y0 y1 y2"},
     {"together: nobody is waited for to open", "T e0 r0 =0 - e1 r1 =1 - d0 d1 = -"},
@@ -93,6 +102,7 @@ static void happen(struct world *w, const char *name, const char *step)
     case 'd': vc_announce_done(&w->a, place); break;
     case 'l': vc_announce_leave(&w->a, place); break;
     case 't': time_is_up(w); break;
+    case 'N': vc_announce_from_now_on(&w->a); break;
     case 'T': vc_announce_together(&w->a); break;
     case '+':
     case '-':

@@ -100,6 +100,7 @@ static void one_goes_while_it_is_written_to(void **state)
     assert_true(wrote > VC_LINE_OUT_DEFAULT);
     w->domain.doors[C]->linked = true;
     assert_int_equal(domain_console_remove(&w->domain, "c", &p), 0);
+    assert_int_equal(w->domain.doors[C]->console.dropped, wrote - VC_LINE_OUT_DEFAULT); /* what its buffers held */
     world_settle(w);
     assert_null(virtio_console_port(&w->guest->drivers[0], places[C].id));
     assert_true(domain_has_console(&w->domain, slot)); /* its service has not all of it yet */
@@ -137,6 +138,40 @@ static void one_goes_and_comes_at_once(void **state)
     world_attach(w, 9);
     world_print(w, 0, 2, "the last");
     world_said(w, 9, "the last");
+}
+
+static void guest_stands(struct world *w, bool stands)
+{
+    for (uint32_t i = 0; i < DEVICES; i++)
+        w->guest->drivers[i].running = !stands;
+    world_settle(w);
+}
+
+/* A number that one has left is given again, and is not whose turn it is. */
+static void who_came_first_is_announced_first(void **state)
+{
+    struct world *w = *state;
+    struct config_console gone = more("gone", 1), first = more("first", 0), then = more("then", 2);
+    uint32_t number[2];
+    struct problem p;
+
+    assert_int_equal(domain_console_add(&w->domain, &gone, &p), 0);
+    world_settle(w);
+    guest_stands(w, true);
+    assert_int_equal(domain_console_add(&w->domain, &first, &p), 0);
+    assert_int_equal(domain_console_remove(&w->domain, "gone", &p), 0);
+    world_settle(w);
+    assert_int_equal(domain_console_add(&w->domain, &then, &p), 0);
+    number[0] = number_of(w, "first");
+    number[1] = number_of(w, "then");
+    assert_true(number[0] > number[1]);
+    guest_stands(w, false);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct config_console *c = domain_console_config(&w->domain, number[i]);
+
+        number[i] = world_port(w, c->device, c->port)->number;
+    }
+    assert_true(number[0] > 0 && number[0] < number[1]);
 }
 
 /* One hundred times: no leak, no mix. */
@@ -270,6 +305,33 @@ static void saved_and_restored(void **state)
     free(saved);
 }
 
+/* What has left its line and found no buffer of the guest's is saved before what is in the line still. */
+static void input_is_put_back(void **state)
+{
+    enum { TYPED = 3000 }; /* more than the guest's buffers hold */
+    struct world *w = *state;
+    struct door *door = w->domain.doors[A];
+    char text[TYPED + 1], got[TYPED + 1];
+    size_t n = 0, part;
+
+    for (uint32_t i = 0; i < TYPED; i++)
+        text[i] = (char)('a' + i * 7 / 3 % 26);
+    text[TYPED] = '\0';
+    world_type(w, A, text);
+    assert_true(door->virtio.at_input < door->virtio.n_input);
+    console_lock(&door->console);
+    assert_int_equal(virtio_put_back(door), 0);
+    assert_int_equal(door->virtio.n_input, 0);
+    console_unlock(&door->console);
+    do {
+        world_settle(w);
+        part = hvc_read(&port_of(w, A)->hvc, got + n, sizeof got - n);
+        n += part;
+    } while (part > 0);
+    assert_int_equal(n, TYPED);
+    assert_memory_equal(got, text, TYPED);
+}
+
 /* Nobody may touch the guest's memory while it is written to the file. */
 static void frozen_nothing_moves(void **state)
 {
@@ -305,9 +367,16 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make, unmake)
     const struct CMUnitTest tests[] = {
-        TEST(what_may_not_come_or_go),    TEST(as_many_as_a_device_has_ports), TEST(one_goes_while_it_is_written_to),
-        TEST(one_goes_and_comes_at_once), TEST(a_hundred_come_and_go),         TEST(they_stay_over_a_reset),
-        TEST(saved_and_restored),         TEST(frozen_nothing_moves),
+        TEST(what_may_not_come_or_go),
+        TEST(as_many_as_a_device_has_ports),
+        TEST(one_goes_while_it_is_written_to),
+        TEST(one_goes_and_comes_at_once),
+        TEST(a_hundred_come_and_go),
+        TEST(they_stay_over_a_reset),
+        TEST(saved_and_restored),
+        TEST(frozen_nothing_moves),
+        TEST(input_is_put_back),
+        TEST(who_came_first_is_announced_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

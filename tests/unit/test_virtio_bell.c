@@ -105,6 +105,30 @@ static void a_port_that_goes_takes_its_doorbell(void **state)
     assert_int_equal(w->guest->drivers[0].violations, 0);
 }
 
+/* A vCPU that has looked whether the port is there, and not yet heard that it goes. */
+static void print_last(struct world *w)
+{
+    struct virtio_port *p = world_port(w, 0, PORT_LOG);
+    struct virtqueue_buffer v = {world_gpa(w, p->out_bytes[0]), 16};
+    struct virtio_io io = world_io(0);
+
+    assert_int_equal(virtqueue_lend(&p->out, &v, 1, 0, p->out_bytes[0]), VC_OK);
+    if (virtqueue_show(&p->out))
+        io.write(&io, VIRTIO_MMIO_QUEUE_NOTIFY, 4, VIRTIO_CONSOLE_TX(PORT_LOG));
+}
+
+/* What nobody will look at any more is counted, and its buffer comes back: a driver may wait for that. */
+static void what_rings_just_before_it_goes_is_heard(void **state)
+{
+    struct world *w = *state;
+    struct problem problem;
+
+    w->bell_goes = print_last;
+    assert_int_equal(domain_console_remove(&w->domain, "log", &problem), 0);
+    assert_int_equal(w->rung, 1);
+    assert_int_equal(w->domain.virtio.devices[0].console.dropped, 16);
+}
+
 static void what_rings_while_it_is_saved_is_heard_after(void **state)
 {
     struct world *w = *state;
@@ -137,6 +161,7 @@ int main(void)
         TEST(all_that_rang_are_heard),
         TEST(the_doorbells_end_with_the_run),
         TEST(a_port_that_goes_takes_its_doorbell),
+        TEST(what_rings_just_before_it_goes_is_heard),
         TEST(what_rings_while_it_is_saved_is_heard_after),
         cmocka_unit_test(where_there_are_none_the_device_is_told),
     };

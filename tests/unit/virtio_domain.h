@@ -38,11 +38,12 @@ struct world {
     struct domain domain;
     struct guest *guest;
     int level[LINES];
-    bool bells;                     /* its engine has doorbells; before world_start */
-    uint32_t no_bells;              /* devices for which it refuses them, as bits */
-    int fds[DEVICES][QUEUES];       /* of its doorbells, by queue; 0: none */
-    unsigned rung, notified;        /* notifications that went there, and to the device */
-    struct vc_sink sinks[CONSOLES]; /* by the number of the console */
+    bool bells;                         /* its engine has doorbells; before world_start */
+    uint32_t no_bells;                  /* devices for which it refuses them, as bits */
+    int fds[DEVICES][QUEUES];           /* of its doorbells, by queue; 0: none */
+    void (*bell_goes)(struct world *w); /* a vCPU's last moment before one is taken away */
+    unsigned rung, notified;            /* notifications that went there, and to the device */
+    struct vc_sink sinks[CONSOLES];     /* by the number of the console */
 };
 static struct world *the_world; /* whose turn it is: the guest's io has no context */
 
@@ -74,6 +75,8 @@ static inline bool world_doorbell(void *engine, uint64_t address, uint32_t value
     assert_true(device < DEVICES && value < QUEUES);
     if ((w->no_bells >> device & 1) != 0)
         return false;
+    if (fd < 0 && w->bell_goes != NULL)
+        w->bell_goes(w);
     w->fds[device][value] = fd < 0 ? 0 : fd;
     return true;
 }
