@@ -59,7 +59,7 @@ void attach_notice(struct attach *a, const char *format, ...)
     else if (!a->restoring)
         say(a, text);
     else if (waiting + strlen(text) + 2 <= sizeof a->waiting)
-        sprintf(a->waiting + waiting, "%s\n", text);
+        strcpy(stpcpy(a->waiting + waiting, text), "\n");
 }
 
 const char *attach_escape(const struct attach *a, char name[8])
