@@ -53,6 +53,7 @@ struct log_rules {           /* of one console; of an open log each member is at
     uint64_t keep_age_ns;    /* closed segments whose last byte is older go; 0: at any age */
     uint64_t pin_bytes;      /* the first bytes of each boot, which retention by size deletes last */
     uint64_t raw;            /* 1: closed segments are not compressed */
+    uint64_t sync_ns; /* what is stored is flushed to the disk that late at most; 0: never by us; 1: without pause */
 };
 #define LOG_PIN_BYTES (UINT64_C(1) << 20) /* without a rule */
 
@@ -64,6 +65,8 @@ struct log_env {
     void (*untidy)(void *ctx);
     /* A segment was closed: log_compress_next has something. From an append thread; NULL: nothing is compressed. */
     void (*closed)(void *ctx);
+    /* Something of a log whose rules have a sync_ns is not on the disk: have log_store_sync called elsewhere. Any thread. */
+    void (*dirty)(void *ctx);
     /* What holds for this console, over *rules, which holds without. Any thread; NULL: for none anything else. */
     void (*rules)(void *ctx, const char *domain, const char *console, struct log_rules *rules);
 };
@@ -86,7 +89,9 @@ struct log_store { /* for the caller to place, not to read */
     uint32_t n_failing;            /* logs that cannot store now */
     uint64_t bytes;                /* of all files */
     uint64_t tidy_above;           /* bytes: the cap of the whole, or what tidying could not get below */
-    uint64_t next_message[3];      /* mono_ns; of each kind */
+    uint64_t next_message[4];      /* mono_ns; of each kind */
+    uint32_t sync_round;           /* counts commits; under lock */
+    uint32_t sync_closed;          /* atomic: a log was closed before the commit that it waited for */
     uint64_t clock_base;           /* CLOCK_REALTIME less CLOCK_MONOTONIC, when first tidied; 0: not yet */
 };
 
@@ -104,6 +109,11 @@ void log_store_close(struct log_store *s); /* after all its logs; accepts a zero
  * opened anew. Returns after how many nanoseconds something will be too old; UINT64_MAX: never. Blocks on the disk; allocates.
  */
 uint64_t log_store_tidy(struct log_store *s, const struct log_time *now);
+/*
+ * Flush what is due. Returns after how many ns to call again, 0: at once, UINT64_MAX: when env's dirty is called. One call at
+ * a time; blocks on the disk.
+ */
+uint64_t log_store_sync(struct log_store *s, const struct log_time *now);
 /* What log_env's rules says is another now: have the open logs know. */
 void log_store_rules(struct log_store *s);
 /* Every console that has a directory here, in no order. Returns 0 or a negative errno. */
@@ -143,8 +153,13 @@ struct log { /* for the caller to place and zero, not to read; well below 1 KiB 
     bool rotate;     /* the index misses a record: go on in a new segment */
     uint8_t line_id[16];
     uint64_t stored_ns; /* by the newest segment's file, at open */
-    uint64_t oldest;    /* atomic: first offset that is kept */
-    uint64_t bytes;     /* atomic: of all files of this console */
+    uint64_t sync_length,
+        sync_mono; /* log_sync.c, under the store's lock: of the commit under way; when the last began */
+    uint32_t sync_round;
+    uint32_t dirty;  /* atomic: 1: it has what no commit took yet */
+    uint64_t synced; /* atomic: all before this offset is on the disk */
+    uint64_t oldest; /* atomic: first offset that is kept */
+    uint64_t bytes;  /* atomic: of all files of this console */
     _Alignas(
         64) uint32_t view_seq; /* atomic: how often a view was published; its lowest bit says which of the two it is */
     struct log_view view[2];   /* each member atomic */
@@ -212,6 +227,8 @@ struct log_status {
     uint64_t length, oldest; /* the history kept is [oldest, length) */
     uint64_t bytes;          /* on disk, with indices */
     uint32_t boot;
+    bool syncs;         /* it is flushed to the disk, and */
+    uint64_t synced;    /* this far: what a loss of power leaves */
     uint64_t opened_ns; /* CLOCK_REALTIME of the last byte stored before the log was opened, by its file; 0: none */
 };
 void log_view_get(const struct log *l, struct log_view *view);

@@ -219,6 +219,7 @@ uint32_t log_append(struct log *l, const struct vc_span spans[2], const struct l
     if (done < n)
         log_discard(l, n - done, now);
     log_publish(l);
+    log_dirty(l);
     return (uint32_t)done;
 }
 
@@ -252,6 +253,7 @@ static int put_record(struct log *l, enum vc_index_kind kind, uint64_t value, co
         l->rotate = true;
     }
     log_publish(l);
+    log_dirty(l);
     return error;
 }
 
@@ -284,6 +286,7 @@ bool log_settle(struct log *l, const struct log_time *now)
         l->rotate = true;
     }
     log_publish(l);
+    log_dirty(l);
     return true;
 }
 

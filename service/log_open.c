@@ -48,7 +48,13 @@ void log_status_get(const struct log *l, struct log_status *status)
     struct log_view view;
 
     log_view_get(l, &view);
-    *status = (struct log_status){view.length, load64(&l->oldest), load64(&l->bytes), view.boot, l->stored_ns};
+    *status = (struct log_status){.length = view.length,
+                                  .oldest = load64(&l->oldest),
+                                  .bytes = load64(&l->bytes),
+                                  .boot = view.boot,
+                                  .syncs = load64(&l->rules.sync_ns) != 0,
+                                  .synced = load64(&l->synced),
+                                  .opened_ns = l->stored_ns};
     if (status->oldest > status->length)
         status->oldest = status->length; /* files were replaced between the two looks */
 }
@@ -154,6 +160,8 @@ int log_open(struct log *l, struct log_store *s, const char *domain, const char 
         error = 0;
     }
     log_publish(l);
+    if (error == 0 && l->writes)
+        log_dirty(l); /* an earlier process may have left what is not on the disk yet */
     if (error == 0)
         return 0;
     leave(l);
@@ -168,6 +176,11 @@ void log_close(struct log *l, const struct log_time *now)
     if (l->writes)
         (void)log_settle(l, now);
     (void)log_gap_close(l, now);
+    if (__atomic_load_n(&l->dirty, __ATOMIC_ACQUIRE) != 0) {
+        __atomic_store_n(&l->store->sync_closed, 1, __ATOMIC_RELEASE);
+        if (l->store->env->dirty != NULL)
+            l->store->env->dirty(l->store->ctx);
+    }
     if (l->error != 0)
         __atomic_fetch_sub(&l->store->n_failing, 1, __ATOMIC_RELAXED);
     leave(l);

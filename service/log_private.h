@@ -8,7 +8,7 @@
  *     log_append.c     bytes, marks, full disk                         log_tidy.c    retention
  *     log_cursor.c     readers                                         log_locate.c  where readers begin
  *     log_frames.c     compressed segments                             log_compress.c  made of closed ones
- *     log_pin.c        what is kept of deleted ones
+ *     log_pin.c        what is kept of deleted ones                    log_sync.c    what survives a loss of power
  */
 #ifndef VCONS_SERVICE_LOG_PRIVATE_H
 #define VCONS_SERVICE_LOG_PRIVATE_H
@@ -37,7 +37,7 @@ static inline uint64_t log_share_ns(const struct log *l)
 }
 
 /* log_store.c */
-enum log_tell_kind { LOG_TELL_FAIL, LOG_TELL_AGAIN, LOG_TELL_FILES };
+enum log_tell_kind { LOG_TELL_FAIL, LOG_TELL_AGAIN, LOG_TELL_FILES, LOG_TELL_SYNC };
 /* One line to the operator, unless one of its kind came in the last 10 s (R27). Allocation-free. */
 __attribute__((format(printf, 4, 5))) void log_tell(const struct log *l, enum log_tell_kind kind,
                                                     const struct log_time *now, const char *format, ...);
@@ -132,6 +132,9 @@ int log_recover_view(struct log *l, int dir); /* the same for a reader: nothing 
 /* log_store.c: what holds for a console, each member as it is said there or without it. */
 void log_rules_find(const struct log_store *s, const char *domain, const char *console, struct log_rules *rules);
 void log_rules_take(struct log *l); /* into an open log */
+
+/* log_sync.c */
+void log_dirty(struct log *l); /* behind each log_publish of something new */
 
 /* log_rotate.c */
 uint64_t log_segment_limit(const struct log *l);

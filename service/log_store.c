@@ -125,6 +125,8 @@ void log_rules_take(struct log *l)
     store64(&l->rules.keep_age_ns, rules.keep_age_ns);
     store64(&l->rules.pin_bytes, rules.pin_bytes);
     store64(&l->rules.raw, rules.raw);
+    store64(&l->rules.sync_ns, rules.sync_ns);
+    log_dirty(l);
 }
 
 void log_store_rules(struct log_store *s)

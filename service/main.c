@@ -63,7 +63,7 @@ static const char *const syscalls[] = {
     "openat", "mkdir", "mkdirat", "unlink", "unlinkat", "renameat", "renameat2", "symlinkat", "ftruncate", "fallocate",
     "sysinfo", /* glibc's qsort, for the names of more than a hundred segments */
     "pread64", "pwrite64", "pwritev", "utimensat", "statfs", "getdents64", "lstat", "stat", "statx", "fdatasync",
-    "fsync", "readlinkat", "inotify_init1", "inotify_add_watch", "inotify_rm_watch", /* who opens a pty */
+    "syncfs", "fsync", "readlinkat", "inotify_init1", "inotify_add_watch", "inotify_rm_watch", /* who opens a pty */
     "getuid", "geteuid", "ioctl", "sched_getaffinity", "madvise", "membarrier", NULL};
 
 static int parse(int argc, char **argv, struct options *o)
@@ -325,6 +325,7 @@ int main(int argc, char **argv)
 
     message_program("vconsd");
     tidier_init(&s.tidier);
+    committer_init(&s.committer);
     if (message_to_journal())
         message_form(MESSAGE_JOURNAL);
     manager_open(&s.manager);

@@ -129,7 +129,8 @@ static void finish(struct service *s)
     ptys_close(s);
     audit_service(s, "stop");
     audit_close(s);
-    tidier_stop(&s->tidier); /* it reads the store, and the rules behind it */
+    tidier_stop(&s->tidier);       /* it reads the store, and the rules behind it */
+    committer_stop(&s->committer); /* flushes what the logs had when they were closed */
     log_store_close(&s->store);
     waker_finish(&s->news); /* nobody is left who asks */
     uv_walk(&s->loop, closed_rest, NULL);
@@ -200,6 +201,8 @@ static void store_untidy(void *ctx) { tidier_untidy(&((struct service *)ctx)->ti
 
 static void store_closed(void *ctx) { tidier_closed(&((struct service *)ctx)->tidier); }
 
+static void store_dirty(void *ctx) { committer_dirty(&((struct service *)ctx)->committer); }
+
 static void store_rules(void *ctx, const char *domain, const char *console, struct log_rules *rules)
 {
     struct service *s = ctx;
@@ -221,8 +224,11 @@ static void know(void *ctx, const char *domain, const char *console)
 
 static int open_store(struct service *s, struct problem *p)
 {
-    static const struct log_env env = {
-        .message = store_message, .untidy = store_untidy, .closed = store_closed, .rules = store_rules};
+    static const struct log_env env = {.message = store_message,
+                                       .untidy = store_untidy,
+                                       .closed = store_closed,
+                                       .dirty = store_dirty,
+                                       .rules = store_rules};
     int error = log_store_open(&s->store, s->paths.log, &s->config.limits, &env, s);
 
     if (error == 0)
@@ -269,6 +275,8 @@ int service_start(struct service *s, struct problem *p)
     error = append_start(&s->append, &s->news);
     if (error == 0)
         error = tidier_start(&s->tidier, &s->store);
+    if (error == 0)
+        error = committer_start(&s->committer, &s->store);
     if (error)
         return problem_set(p, error, "threads: %s", strerror(-error));
     error = s->config.xen ? plugged_start(s, PLUGGED_XEN, p) : 0;

@@ -20,6 +20,7 @@
  *     audit.c       who attached, who wrote
  *     metrics.c     metrics.sock; metrics_text.c: what it says
  *     starter.c     a process beside us that looks up names and runs commands
+ *     committer.c   the thread that flushes logs to the disk
  *     xenconsoled.c the options of Xen's own daemon
  *     copy.c        logs as text files too, by a thread of its own; copy_text.c: what they look like
  *
@@ -40,6 +41,7 @@
 #include "append.h"
 #include "audit.h"
 #include "clients.h"
+#include "committer.h"
 #include "config.h"
 #include "connector.h"
 #include "console.h"
@@ -73,8 +75,9 @@ struct service {
     struct access_own own;
     struct log_store store;
     struct append append;
-    struct tidier tidier; /* main.c has done its tidier_init */
-    struct kicker kicker; /* the control thread's */
+    struct tidier tidier;       /* main.c has done its tidier_init, and … */
+    struct committer committer; /* … its committer_init */
+    struct kicker kicker;       /* the control thread's */
     struct registry registry;
     struct sources sources;
     struct starter starter;

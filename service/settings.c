@@ -189,6 +189,7 @@ static const struct key {
     [SETTING_KEEP_AGE] = {"keep_age", settings_read_age, MEMBER(keep_age_ns), .text = false},
     [SETTING_PIN_BOOT] = {"pin_boot", settings_read_pin, MEMBER(pin_bytes), .text = false},
     [SETTING_COMPRESS] = {"compress", read_bool, MEMBER(compress), .text = false},
+    [SETTING_FSYNC] = {"fsync", settings_read_fsync, MEMBER(sync_ns), .text = false},
 #undef MEMBER
 };
 _Static_assert(sizeof keys / sizeof keys[0] == SETTINGS, "one row each");

@@ -38,6 +38,7 @@ enum setting {
     SETTING_KEEP_AGE,
     SETTING_PIN_BOOT,
     SETTING_COMPRESS,
+    SETTING_FSYNC,
     SETTINGS
 };
 
@@ -53,7 +54,7 @@ struct console_settings {
     uint32_t delay_us;                /* between two bytes of input */
     uint64_t limit;                   /* append_limit.h: bytes a second; 0: none */
     bool drop_over_limit;             /* else what is above waits */
-    uint64_t segment_bytes, segment_age_ns, keep_bytes, keep_age_ns, pin_bytes; /* log.h, struct log_rules */
+    uint64_t segment_bytes, segment_age_ns, keep_bytes, keep_age_ns, pin_bytes, sync_ns; /* log.h, struct log_rules */
     bool compress;
 };
 
@@ -73,6 +74,7 @@ bool settings_own(struct console_settings *s);
 const char *settings_read_size(const char *text, void *to);
 const char *settings_read_age(const char *text, void *to);
 const char *settings_read_pin(const char *text, void *to);
+const char *settings_read_fsync(const char *text, void *to);
 void settings_log(const struct console_settings *s, struct log_rules *rules);
 void settings_free(struct console_settings *s); /* accepts a zeroed one */
 /* What termios(3) calls that speed. */

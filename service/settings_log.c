@@ -70,6 +70,28 @@ const char *settings_read_age(const char *text, void *to)
     return NULL;
 }
 
+/* Seconds, with a part of one behind a dot. */
+static bool seconds_of(const char *text, uint64_t *ns)
+{
+    char *end;
+    double seconds = strtod(text, &end);
+
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || strspn(text, "0123456789.") != strlen(text) || seconds > 3600)
+        return false;
+    *ns = (uint64_t)(seconds * (double)SECOND_NS);
+    return *ns >= SECOND_NS / 100;
+}
+
+const char *settings_read_fsync(const char *text, void *to)
+{
+    uint64_t ns = strcmp(text, "always") == 0 ? 1 : 0;
+
+    if (ns == 0 && strcmp(text, "no") != 0 && !seconds_of(text, &ns))
+        return "no, always, or seconds from 0.01 to 3600";
+    *(uint64_t *)to = ns;
+    return NULL;
+}
+
 void settings_log(const struct console_settings *s, struct log_rules *rules)
 {
     *rules = (struct log_rules){.segment_bytes = s->segment_bytes,
@@ -77,5 +99,6 @@ void settings_log(const struct console_settings *s, struct log_rules *rules)
                                 .keep_bytes = s->keep_bytes,
                                 .keep_age_ns = s->keep_age_ns,
                                 .pin_bytes = s->pin_bytes,
-                                .raw = !s->compress};
+                                .raw = !s->compress,
+                                .sync_ns = s->sync_ns};
 }

@@ -120,11 +120,31 @@ def sizes(place):
     assert place.log_bytes("f2/hvc0") == vcons.pattern(2, 0, 100)
 
 
+def durable(place):
+    """What is on the disk is told, for the consoles that are flushed to it."""
+    path = os.path.join(place.root, "vconsd.conf")
+    with open(path, "w") as f:
+        f.write('segment_size = "64K"\nconsole "f0/*" { fsync = always }\nconsole "f1/*" { fsync = 0.05 }\n')
+    daemon = place.daemon("--config", path)
+    feeder = place.feeder("-n", "3")
+    feeder.expect("served", 3)
+    with vcons.Control(place.control) as c:
+        for n in (1, 2000):
+            for i in (0, 1, 2):
+                feeder.ask("lines", i, n)
+            vcons.wait_for(lambda: all(c.ls()[f"f{i}/hvc0"]["synced"] == c.ls()[f"f{i}/hvc0"]["bytes"] > n * 80 - 1
+                                       for i in (0, 1)), "what is printed to be on the disk")
+            assert c.ls()["f2/hvc0"]["synced"] is None
+    assert vcons.stop(daemon) == 0
+
+
 def main():
     with vcons.Place() as place:
         readers(place)
     with vcons.Place() as place:
         sizes(place)
+    with vcons.Place() as place:
+        durable(place)
     with vcons.Place() as place:
         kills(place)
     return 0

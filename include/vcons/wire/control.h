@@ -31,6 +31,7 @@
  *     anything refused                        {"id":N,"error":CODE,"message":"…"}
  *
  * CONSOLE: name domain console domid hypervisor engine door state(running off crashed paused away) bytes dropped boots viewers
+ * synced(how many of bytes a loss of power would leave, or null: vconsd.conf(5), fsync)
  * writer(null or who) writer_since last_output(seconds since the epoch, or null) source log socket pty tty(the paths of its
  * slaves, behind the link and in a Xen's XenStore, or null) limit(null, or bytes_a_second over("hold" or "drop")
  * dropped held_s(seconds)) guest("open" or
