@@ -63,10 +63,12 @@ static void release(struct attach *a)
 {
     static const uint8_t op = VC_CONTROL_RELEASE;
 
-    if (a->token == TOKEN_MINE && !a->away && conn_send(&a->conn, VC_CONTROL_TOKEN, &op, 1) == 0)
-        attach_notice(a, "released: whoever types next writes");
-    else
+    if (a->token != TOKEN_MINE || a->away || conn_send(&a->conn, VC_CONTROL_TOKEN, &op, 1) != 0) {
         attach_notice(a, "it is not you who writes");
+        return;
+    }
+    a->token = TOKEN_FREE; /* not only when the service says so: a key that is typed now asks for it again */
+    attach_notice(a, "released: whoever types next writes");
 }
 
 static void send_break(struct attach *a)

@@ -8,6 +8,7 @@
 #include "attach.h"
 #include "from.h"
 #include "host/name.h"
+#include "merged.h"
 #include "signals.h"
 #include "when.h"
 
@@ -306,6 +307,29 @@ static int attach(struct attach *a, json_t *from)
     return a->status;
 }
 
+static json_t *parse_from(const char *from)
+{
+    json_t *place = from_parse(from);
+
+    if (place == NULL)
+        usage_error(&command_attach,
+                    "--from '%s': expected start, boot, now, an offset in bytes, or a moment: " WHEN_EXPECTED, from);
+    return place;
+}
+
+static int attach_many(const struct attach *a, const char *from, int n, char **names)
+{
+    struct merged m = {
+        .options = a->options, .wanted = names, .n_wanted = n, .escape = a->escape, .read_only = a->read_only};
+
+    for (int i = 0; i < n; i++)
+        if (strlen(names[i]) >= sizeof m.members->name)
+            return usage_error(&command_attach, "'%s' is too long for a name", names[i]);
+    if (from != NULL && (m.from = parse_from(from)) == NULL)
+        return EXIT_USAGE;
+    return merged_run(&m);
+}
+
 static int run(struct options *options, int argc, char **argv)
 {
     static const struct option longs[] = {{"ro", no_argument, NULL, 'r'},
@@ -328,24 +352,26 @@ static int run(struct options *options, int argc, char **argv)
         if (option == 'e' && !parse_escape(optarg, &a.escape))
             return usage_error(&command_attach, "-e '%s': expected ^X, one character, or none", optarg);
     }
-    if (arguments_check(&command_attach, argc, 1, 1) != 0)
+    if (arguments_check(&command_attach, argc, 1, MERGED_MEMBERS) != 0)
         return EXIT_USAGE;
     a.name = argv[optind];
+    if (argc - optind > 1 || strpbrk(a.name, "*?[") != NULL)
+        return attach_many(&a, from, argc - optind, argv + optind);
     if (name_split(a.name, &name, &p) != 0)
         return usage_error(&command_attach, "%s", p.text);
-    place = from != NULL ? from_parse(from) : NULL;
+    place = from != NULL ? parse_from(from) : NULL;
     if (from != NULL && place == NULL)
-        return usage_error(&command_attach,
-                           "--from '%s': expected start, boot, now, an offset in bytes, or a moment: " WHEN_EXPECTED,
-                           from);
+        return EXIT_USAGE;
     return attach(&a, place);
 }
 
 const struct command command_attach = {
     .name = "attach",
-    .usage = "[--ro] [--from PLACE] [-e KEY] NAME",
+    .usage = "[--ro] [--from PLACE] [-e KEY] NAME...",
     .about = "See a console live and type to it; Ctrl-] then . leaves",
-    .help = "  --ro                 look, do not type\n"
+    .help = "Several names, or a pattern such as 'web/*', show their lines behind their names; Ctrl-A three\n"
+            "times sends the keys to the next.\n"
+            "  --ro                 look, do not type\n"
             "  --from PLACE         start, boot, now, an offset in bytes, or a moment such as -10m;\n"
             "                       without it the screen as it is now\n"
             "  -e, --escape KEY     the key that opens the menu: ^X, one character, or none\n",
