@@ -35,6 +35,9 @@ static inline void piece_number(uint8_t *piece, uint32_t c, uint64_t k)
     decimal(piece + 6, 11, k);
 }
 
-static inline void socket_path(char *to, size_t n, const char *dir, uint32_t c) { snprintf(to, n, "%s/%05u.sock", dir, c); }
+static inline void socket_path(char *to, size_t n, const char *dir, uint32_t c)
+{
+    snprintf(to, n, "%s/%05u.sock", dir, c);
+}
 
 #endif

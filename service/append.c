@@ -336,6 +336,7 @@ static void *run(void *argument)
 {
     struct append *a = argument;
 
+    pthread_setname_np(pthread_self(), "append"); /* another's name is a file of /proc, which is out of reach */
     read_clocks(a);
     while (look(a))
         take_turns(a);
@@ -362,10 +363,7 @@ int append_start(struct append *a, struct waker *waker)
     if (a->epoll < 0 || a->wake < 0 || a->timer < 0 || epoll_ctl(a->epoll, EPOLL_CTL_ADD, a->wake, &e) < 0 ||
         epoll_ctl(a->epoll, EPOLL_CTL_ADD, a->timer, &due) < 0)
         return -errno;
-    error = pthread_create(&a->thread, NULL, run, a);
-    if (error == 0)
-        pthread_setname_np(a->thread, "append"); /* from here: the sandbox may come before the thread's first step */
-    return -error;
+    return -pthread_create(&a->thread, NULL, run, a);
 }
 
 int append_hub(struct append *a, struct source_hub *hub)

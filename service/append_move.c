@@ -94,6 +94,9 @@ int append_move(struct append *a, struct console *c, uint32_t bytes, uint32_t ev
 
     *moved = 0;
     while (*moved < bytes && events > 0) {
+        if (sated && c->source->ops->more != NULL)
+            return c->source->ops->more(c->source) ? VC_OK : VC_ENOSPC;
+        c->source->most = bytes - *moved;
         error = c->source->ops->peek(c->source, spans, &n);
         if (error)
             return error;

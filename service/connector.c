@@ -66,7 +66,7 @@ static void free_when_done(struct connector *k)
 static void fail(struct connector *k, const char *reason)
 {
     k->trying = false;
-    snprintf(k->reason, sizeof k->reason, "%s", reason);
+    snprintf(k->reason, sizeof k->reason, "%.*s", (int)sizeof k->reason - 1, reason);
     if (!k->told)
         message("%s/%s: %s; it is tried again and again", k->console->log.domain, k->console->log.console, reason);
     k->told = true;

@@ -383,6 +383,7 @@ static void *run(void *argument)
     uint32_t opened;
     bool wanted;
 
+    pthread_setname_np(pthread_self(), "copies");
     while ((c = next_due(k, &wanted, &opened)) != NULL)
         turn(k, c, wanted, opened);
     return NULL;
@@ -516,7 +517,6 @@ int copies_start(struct service *s, struct problem *p)
     error = -pthread_create(&k->thread, NULL, run, k);
     if (error)
         return problem_set(p, error, "threads: %s", strerror(-error));
-    pthread_setname_np(k->thread, "copies");
     k->running = true;
     all_go_on(s);
     return 0;

@@ -54,6 +54,9 @@ struct source_ops {
      * VC_ENOENT: the source has ended, nothing more will come. */
     int (*peek)(struct source *s, struct vc_span spans[2], uint32_t *n);
     void (*commit)(struct source *s, uint32_t n); /* n of those are stored; kicks the peer where it waits for room */
+    /* Behind a commit, in place of another peek in the same turn: whether more is likely there. Null: peek takes nothing from
+     * the peer, and can be asked. */
+    bool (*more)(const struct source *s);
     /* The event that stands right here, if any; it stays until event_done. Null: this source has none. */
     int (*event)(struct source *s, struct source_event *event, bool *due);
     void (*event_done)(struct source *s);
@@ -84,9 +87,11 @@ struct source { /* first member of each kind's own struct */
     const struct source_ops *ops;
     int bytes_fd, room_fd;              /* polled for bytes by append, for room by control; -1: none */
     uint32_t bytes_events, room_events; /* what to poll them for, EPOLL… without EPOLLET */
-    uint32_t holds;                     /* bytes the peer can have written and not been relieved of */
-    uint8_t line_id[16];                /* zero where the source has no line */
-    struct source_hub *hub;             /* what wakes it in place of bytes_fd, which is -1; NULL: none */
+    uint32_t
+        most; /* append, before each peek: no more is taken in one piece, so with `more` all that is shown is committed */
+    uint32_t holds;         /* bytes the peer can have written and not been relieved of */
+    uint8_t line_id[16];    /* zero where the source has no line */
+    struct source_hub *hub; /* what wakes it in place of bytes_fd, which is -1; NULL: none */
     void *reader; /* the append thread's, while it has this source, else NULL: what the hub's collect answers */
 };
 

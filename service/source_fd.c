@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "source_fd.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -28,13 +29,17 @@ struct source_fd {
     bool paced;           /* room_fd is a timer of ours */
     uint64_t next_ns;     /* control: CLOCK_MONOTONIC: no byte before */
     uint64_t patient_ns;  /* control: until then the echo is waited for */
-    uint32_t begin, end;  /* append: bytes[begin..end) were received and not taken */
+    uint32_t shown;       /* append: bytes of `received` that are this source's until commit */
+    bool full;            /* append: they were all that was asked for: there may be more */
     pthread_mutex_t lock; /* of telnet, and of what is to be sent: out[out_begin..out_end) */
     uint32_t out_begin, out_end;
     struct telnet telnet;
-    uint8_t bytes[SOURCE_FD_BUFFER];
     uint8_t out[OUT_BYTES];
 };
+
+/* One for all: nothing is kept in it from one turn to the next, so that a source costs no memory for what passes, and what
+ * passes stays in the processor's cache. */
+static _Thread_local uint8_t received[SOURCE_FD_BUFFER];
 
 static struct source_fd *fd_of(const struct source *s) { return (struct source_fd *)(uintptr_t)s; }
 
@@ -106,11 +111,13 @@ static bool flushed(struct source_fd *f)
 
 static ssize_t receive(struct source_fd *f)
 {
+    size_t most = f->source.most < sizeof received ? f->source.most : sizeof received;
     ssize_t n;
 
     do
-        n = f->wish.tty ? read(f->fd, f->bytes, sizeof f->bytes) : recv(f->fd, f->bytes, sizeof f->bytes, MSG_DONTWAIT);
+        n = f->wish.tty ? read(f->fd, received, most) : recv(f->fd, received, most, MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
+    f->full = f->wish.tty ? n > 0 : n == (ssize_t)most; /* a terminal hands over a page at most */
     return n;
 }
 
@@ -135,7 +142,7 @@ static void look_for_echo(struct source_fd *f)
     const struct itimerspec now = {.it_value = {.tv_nsec = 1}};
     uint32_t echo = __atomic_load_n(&f->echo, __ATOMIC_SEQ_CST);
 
-    if (echo == NO_ECHO || memchr(f->bytes, (int)echo, f->end) == NULL)
+    if (echo == NO_ECHO || memchr(received, (int)echo, f->shown) == NULL)
         return;
     __atomic_store_n(&f->echo, NO_ECHO, __ATOMIC_SEQ_CST);
     timerfd_settime(f->source.room_fd, 0, &now, NULL);
@@ -144,7 +151,7 @@ static void look_for_echo(struct source_fd *f)
 static void unwrap(struct source_fd *f)
 {
     pthread_mutex_lock(&f->lock);
-    f->end = (uint32_t)telnet_decode(&f->telnet, f->bytes, f->end);
+    f->shown = (uint32_t)telnet_decode(&f->telnet, received, f->shown);
     flush(f);
     pthread_mutex_unlock(&f->lock);
 }
@@ -152,20 +159,14 @@ static void unwrap(struct source_fd *f)
 /* VC_ENOENT: it is over. */
 static int fill(struct source_fd *f)
 {
-    while (f->begin == f->end) {
+    while (f->shown == 0) {
         ssize_t n = receive(f);
 
-        if (n < 0 && errno != EAGAIN)
-            return note_end(f, errno);
-        if (n < 0) {
-            if (f->wish.telnet)
-                (void)flushed(f); /* answers that found no room */
-            return VC_OK;
-        }
+        if (n < 0)
+            return errno == EAGAIN ? VC_OK : note_end(f, errno);
         if (n == 0)
             return has_ended(f) ? note_end(f, 0) : VC_OK;
-        f->begin = 0;
-        f->end = (uint32_t)n;
+        f->shown = (uint32_t)n;
         if (f->wish.telnet)
             unwrap(f); /* which may be all there was: again */
         look_for_echo(f);
@@ -178,20 +179,29 @@ static int fd_peek(struct source *s, struct vc_span spans[2], uint32_t *n)
     struct source_fd *f = fd_of(s);
     int error = fill(f);
 
-    *n = f->end - f->begin;
-    spans[0] = (struct vc_span){f->bytes + f->begin, *n};
-    spans[1] = (struct vc_span){f->bytes, 0};
+    *n = f->shown;
+    spans[0] = (struct vc_span){received, *n};
+    spans[1] = (struct vc_span){received, 0};
     return error;
 }
 
-static void fd_commit(struct source *s, uint32_t n) { fd_of(s)->begin += n; }
+static void fd_commit(struct source *s, uint32_t n)
+{
+    assert(n == fd_of(s)->shown);
+    fd_of(s)->shown = 0;
+}
 
-/* Polled edge-triggered: nothing is left once a read has said so, and an end of file counts as something. */
+static bool fd_more(const struct source *s) { return fd_of(s)->full; }
+
+/* Polled edge-triggered: what came since the last read, or its end, may have been reported with that. */
 static bool fd_rest(struct source *s)
 {
     struct source_fd *f = fd_of(s);
+    struct pollfd p = {.fd = f->fd, .events = POLLIN | POLLRDHUP};
 
-    return fill(f) == VC_OK && f->begin == f->end;
+    if (f->wish.telnet)
+        (void)flushed(f); /* answers that found no room */
+    return poll(&p, 1, 0) == 0;
 }
 
 static uint32_t fd_index(const struct source *s)
@@ -389,10 +399,7 @@ static int fd_handover(struct source *s, struct source_handover *h)
 {
     struct source_fd *f = fd_of(s);
 
-    *h = (struct source_handover){.in = f->bytes + f->begin,
-                                  .out = f->out + f->out_begin,
-                                  .n_in = f->end - f->begin,
-                                  .n_out = f->out_end - f->out_begin};
+    *h = (struct source_handover){.out = f->out + f->out_begin, .n_out = f->out_end - f->out_begin};
     return !f->wish.telnet && !f->wish.stays ? f->fd : -1;
 }
 
@@ -400,11 +407,9 @@ bool source_fd_continue(struct source *s, const struct source_handover *h)
 {
     struct source_fd *f = fd_of(s);
 
-    if (h->n_in > sizeof f->bytes || h->n_out > sizeof f->out)
+    if (h->n_in > 0 || h->n_out > sizeof f->out)
         return false;
-    memcpy(f->bytes, h->in, h->n_in);
     memcpy(f->out, h->out, h->n_out);
-    f->end = h->n_in;
     f->out_end = h->n_out;
     return true;
 }
@@ -415,6 +420,7 @@ static const struct source_ops fd_ops = {
     .greet = fd_greet,
     .peek = fd_peek,
     .commit = fd_commit,
+    .more = fd_more,
     .rest = fd_rest,
     .index = fd_index,
     .revive = fd_revive,
@@ -428,7 +434,7 @@ static const struct source_ops fd_ops = {
 
 struct source *source_fd_create(int fd, const struct source_fd_wish *wish)
 {
-    struct source_fd *f = malloc(sizeof *f); /* not the buffers: their pages come with use */
+    struct source_fd *f = malloc(sizeof *f); /* not its buffer: that one's pages come with use */
     bool paced = wish->delay_us > 0 || wish->echo_check;
     int timer = f != NULL && paced ? timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC) : -1;
 
@@ -451,7 +457,8 @@ struct source *source_fd_create(int fd, const struct source_fd_wish *wish)
     f->echo = NO_ECHO;
     f->paced = paced;
     f->next_ns = f->patient_ns = 0;
-    f->begin = f->end = f->out_begin = f->out_end = 0;
+    f->shown = f->out_begin = f->out_end = 0;
+    f->full = false;
     pthread_mutex_init(&f->lock, NULL);
     return &f->source;
 }

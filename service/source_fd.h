@@ -7,8 +7,8 @@
  * Owner: the source owns its descriptors; console.c owns the source. connector.c makes them.
  * Lock:  as source.h. What is to be sent is under a lock of its own, since telnet answers from the append thread; it is
  *        held around one non-blocking write at most.
- * Trust: the other side may send anything, stop reading, or vanish. A connection costs two buffers, the pages of which come
- *        with use.
+ * Trust: the other side may send anything, stop reading, or vanish. A connection costs a buffer for what is typed to it, the
+ *        pages of which come with use; what comes in passes through one buffer for all.
  *
  * Pace: with a delay, or with echo_check, input goes out byte by byte: room_fd is then a timer, which fires when the next may
  * go, and which the append thread sets off at once when the byte before came back.
@@ -18,7 +18,7 @@
 #include "source.h"
 #include "telnet.h"
 
-#define SOURCE_FD_BUFFER (16u * 1024) /* received at once */
+#define SOURCE_FD_BUFFER (64u * 1024) /* received at once */
 #define SOURCE_FD_PUT    4096u        /* typed at once, into a socket ... */
 #define SOURCE_TTY_PUT   256u /* ... into a terminal: what the kernel keeps free when it says that it is writable */
 

@@ -101,6 +101,7 @@ static void *tidy(void *argument)
 {
     struct tidier *t = argument;
 
+    pthread_setname_np(pthread_self(), "tidier");
     await_ns(&t->wake, BEGIN_NS); /* whoever starts us has better to do than to wait for the disk */
     log_compress_init(&t->segment, t->store);
     ask(&t->closed, &t->wake);
@@ -120,6 +121,7 @@ static void *compress(void *argument)
 {
     struct tidier *t = argument;
 
+    pthread_setname_np(pthread_self(), "compress");
     for (await(&t->go); asked(&t->work); await(&t->go)) {
         log_compress_run(&t->segment, &t->stop);
         ask(&t->done, &t->wake);
@@ -136,7 +138,6 @@ int tidier_start(struct tidier *t, struct log_store *store)
     error = pthread_create(&t->tidy, NULL, tidy, t);
     if (error != 0)
         return -error;
-    pthread_setname_np(t->tidy, "tidier");
     error = pthread_create(&t->compress, NULL, compress, t);
     if (error != 0) {
         __atomic_store_n(&t->stop, 1, __ATOMIC_RELEASE);
@@ -144,7 +145,6 @@ int tidier_start(struct tidier *t, struct log_store *store)
         pthread_join(t->tidy, NULL);
         return -error;
     }
-    pthread_setname_np(t->compress, "compress");
     (void)pthread_setschedparam(t->compress, SCHED_IDLE, &idle); /* else it is only as any other */
     t->running = true;
     return 0;

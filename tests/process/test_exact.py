@@ -7,7 +7,7 @@ import signal
 
 from hypervisor import Hypervisor, domain, log_of
 from spew import lines
-from vcons import GAP, LONG, Place, stop, wait_for
+from vcons import GAP, LONG, Place, log_length, stop, wait_for
 
 LINES = 2_000_000 if LONG else 600_000
 KILLS = 1000 if LONG else 100
@@ -30,7 +30,7 @@ def over(place):
 
 def stored(place):
     """Bytes in the log of the first domain."""
-    return vcons.log_length(os.path.join(place.log, NAMES[0]))
+    return log_length(os.path.join(place.log, NAMES[0]))
 
 
 def main():
