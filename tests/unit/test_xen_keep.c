@@ -147,7 +147,7 @@ static void by_name_and_uuid(void **state)
     assert_int_equal(keep_find(&keep, "web", uuid, &k, file), -ENOENT);
     assert_int_equal(faccessat(keep.fd, "web", F_OK, 0), -1); /* of nothing there is no file */
     for (int i = 0; i < (int)KEEP_CONSOLES; i++) {
-        char name[12];
+        char name[16];
 
         snprintf(name, sizeof name, "c%d", i);
         assert_int_equal(keep_add(&keep, "web", uuid, name), 0);
