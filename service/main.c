@@ -183,6 +183,8 @@ static int lock_state(struct service *s, bool upgrade, struct problem *p)
 
     if (paths_format(path, "%s/" PATHS_LOCK, s->paths.state) != 0)
         return problem_set(p, -ENAMETOOLONG, "%s: too long", s->paths.state);
+    if (!upgrade)
+        upgrade_restore(&s->upgrade, &s->manager);
     if (upgrade && (error = upgrade_ask(&s->upgrade, &s->manager, &s->paths, p)) != 0)
         return error;
     s->lock_fd = upgrade ? s->upgrade.lock_fd : open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

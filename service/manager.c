@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,7 +17,9 @@
 #include "host/message.h"
 #include "service.h"
 
-#define FIRST_FD 3 /* SD_LISTEN_FDS_START */
+#define FIRST_FD    3      /* SD_LISTEN_FDS_START */
+#define STORED_MOST 65536u /* as there are consoles */
+#define BARRIER_MS  5000
 
 /* A number of the environment; 0: none, or not a number. */
 static uint64_t number_of(const char *variable)
@@ -77,23 +81,64 @@ static void bound_name(int fd, char *name, size_t bytes)
         snprintf(name, bytes, "%s", slash + 1);
 }
 
+/* Kept for us by its number. False: it is none of those. */
+static bool take_stored(struct manager *m, const char *name, int fd)
+{
+    unsigned number, end = 0;
+    int *more;
+
+    if (strcmp(name, MANAGER_STATE) == 0 && m->earlier_fd < 0) {
+        m->earlier_fd = fd;
+        return true;
+    }
+    if (sscanf(name, MANAGER_STORED "%u%n", &number, (int *)&end) != 1 || name[end] != '\0' || number >= STORED_MOST)
+        return false;
+    if (number >= m->n_stored) {
+        more = realloc(m->stored, (number + 1) * sizeof *more);
+        if (more == NULL)
+            return false;
+        m->stored = more;
+        while (m->n_stored <= number)
+            m->stored[m->n_stored++] = -1;
+    }
+    if (m->stored[number] >= 0)
+        return false;
+    m->stored[number] = fd;
+    return true;
+}
+
+static void take_socket(struct manager *m, const char *name, int fd)
+{
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || take_stored(m, name, fd)) /* it is none, or is kept */
+        return;
+    if (m->n_sockets == MANAGER_SOCKETS) {
+        close(fd);
+        return;
+    }
+    m->sockets[m->n_sockets].fd = fd;
+    snprintf(m->sockets[m->n_sockets++].name, sizeof m->sockets[0].name, "%s", name);
+}
+
 static void take_sockets(struct manager *m)
 {
     uint64_t n = is_ours("LISTEN_PID") ? number_of("LISTEN_FDS") : 0;
     const char *names = getenv("LISTEN_FDNAMES");
 
-    for (uint64_t i = 0; i < n && i < MANAGER_SOCKETS; i++) {
+    for (uint64_t i = 0; i < n && i < STORED_MOST + MANAGER_SOCKETS; i++) {
         size_t length = names != NULL ? strcspn(names, ":") : 0;
-        int fd = FIRST_FD + (int)i;
+        char name[sizeof m->sockets[0].name];
 
-        if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0) { /* else it is none */
-            m->sockets[m->n_sockets].fd = fd;
-            snprintf(m->sockets[m->n_sockets++].name, sizeof m->sockets[0].name, "%.*s", (int)length,
-                     names != NULL ? names : "");
-        }
+        snprintf(name, sizeof name, "%.*s", (int)length, names != NULL ? names : "");
+        take_socket(m, name, FIRST_FD + (int)i);
         if (names != NULL)
             names += length + (names[length] == ':' ? 1 : 0);
     }
+}
+
+static void open_store(struct manager *m)
+{
+    if (m->fd >= 0 && m->state_fd < 0 && pipe2(m->barrier, O_CLOEXEC | O_NONBLOCK) == 0)
+        m->state_fd = memfd_create("vcons-state", MFD_CLOEXEC);
 }
 
 void manager_open(struct manager *m)
@@ -101,8 +146,9 @@ void manager_open(struct manager *m)
     static const char *const variables[] = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
                                             "LISTEN_PID",    "LISTEN_FDS",    "LISTEN_FDNAMES"};
 
-    *m = (struct manager){.n_sockets = 0};
+    *m = (struct manager){.barrier = {-1, -1}, .state_fd = -1, .earlier_fd = -1};
     m->fd = open_notify(m);
+    open_store(m);
     if (m->fd >= 0 && is_ours("WATCHDOG_PID"))
         m->watchdog_us = number_of("WATCHDOG_USEC");
     take_sockets(m);
@@ -112,9 +158,12 @@ void manager_open(struct manager *m)
 
 void manager_close(struct manager *m)
 {
-    if (m->fd >= 0)
-        close(m->fd);
-    m->fd = -1;
+    const int all[] = {m->fd, m->barrier[0], m->barrier[1], m->state_fd};
+
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (all[i] >= 0)
+            close(all[i]);
+    m->fd = m->barrier[0] = m->barrier[1] = m->state_fd = -1;
 }
 
 int manager_socket(struct manager *m, const char *name, int type, bool *given)
@@ -154,6 +203,7 @@ void manager_inherit(struct manager *m, const struct sockaddr_un *at, socklen_t 
         m->at = *at;
         m->at_bytes = bytes;
         m->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        open_store(m);
     }
     if (m->fd >= 0 && m->watchdog_us == 0)
         m->watchdog_us = watchdog_us;
@@ -242,4 +292,67 @@ void manager_stopping(struct service *s, const char *status)
 
     snprintf(text, sizeof text, "STOPPING=1\nSTATUS=%s", status);
     tell(&s->manager, text);
+}
+
+/* The store. */
+
+static void send_fd(const struct manager *m, const char *text, int fd)
+{
+    struct iovec iov = {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)};
+    union {
+        char bytes[CMSG_SPACE(sizeof fd)];
+        struct cmsghdr align;
+    } control = {.bytes = {0}};
+    struct msghdr msg = {.msg_name = (void *)(uintptr_t)&m->at,
+                         .msg_namelen = m->at_bytes,
+                         .msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control.bytes,
+                         .msg_controllen = sizeof control.bytes};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+    *c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof fd)};
+    memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    while (sendmsg(m->fd, &msg, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+    }
+}
+
+void manager_store(const struct manager *m, const char *name, int fd)
+{
+    char text[96];
+
+    snprintf(text, sizeof text, "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
+    send_fd(m, text, fd);
+}
+
+void manager_barrier(struct manager *m)
+{
+    struct pollfd p = {.fd = m->barrier[0], .events = 0};
+
+    if (m->barrier[1] < 0)
+        return;
+    send_fd(m, "BARRIER=1", m->barrier[1]);
+    close(m->barrier[1]); /* it closes its own when it has come to it: then the pipe hangs up */
+    m->barrier[1] = -1;
+    (void)poll(&p, 1, BARRIER_MS);
+}
+
+void manager_forget_stored(struct manager *m)
+{
+    char text[96];
+
+    if (m->earlier_fd >= 0) {
+        tell(m, "FDSTOREREMOVE=1\nFDNAME=" MANAGER_STATE);
+        close(m->earlier_fd);
+    }
+    m->earlier_fd = -1;
+    for (uint32_t i = 0; i < m->n_stored; i++) {
+        snprintf(text, sizeof text, "FDSTOREREMOVE=1\nFDNAME=" MANAGER_STORED "%u", i);
+        tell(m, text);
+        if (m->stored[i] >= 0)
+            close(m->stored[i]);
+    }
+    free(m->stored);
+    m->stored = NULL;
+    m->n_stored = 0;
 }

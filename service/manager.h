@@ -2,7 +2,7 @@
 /*
  * manager.h: the service manager that started us, if one did: what it is told, and the sockets that it made for us.
  *
- * Spec:  sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3): NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID, LISTEN_PID,
+ * Spec:  sd_notify(3), sd_notify_barrier(3), sd_watchdog_enabled(3), sd_listen_fds(3): NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID, LISTEN_PID,
  *        LISTEN_FDS, LISTEN_FDNAMES. By hand: it is a datagram, and libsystemd would be one more library in the daemon.
  * Owner: struct service; manager_open in a zeroed one, manager_close ends it. A socket that manager_socket gave away is its taker's.
  * Lock:  none, the control thread.
@@ -22,6 +22,8 @@
 struct service;
 
 #define MANAGER_SOCKETS 8u
+#define MANAGER_STATE   "vcons-state" /* what manager_store keeps: a file, and … */
+#define MANAGER_STORED  "vcons-src-"  /* … descriptors with their number behind */
 
 struct manager {
     int fd; /* what datagrams are sent by; -1: there is none to tell */
@@ -30,6 +32,11 @@ struct manager {
     uint64_t watchdog_us; /* 0: none */
     uint64_t turn_seen;   /* append_turn at the last look */
     uv_timer_t watchdog;
+    int barrier[2]; /* a pipe, for manager_barrier; made while a filter of system calls does not yet keep us from it */
+    int state_fd;   /* an empty memfd, for manager_store */
+    int earlier_fd; /* what an earlier service of ours stored; -1: nothing */
+    uint32_t n_stored;
+    int *stored; /* and its descriptors by their numbers; -1: none, or given away */
     uint32_t n_sockets;
     struct {
         char name[32];
@@ -57,5 +64,12 @@ int manager_ready(struct service *s);
 void manager_reloading(struct service *s); /* until manager_reloaded */
 void manager_reloaded(struct service *s);
 void manager_stopping(struct service *s, const char *status);
+
+/* sd_pid_notify_with_fds(3), FDSTORE: keep this descriptor for who is started next in our place. Waits for the manager to listen. */
+void manager_store(const struct manager *m, const char *name, int fd);
+/* Until the manager has read all that it was told: it looks at who says it, who must live. A few seconds at most. */
+void manager_barrier(struct manager *m);
+/* It need not keep what it gave us. */
+void manager_forget_stored(struct manager *m);
 
 #endif

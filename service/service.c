@@ -147,6 +147,7 @@ void service_stop(struct service *s)
     sources_stop(s);
     plugged_stop(s);
     links_close(s); /* their sources are drained and detached: the lines stay with the guests for whoever comes next */
+    (void)upgrade_store(s);
     for (struct console *c = s->registry.first; c != NULL; c = c->next)
         console_detach(c, false);
     waker_ask(&s->news); /* from a fresh stack: we may stand in the middle of what finish frees */
@@ -294,6 +295,7 @@ int service_start(struct service *s, struct problem *p)
     if ((error = starter_watch(s)) != 0 || (error = sources_start(s)) != 0)
         return problem_set(p, error, "sources: %s", strerror(-error));
     manager_sockets_done(&s->manager);
+    manager_forget_stored(&s->manager);
     upgrade_done(&s->upgrade);
     service_idle_check(s);
     if (s->registry.n > 0)

@@ -15,6 +15,7 @@
 #include "console.h"
 #include "control_requests.h"
 #include "host/message.h"
+#include "manager.h"
 #include "service.h"
 #include "upgrade_wire.h"
 
@@ -26,8 +27,22 @@ static bool can_yield(const struct console *c)
 
 /* Sending. */
 
+/* As upgrade_send, with the descriptor's number in its place. */
+static bool store(struct service *s, uint32_t type, int fd, const void *payload, uint32_t n)
+{
+    struct upgrade_head head = {.magic = UPGRADE_MAGIC, .type = type, .has_fd = s->upgrade.n_stored, .bytes = n};
+    char name[32];
+
+    snprintf(name, sizeof name, MANAGER_STORED "%u", s->upgrade.n_stored++);
+    manager_store(&s->manager, name, fd);
+    return write(s->manager.state_fd, &head, sizeof head) == (ssize_t)sizeof head &&
+           write(s->manager.state_fd, payload, n) == (ssize_t)n;
+}
+
 static bool give(struct service *s, uint32_t type, int fd, const void *payload, uint32_t n)
 {
+    if (s->upgrade.storing)
+        return store(s, type, fd, payload, n);
     return upgrade_send(s->upgrade.fd, type, fd, payload, n) == 0;
 }
 
@@ -110,20 +125,41 @@ static void resume(struct service *s)
             console_resume(c);
 }
 
+static void let_go(struct service *s)
+{
+    for (struct console *c = s->registry.first; c != NULL; c = c->next)
+        if (c->handing)
+            console_let_go(c); /* our descriptor, not its */
+}
+
 static void leave(struct service *s)
 {
     s->upgrade.agreed = true;
     s->control_given = s->link_given = s->metrics.given = true; /* their names are its */
     service_stop(s);
-    for (struct console *c = s->registry.first; c != NULL; c = c->next)
-        if (c->handing)
-            console_let_go(c); /* our descriptor, not its */
+    let_go(s);
+}
+
+static void store_all(struct service *s)
+{
+    bool well = true;
+
+    for (const struct console *c = s->registry.first; c != NULL && well; c = c->next)
+        well = !c->handing || give_source(s, c);
+    if (s->upgrade.n_stored > 0)
+        manager_store(&s->manager, MANAGER_STATE, s->manager.state_fd);
+    manager_barrier(&s->manager);
+    let_go(s);
 }
 
 static void all_yielded(struct service *s)
 {
     struct control *k = s->upgrade.asker;
 
+    if (s->upgrade.storing) {
+        store_all(s);
+        return;
+    }
     s->upgrade.asker = NULL;
     s->upgrade.fd =
         k != NULL ? fcntl(k->watch.fd, F_DUPFD_CLOEXEC, 0) : -1; /* ours alone: it says by its end that we have ended */
@@ -172,4 +208,19 @@ const char *upgrade_begin(struct service *s, struct control *asker)
     if (--u->n_pending == 0)
         all_yielded(s);
     return NULL;
+}
+
+bool upgrade_store(struct service *s)
+{
+    struct upgrade *u = &s->upgrade;
+
+    if (s->manager.state_fd < 0 || u->agreed || u->n_pending > 0)
+        return false;
+    u->storing = true;
+    for (struct console *c = s->registry.first; c != NULL; c = c->next)
+        if (can_yield(c)) {
+            u->n_pending++;
+            console_yield(c);
+        }
+    return u->n_pending > 0;
 }

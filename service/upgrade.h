@@ -7,6 +7,7 @@
  *        bytes under way. The new one says that it has all; only then does the old one end, and by its end say that logs are closed.
  *        Whatever goes wrong before that, the old one goes on. Lines need none of it: their hypervisors dial again, and every
  *        byte stands in the line's memory.
+ *        Where a service manager restarts the service, it keeps the same records meanwhile: sd_notify(3), FDSTORE.
  * Owner: struct upgrade is the service's: of the old one while it gives, of the new one from before it starts. Descriptors that
  *        were taken and that nobody asked for are closed by upgrade_done.
  * Lock:  none, the control thread; the new one's, before there are others.
@@ -36,6 +37,8 @@ struct upgrade {
     uint32_t n_pending;    /* sources that the append thread has yet to let go of */
     int fd;                /* the connection, once it is agreed; -1, and 0 in a zeroed one: none */
     bool agreed;
+    bool storing; /* at our end: sources go to the service manager, for who is started in our place */
+    uint32_t n_stored;
     int lock_fd;                  /* of the new one: … */
     struct upgrade_source *taken; /* … sources that are to be asked for */
 };
@@ -44,7 +47,9 @@ struct upgrade {
 
 /* Begin, for this client, who has been answered nothing yet. NULL, or why not. */
 const char *upgrade_begin(struct service *s, struct control *asker);
-void upgrade_yielded(struct console *c);                             /* the append thread has let go of its source */
+void upgrade_yielded(struct console *c); /* the append thread has let go of its source */
+/* At our end, with a service manager: it keeps the sources for the next, if it wants to. False: there is nothing to keep. */
+bool upgrade_store(struct service *s);
 void upgrade_asker_gone(struct service *s, const struct control *k); /* before it is freed */
 
 /* The new one's. */
@@ -54,6 +59,8 @@ void upgrade_asker_gone(struct service *s, const struct control *k); /* before i
  * it runs on.
  */
 int upgrade_ask(struct upgrade *u, struct manager *m, const struct paths *paths, struct problem *p);
+/* What an earlier service has left with the service manager, if anything: as if it had been handed over. */
+void upgrade_restore(struct upgrade *u, struct manager *m);
 /*
  * The descriptor of that console's source, if it was handed over and has that text; the caller's. -1: none. What was under way is
  * in *h, valid until upgrade_done.

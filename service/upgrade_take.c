@@ -181,6 +181,23 @@ int upgrade_ask(struct upgrade *u, struct manager *m, const struct paths *paths,
     return error;
 }
 
+void upgrade_restore(struct upgrade *u, struct manager *m)
+{
+    _Alignas(8) static char payload[UPGRADE_PAYLOAD];
+    struct upgrade_head head;
+    off_t at = 0;
+
+    if (m->earlier_fd < 0)
+        return;
+    while (pread(m->earlier_fd, &head, sizeof head, at) == (ssize_t)sizeof head && head.magic == UPGRADE_MAGIC &&
+           head.type == UPGRADE_SOURCE && head.bytes <= sizeof payload && head.has_fd < m->n_stored &&
+           pread(m->earlier_fd, payload, head.bytes, at + (off_t)sizeof head) == (ssize_t)head.bytes) {
+        if (take_source(u, m->stored[head.has_fd], payload, head.bytes) == 0)
+            m->stored[head.has_fd] = -1;
+        at += (off_t)(sizeof head + head.bytes);
+    }
+}
+
 int upgrade_take(struct upgrade *u, const char *domain, const char *console, const char *text,
                  struct source_handover *h)
 {

@@ -258,6 +258,83 @@ def by_command(place):
     vcons.wait_for(lambda: not os.path.exists(f"/proc/{new}"), "its end")
 
 
+class Manager(threading.Thread):
+    """What systemd does with FDSTORE, FDSTOREREMOVE and BARRIER."""
+
+    def __init__(self, place):
+        super().__init__(daemon=True)
+        self.path = os.path.join(place.root, "notify")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.stored, self.barriers = {}, 0
+
+    def run(self):
+        while True:
+            data, fds, _, _ = socket.recv_fds(self.socket, 4096, 4)
+            told = dict(line.split("=", 1) for line in data.decode().splitlines())
+            for fd in fds:
+                os.set_inheritable(fd, False)
+            if "FDSTORE" in told:
+                self.stored[told["FDNAME"]] = fds[0]
+            elif "FDSTOREREMOVE" in told:
+                os.close(self.stored.pop(told["FDNAME"]))
+            elif "BARRIER" in told:
+                self.barriers += 1
+                os.close(fds[0])
+
+    def restart(self, place, args):
+        names, fds = list(self.stored), list(self.stored.values())
+
+        def arrange():
+            vcons.die_with_parent()
+            for i, fd in enumerate([os.dup2(fd, 200 + i, inheritable=False) for i, fd in enumerate(fds)]):
+                os.dup2(fd, 3 + i, inheritable=True)
+
+        command = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", vcons.program("vconsd"), "--foreground", *args]
+        env = {"NOTIFY_SOCKET": self.path, "LISTEN_FDS": str(len(fds)), "LISTEN_FDNAMES": ":".join(names)}
+        daemon = place.start(command, extra_env=env, preexec_fn=arrange, close_fds=False)
+        vcons.wait_for(lambda: place.answers(daemon), "vconsd")
+        return daemon
+
+
+def kept(place):
+    """A service manager restarts the service under a flood: connections are kept by it meanwhile."""
+    server, master, slave, keep = guests(place)
+    args = configured(place, slave)
+    manager = Manager(place)
+    manager.start()
+    daemon = manager.restart(place, args)
+    accepted = server.accept()[0]
+    flood = {"u/unix": Guest("unix", accepted.recv, accepted.send),
+             "u/pty": Guest("pty", lambda n: os.read(master, n), lambda data: os.write(master, data))}
+    for g in flood.values():
+        g.start()
+    for i in range(2):
+        before = size(place, "u/unix")
+        vcons.wait_for(lambda: size(place, "u/unix") > before + 10000, "the flood")
+        assert vcons.stop(daemon) == 0
+        vcons.wait_for(lambda: manager.barriers == i + 1, "the barrier")
+        assert sorted(manager.stored) == ["vcons-src-0", "vcons-src-1", "vcons-state"], manager.stored
+        daemon = manager.restart(place, args)
+        vcons.wait_for(lambda: not manager.stored, "the end of what was kept")
+    for name, g in flood.items():
+        sent = g.end()
+        vcons.wait_for(lambda: size(place, name) >= len(sent), name)
+        assert place.log_bytes(name) == sent, name
+        assert vcons.GAP not in [r[3] for r in place.index(name)], name
+    os.rename(os.path.join(place.root, "vconsd.conf"), os.path.join(place.root, "other.conf"))
+    vcons.stop(daemon)
+    vcons.wait_for(lambda: manager.barriers == 3, "the barrier")
+    daemon = manager.restart(place, [])
+    vcons.wait_for(lambda: not manager.stored, "the end of what was kept")
+    vcons.wait_for(lambda: not flood["u/unix"].reader.is_alive(), "the end of a connection that no configuration has")
+    vcons.stop(daemon)
+    for s in (server, accepted):
+        s.close()
+    os.close(master)
+    os.close(keep)
+
+
 def nobody_there(place):
     """Without a service there is nothing to take over."""
     done = subprocess.run([vcons.program("vconsd"), "--foreground", "--upgrade"], env=place.env, stderr=subprocess.PIPE, text=True)
@@ -265,7 +342,7 @@ def nobody_there(place):
 
 
 def main():
-    for step in (under_flood, abandoned, by_command, nobody_there):
+    for step in (under_flood, abandoned, by_command, kept, nobody_there):
         with vcons.Place() as place:
             step(place)
 
