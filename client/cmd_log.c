@@ -11,6 +11,7 @@
 #include "conn.h"
 #include "host/name.h"
 #include "logview.h"
+#include "verify.h"
 #include "when.h"
 
 #define LATE_MS     50  /* with -f: how long output waits for a mark that gives it its time */
@@ -20,7 +21,7 @@
 struct log {
     struct options *options;
     const char *name;
-    bool follow;
+    bool follow, verify;
     json_t *from; /* NULL: from the start */
     struct conn conn;
     uint64_t offset; /* the next byte */
@@ -160,7 +161,7 @@ static int show(struct log *l)
     return EXIT_FAILED;
 }
 
-enum { OPTION_SINCE = 1, OPTION_UNTIL, OPTION_BOOT, OPTION_TIME, OPTION_RAW };
+enum { OPTION_SINCE = 1, OPTION_UNTIL, OPTION_BOOT, OPTION_TIME, OPTION_RAW, OPTION_VERIFY };
 
 static bool parse_long(const char *text, long min, long *value)
 {
@@ -191,6 +192,7 @@ static int one_option(struct log *l, int option)
     case 'f': l->follow = true; return 0;
     case OPTION_TIME: l->view.time = true; return 0;
     case OPTION_RAW: l->view.raw = true; return 0;
+    case OPTION_VERIFY: l->verify = true; return 0;
     case 'n':
         if (!parse_long(optarg, 0, &value))
             return usage_error(&command_log, "-n '%s': expected a number of lines", optarg);
@@ -223,6 +225,7 @@ static int scan(struct log *l, int argc, char **argv)
                                           {"boot", required_argument, NULL, OPTION_BOOT},
                                           {"time", no_argument, NULL, OPTION_TIME},
                                           {"raw", no_argument, NULL, OPTION_RAW},
+                                          {"verify", no_argument, NULL, OPTION_VERIFY},
                                           {0}};
     struct problem p;
     struct name name;
@@ -241,9 +244,66 @@ static int scan(struct log *l, int argc, char **argv)
         usage_error(&command_log, "%s", p.text);
     else if (l->view.raw && l->view.time)
         usage_error(&command_log, "--raw is exactly what the guest wrote: not with --time");
+    else if (l->verify && (l->from != NULL || l->follow || l->view.raw || l->view.time || l->view.has_until))
+        usage_error(&command_log, "--verify looks at all that is kept: with no other option");
     else
         return 0;
     return OPTION_WRONG;
+}
+
+/* Where its files are, as the service says; false: there is none that says it. */
+static bool ask_directory(const struct log *l, char path[PATH_MAX])
+{
+    struct name wanted = {.console = ""}, is;
+    struct problem p;
+    struct conn c;
+    json_t *ok, *one;
+    size_t i;
+    bool found = false;
+
+    (void)name_split(l->name, &wanted, &p);
+    if (conn_try(&c, l->options, &p) != EXIT_DONE)
+        return false;
+    if (conn_try_ask(&c, json_pack("{s:s}", "op", "ls"), &ok, &p) == EXIT_DONE) {
+        json_array_foreach(json_object_get(ok, "consoles"), i, one)
+        {
+            const char *name = json_string_value(json_object_get(one, "name"));
+            const char *log = json_string_value(json_object_get(one, "log"));
+
+            if (found || name == NULL || log == NULL || name_split(name, &is, &p) != 0 ||
+                strcmp(is.domain, wanted.domain) != 0)
+                continue;
+            found = (wanted.console[0] == '\0' || strcmp(is.console, wanted.console) == 0) &&
+                    paths_format(path, "%s", log) == 0;
+        }
+        json_decref(ok);
+    }
+    conn_close(&c);
+    return found;
+}
+
+/* The files themselves are read: so it can be done where no service runs. */
+static int verify(const struct log *l)
+{
+    struct name name;
+    char path[PATH_MAX];
+    struct paths paths;
+    struct problem p;
+
+    (void)name_split(l->name, &name, &p);
+    if (ask_directory(l, path))
+        return verify_log(l->name, path);
+    if (name.console[0] == '\0') {
+        message("%s: there is no such console, or no service that says which one is its first: name it, as %s/hvc0",
+                l->name, l->name);
+        return EXIT_NO_CONSOLE;
+    }
+    if (paths_find(l->options->scope == SCOPE_SYSTEM ? PATHS_SYSTEM : PATHS_USER, &paths, &p) != 0 ||
+        paths_format(path, "%s/%s/%s", paths.log, name.domain, name.console) != 0) {
+        message("%s", p.text);
+        return EXIT_FAILED;
+    }
+    return verify_log(l->name, path);
 }
 
 static int run(struct options *options, int argc, char **argv)
@@ -256,6 +316,8 @@ static int run(struct options *options, int argc, char **argv)
         json_decref(l.from);
         return status == OPTION_HELPED ? EXIT_DONE : EXIT_USAGE;
     }
+    if (l.verify)
+        return verify(&l);
     status = open_log(&l, l.from != NULL ? l.from : json_string("start"), &p);
     if (status != EXIT_DONE) {
         message("%s", p.text);
@@ -269,7 +331,7 @@ static int run(struct options *options, int argc, char **argv)
 
 const struct command command_log = {
     .name = "log",
-    .usage = "[-f] [-n N] [--since T] [--until T] [--boot N] [--time] [--raw] NAME",
+    .usage = "[-f] [-n N] [--since T] [--until T] [--boot N] [--time] [--raw] NAME | --verify NAME",
     .about = "Print what a console has ever printed, made safe for a terminal",
     .help = "  -f, --follow         go on with what comes\n"
             "  -n, --lines N        the last N lines\n"
@@ -277,6 +339,7 @@ const struct command command_log = {
             "                       today, '2026-11-21 12:30:05', @1700000000\n"
             "  --boot N             only boot N of the domain; -1 is the newest\n"
             "  --time               each line behind the time at which it was stored\n"
-            "  --raw                the guest's bytes exactly as they are, escape sequences and all\n",
+            "  --raw                the guest's bytes exactly as they are, escape sequences and all\n"
+            "  --verify             say of each of its files whether it is what was stored; 1: not all of them are\n",
     .run = run,
 };
