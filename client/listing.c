@@ -59,13 +59,18 @@ static const char *text(const json_t *console, const char *key)
     return json_string_value(json_object_get(console, key));
 }
 
-/* A port that the guest has not opened hears nothing that is typed. */
-static void door_cell(char out[LISTING_CELL_BYTES], const char *door, const char *guest)
+/* What a guest has, or else the kind of source. A port that the guest has not opened hears nothing that is typed. */
+static void door_cell(char out[LISTING_CELL_BYTES], const json_t *console)
 {
+    const char *door = text(console, "door"), *source = text(console, "source"), *guest = text(console, "guest");
+    bool none = door == NULL || strcmp(door, "none") == 0;
     char both[LISTING_CELL_BYTES];
 
-    snprintf(both, sizeof both, "%s%s", door != NULL ? door : "",
-             guest != NULL && strcmp(guest, "closed") == 0 ? " (closed)" : "");
+    if (none && source != NULL)
+        snprintf(both, sizeof both, "%.*s", (int)strcspn(source, ":"), source);
+    else
+        snprintf(both, sizeof both, "%s%s", none ? "" : door,
+                 guest != NULL && strcmp(guest, "closed") == 0 ? " (closed)" : "");
     cell(out, both);
 }
 
@@ -95,7 +100,7 @@ void listing_cell(char out[LISTING_CELL_BYTES], enum listing_cell which, const j
     switch (which) {
     case LISTING_NAME: cell(out, text(console, "name")); break;
     case LISTING_STATE: cell(out, text(console, "state")); break;
-    case LISTING_DOOR: door_cell(out, text(console, "door"), text(console, "guest")); break;
+    case LISTING_DOOR: door_cell(out, console); break;
     case LISTING_ENGINE: cell(out, text(console, "engine")); break;
     case LISTING_SIZE: size_cell(out, (uint64_t)json_integer_value(json_object_get(console, "bytes"))); break;
     case LISTING_RATE: listing_rate(out, rate); break;
