@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "console.h"
+#include "host/thread.h"
 #include "viewer.h"
 
 #define TURN_MIN    (16u * 1024)  /* of one console before the next ... */
@@ -336,7 +337,6 @@ static void *run(void *argument)
 {
     struct append *a = argument;
 
-    pthread_setname_np(pthread_self(), "append"); /* another's name is a file of /proc, which is out of reach */
     read_clocks(a);
     while (look(a))
         take_turns(a);
@@ -363,7 +363,7 @@ int append_start(struct append *a, struct waker *waker)
     if (a->epoll < 0 || a->wake < 0 || a->timer < 0 || epoll_ctl(a->epoll, EPOLL_CTL_ADD, a->wake, &e) < 0 ||
         epoll_ctl(a->epoll, EPOLL_CTL_ADD, a->timer, &due) < 0)
         return -errno;
-    return -pthread_create(&a->thread, NULL, run, a);
+    return thread_start(&a->thread, "append", run, a);
 }
 
 int append_hub(struct append *a, struct source_hub *hub)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "host/thread.h"
 #include "log.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -62,11 +63,9 @@ int committer_start(struct committer *c, struct log_store *store)
     int error;
 
     c->store = store;
-    error = pthread_create(&c->thread, NULL, run, c);
+    error = thread_start(&c->thread, "commit", run, c);
     c->running = error == 0;
-    if (c->running)
-        pthread_setname_np(c->thread, "commit");
-    return -error;
+    return error;
 }
 
 void committer_stop(struct committer *c)

@@ -13,6 +13,7 @@
 #include "console.h"
 #include "copy_text.h"
 #include "host/crc32c.h"
+#include "host/thread.h"
 #include "service.h"
 
 #define PIECE      (64u * 1024)  /* of the log at once */
@@ -383,7 +384,6 @@ static void *run(void *argument)
     uint32_t opened;
     bool wanted;
 
-    pthread_setname_np(pthread_self(), "copies");
     while ((c = next_due(k, &wanted, &opened)) != NULL)
         turn(k, c, wanted, opened);
     return NULL;
@@ -514,7 +514,7 @@ int copies_start(struct service *s, struct problem *p)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&k->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    error = -pthread_create(&k->thread, NULL, run, k);
+    error = thread_start(&k->thread, "copies", run, k);
     if (error)
         return problem_set(p, error, "threads: %s", strerror(-error));
     k->running = true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tidier.h"
 
+#include "host/thread.h"
 #include "log.h"
 #include <errno.h>
 #include <malloc.h>
@@ -101,7 +102,6 @@ static void *tidy(void *argument)
 {
     struct tidier *t = argument;
 
-    pthread_setname_np(pthread_self(), "tidier");
     await_ns(&t->wake, BEGIN_NS); /* whoever starts us has better to do than to wait for the disk */
     log_compress_init(&t->segment, t->store);
     ask(&t->closed, &t->wake);
@@ -121,7 +121,6 @@ static void *compress(void *argument)
 {
     struct tidier *t = argument;
 
-    pthread_setname_np(pthread_self(), "compress");
     for (await(&t->go); asked(&t->work); await(&t->go)) {
         log_compress_run(&t->segment, &t->stop);
         ask(&t->done, &t->wake);
@@ -135,10 +134,10 @@ int tidier_start(struct tidier *t, struct log_store *store)
     int error;
 
     t->store = store;
-    error = pthread_create(&t->tidy, NULL, tidy, t);
+    error = -thread_start(&t->tidy, "tidier", tidy, t);
     if (error != 0)
         return -error;
-    error = pthread_create(&t->compress, NULL, compress, t);
+    error = -thread_start(&t->compress, "compress", compress, t);
     if (error != 0) {
         __atomic_store_n(&t->stop, 1, __ATOMIC_RELEASE);
         (void)sem_post(&t->wake);
