@@ -32,7 +32,7 @@ INDEX_RECORD = struct.Struct("<QQQHHIQ16sII")                        # struct vc
 def program(name):
     """Path of a built program by its name."""
     places = {"vconsd": "service/vconsd", "vcons": "client/vcons", "vcons-vmm": "vmm/vcons-vmm",
-              "feeder": "tests/feeder/feeder"}
+              "feeder": "tests/feeder/feeder", "link_example": "tests/service/link_example"}
     return os.path.join(BUILD, places[name])
 
 

@@ -17,6 +17,7 @@ EXPECTED = {
     "uart": "Hello, hypervisor.\nYou typed: hello guest\ninterrupts: 1\n",
     "virtio_console": "[port 0 is open]\nHello, hypervisor.\nthe guest got 12 bytes: hello guest\n[port 0 is closed]\n"
                       "interrupts: 1\n",
+    "link": None,  # needs vconsd: tests/service/test_link_example.py
     "console_io": "*** Serial input to DOM1 (type 'CTRL-a' three times to switch input)\n"
                   "login: \n(d2) a line from behind\n"
                   "[guest 1 read 5 bytes, guest 2 read 0]\n"
@@ -71,7 +72,7 @@ def main():
             program = os.path.join(work, name)
             run(os.environ.get("CC", "cc"), "-Wall", "-Wextra", "-Werror", os.path.join(source, "docs/examples", name + ".c"),
                 *pkg_config(root, "--cflags", "--libs"), "-o", program)
-            said = run(program)
+            said = run(program) if expected is not None else None
             if said != expected:
                 sys.exit(f"{name} said:\n{said}\nand not:\n{expected}")
 
