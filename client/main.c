@@ -12,10 +12,11 @@
 #include "host/message.h"
 #include "host/paths.h"
 
-static const struct command *const commands[] = {
-    &command_run,     &command_ls,   &command_attach,  &command_log,     &command_send,   &command_save,
-    &command_restore, &command_stop, &command_reset,   &command_console, &command_resize, &command_status,
-    &command_config,  &command_xen,  &command_upgrade, &command_lease,   &command_top};
+static const struct command *const commands[] = {&command_run,    &command_ls,      &command_attach,  &command_log,
+                                                 &command_send,   &command_save,    &command_restore, &command_stop,
+                                                 &command_reset,  &command_console, &command_resize,  &command_status,
+                                                 &command_config, &command_xen,     &command_upgrade, &command_lease,
+                                                 &command_top,    &command_source,  &command_reload};
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 
 static const char common_help[] = "  --socket PATH        the service's control socket (also VCONS_SOCKET)\n"

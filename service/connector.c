@@ -60,6 +60,7 @@ static void free_when_done(struct connector *k)
         all->last = at;
     all->n--;
     settings_free(&k->settings);
+    settings_free(&k->next_settings);
     free(k);
 }
 
@@ -75,6 +76,25 @@ static void fail(struct connector *k, const char *reason)
 }
 
 void connector_failed(struct connector *k, const struct problem *p) { fail(k, p->text); }
+
+static void take_settings(struct connector *k, const struct console_settings *settings)
+{
+    settings_free(&k->settings);
+    k->settings = *settings;
+    (void)source_text_parse(k->settings.source, &k->place); /* it was checked as it was set */
+    k->way = ways[k->place.kind];
+}
+
+/* By other settings: nothing is left of the old ones. */
+static void begin_anew(struct connector *k)
+{
+    take_settings(k, &k->next_settings);
+    k->next_settings = (struct console_settings){0};
+    k->pause_ms = CONNECT_PAUSE_MS;
+    k->told = false;
+    k->farewell[0] = k->reason[0] = '\0';
+    later(k);
+}
 
 /* The source was destroyed: the connection is over. */
 static void ended(void *ctx, int error)
@@ -95,6 +115,8 @@ static void ended(void *ctx, int error)
                                     : "the other side has closed it");
     if (k->going)
         free_when_done(k);
+    else if (k->next_settings.source != NULL)
+        begin_anew(k);
     else
         later(k);
 }
@@ -251,16 +273,14 @@ static void open_timer(struct connector *k, uv_timer_t *timer)
 }
 
 /* Takes the settings. */
-static int add(struct service *s, struct console *c, struct console_settings *settings)
+static int add(struct service *s, struct console *c, const struct console_settings *settings, bool by_hand)
 {
     struct connector *k = calloc(1, sizeof *k);
 
     if (k == NULL)
         return -ENOMEM;
-    *k = (struct connector){.service = s, .console = c, .settings = *settings, .pause_ms = CONNECT_PAUSE_MS};
-    *settings = (struct console_settings){0};
-    (void)source_text_parse(k->settings.source, &k->place); /* it was checked as it was set */
-    k->way = ways[k->place.kind];
+    *k = (struct connector){.service = s, .console = c, .by_hand = by_hand, .pause_ms = CONNECT_PAUSE_MS};
+    take_settings(k, settings);
     open_timer(k, &k->retry);
     open_timer(k, &k->break_end);
     *s->sources.last = k;
@@ -273,31 +293,21 @@ static int add(struct service *s, struct console *c, struct console_settings *se
     return 0;
 }
 
-static int start_one(struct service *s, const struct config_console *block)
+int sources_begin(struct service *s, const struct name *name, const struct console_settings *by_hand)
 {
-    struct name name;
-    struct console_settings settings;
-    struct console *c;
+    struct console_settings settings = {0}, configured = config_for(&s->config, name->domain, name->console);
+    struct console *c = console_get(s, name->domain, name->console);
     int error;
 
-    (void)name_split(block->pattern, &name, NULL); /* config.c checked it */
-    c = console_get(s, name.domain, name.console);
-    settings = config_for(&s->config, name.domain, name.console);
+    if (by_hand != NULL)
+        settings = *by_hand;
+    settings_inherit(&settings, &configured);
+    settings_complete(&settings);
     if (c == NULL || !settings_own(&settings))
         return -ENOMEM;
-    error = add(s, c, &settings);
-    settings_free(&settings);
-    return error;
-}
-
-int sources_start(struct service *s)
-{
-    int error = 0;
-
-    s->sources.last = &s->sources.first;
-    for (uint32_t i = 0; error == 0 && i < s->config.n_exact; i++)
-        if (s->config.exact[i].settings.source != NULL)
-            error = start_one(s, &s->config.exact[i]);
+    error = add(s, c, &settings, by_hand != NULL);
+    if (error)
+        settings_free(&settings);
     return error;
 }
 
@@ -307,6 +317,60 @@ static void cancel(struct connector *k)
     if (k->way->cancel != NULL)
         k->way->cancel(k);
     k->trying = false;
+    if (k->source == NULL)
+        release(k);
+}
+
+bool connector_change(struct connector *k, const struct console_settings *settings)
+{
+    const struct console_settings *now = k->next_settings.source != NULL ? &k->next_settings : &k->settings;
+    struct console_settings own = *settings;
+
+    if (settings_same_source(now, settings) || !settings_own(&own))
+        return false;
+    settings_free(&k->next_settings);
+    k->next_settings = own;
+    cancel(k);
+    if (k->source == NULL)
+        begin_anew(k);
+    else
+        console_detach(k->console, false);
+    return true;
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+    struct connector *k = handle->data;
+
+    k->n_handles--;
+    free_when_done(k);
+}
+
+void connector_remove(struct connector *k)
+{
+    struct console *c = k->console;
+
+    cancel(k);
+    k->going = true;
+    c->connector = NULL;
+    uv_close((uv_handle_t *)&k->retry, handle_closed);
+    uv_close((uv_handle_t *)&k->break_end, handle_closed);
+    if (k->source != NULL || c->source == NULL)
+        console_detach(c, true); /* else the console is somebody else's */
+}
+
+int sources_start(struct service *s)
+{
+    struct name name;
+    int error = 0;
+
+    s->sources.last = &s->sources.first;
+    for (uint32_t i = 0; error == 0 && i < s->config.n_exact; i++)
+        if (s->config.exact[i].settings.source != NULL) {
+            (void)name_split(s->config.exact[i].pattern, &name, NULL); /* config.c checked it */
+            error = sources_begin(s, &name, NULL);
+        }
+    return error;
 }
 
 void sources_stop(struct service *s)
@@ -322,6 +386,7 @@ void sources_free(struct service *s)
     for (struct connector *k = s->sources.first; k != NULL; k = next) {
         next = k->next;
         settings_free(&k->settings);
+        settings_free(&k->next_settings);
         free(k);
     }
     s->sources = (struct sources){0};

@@ -24,6 +24,7 @@
 #include <uv.h>
 
 #include "host/message.h"
+#include "host/name.h"
 #include "settings.h"
 #include "source_fd.h"
 #include "source_text.h"
@@ -67,10 +68,12 @@ struct connector {
     struct source *source; /* while it is connected, and until the last of it is in the log */
     uv_timer_t retry, break_end;
     uint32_t pause_ms;
-    uint64_t since_ms;    /* loop time of the connection */
-    uint64_t turned_away; /* peers that came while there was one */
-    bool trying, told;    /* told: that it cannot be reached, once for each stretch */
-    bool going;           /* removed: freed when its handles and its source are no more */
+    uint64_t since_ms;                     /* loop time of the connection */
+    uint64_t turned_away;                  /* peers that came while there was one */
+    struct console_settings next_settings; /* from when the source has ended; without a source: none are waiting */
+    bool by_hand;                          /* not of the configuration */
+    bool trying, told;                     /* told: that it cannot be reached, once for each stretch */
+    bool going;                            /* removed: freed when its handles and its source are no more */
     uint8_t n_handles;
     struct watch watch; /* a way's own: listening, or connecting */
     char lock[64];      /* a way's own: the lock file that is ours; empty: none */
@@ -90,6 +93,12 @@ struct sources {
 int sources_start(struct service *s);
 void sources_stop(struct service *s); /* no more attempts; connections end with their consoles */
 void sources_free(struct service *s); /* after the loop */
+
+/* One more: by hand with these settings, which stay the caller's, or NULL: as the configuration says. 0 or a negative errno. */
+int sources_begin(struct service *s, const struct name *name, const struct console_settings *by_hand);
+/* Connect by other settings from now on, if they are others: true. They stay the caller's. No memory: all is as it was. */
+bool connector_change(struct connector *k, const struct console_settings *settings);
+void connector_remove(struct connector *k); /* its console goes for good, its log stays */
 
 /* Whether that console has a connector whose source it has now, and which can carry sizes. */
 bool connector_sizes(const struct console *c);

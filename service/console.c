@@ -194,21 +194,29 @@ void console_resize(struct console *c, uint32_t size)
     tell_size(c);
 }
 
-/* What it is to a world outside: plain sockets, and a pty and a text file where the configuration wants them. */
-static void show(struct console *c)
+void console_settle(struct console *c)
 {
     struct console_settings settings = config_for(&c->service->config, c->log.domain, c->log.console);
     struct problem p = {.text = ""};
     struct log_status log;
 
     append_limit_set(&c->append.limit, settings.limit, settings.drop_over_limit);
+    if (!settings.pty || c->source == NULL)
+        return;
+    log_status_get(&c->log, &log);
+    if (pty_open(c, PTY_LINK, log.length, &p) == NULL)
+        message("%s/%s has no pty: %s", c->log.domain, c->log.console, p.text);
+}
+
+/* What it is to a world outside: plain sockets, and a pty and a text file where the configuration wants them. */
+static void show(struct console *c)
+{
+    struct log_status log;
+
     raw_open(c);
     log_status_get(&c->log, &log);
     copy_begin(c, log.length);
-    if (!settings.pty)
-        return;
-    if (pty_open(c, PTY_LINK, log.length, &p) == NULL)
-        message("%s/%s has no pty: %s", c->log.domain, c->log.console, p.text);
+    console_settle(c);
 }
 
 /* Its log is open, and it belongs to whoever brought the source. */

@@ -110,6 +110,8 @@ int console_rename(struct service *s, const char *domain, const char *name);
 void console_yield(struct console *c);
 void console_resume(struct console *c);
 void console_let_go(struct console *c);
+/* The configuration is another: what can follow while it has its source does. */
+void console_settle(struct console *c);
 /* What the append thread had to tell. */
 void console_news(struct service *s);
 /* Its size is that, rows << 16 | columns, from now on: told as soon as there is a source with room for it. */

@@ -465,13 +465,20 @@ static json_t *dispatch(struct control *k, const json_t *request)
         return upgrade(k, request);
     if (strcmp(op, "resize") == 0)
         return control_resize(k, request);
+    if (strcmp(op, "reload") == 0)
+        return control_reload(k, request);
+    if (strcmp(op, "source_add") == 0)
+        return control_source_add(k, request);
+    if (strcmp(op, "source_remove") == 0)
+        return control_source_remove(k, request);
     if (strcmp(op, "lease") == 0)
         return control_lease(k, request);
     if (strcmp(op, "attach") == 0)
         return attach(k, request);
     return control_bad(
         request,
-        "\"op\" is one of hello, ls, status, stop, reset, save, console_add, console_remove, resize, lease, attach");
+        "\"op\" is one of hello, ls, status, stop, reset, save, console_add, console_remove, source_add, source_remove, "
+        "reload, resize, lease, attach");
 }
 
 json_t *control_request(struct control *k, const json_t *request)

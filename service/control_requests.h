@@ -62,6 +62,10 @@ json_t *control_xen(struct control *k, const json_t *request); /* to the module 
 /* control_lease.c: the write token for a time; and what of that stands in CONSOLE. */
 json_t *control_lease(struct control *k, const json_t *request);
 json_t *control_lease_of(const struct console *c);
+/* control_sources.c: the configuration anew; sources by hand. */
+json_t *control_reload(struct control *k, const json_t *request);
+json_t *control_source_add(struct control *k, const json_t *request);
+json_t *control_source_remove(struct control *k, const json_t *request);
 /* The object CONSOLE of wire/control.h. */
 json_t *control_describe(struct console *c);
 const char *control_door(const struct console *c);

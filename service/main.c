@@ -54,7 +54,7 @@ struct options {
 static const char *const syscalls[] = {
     /* loop, watches, kicks */
     "epoll_wait", "epoll_pwait", "epoll_ctl", "io_submit", "io_getevents", "io_destroy", "poll", "ppoll",
-    "timerfd_settime",
+    "timerfd_create", "timerfd_settime",
     /* clients and hypervisors */
     "accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "getsockopt", "setsockopt", "socket", "bind", "listen", "connect",
     "shutdown",
@@ -126,9 +126,12 @@ static int load_config(struct service *s, const struct options *o, struct proble
 {
     const char *path = o->config;
 
-    if (path == NULL && (o->scope != PATHS_SYSTEM || access(SYSTEM_CONFIG, F_OK) != 0))
+    if (path == NULL && o->scope != PATHS_SYSTEM)
         return 0;
-    return service_config_load(&s->config, path != NULL ? path : SYSTEM_CONFIG, p);
+    s->config_path = path != NULL ? path : SYSTEM_CONFIG;
+    if (path == NULL && access(SYSTEM_CONFIG, F_OK) != 0)
+        return 0; /* it may come later: vcons reload */
+    return service_config_load(&s->config, s->config_path, p);
 }
 
 /* Text of a small file, "" if there is none. */

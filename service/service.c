@@ -16,6 +16,7 @@
 #include "link.h"
 #include "owner.h"
 #include "pty.h"
+#include "reload.h"
 #include "viewer.h"
 
 #define RETURN_MS       2000  /* hypervisors dial again within 10 ms: long enough for busy ones */
@@ -162,14 +163,29 @@ static void news_ready(void *ctx)
         finish(s);
 }
 
+static void reload_told(struct service *s)
+{
+    struct reload_counts n;
+    struct problem p = {.text = ""};
+
+    if (s->config_path == NULL || s->stopping)
+        return;
+    if (service_reload(s, &n, &p) != 0)
+        message_at(MESSAGE_ERROR, "%s; everything stays as it was", p.text);
+    else
+        message_at(MESSAGE_INFO, "%s: %u sources added, %u changed, %u removed", s->config_path, n.added, n.changed,
+                   n.removed);
+}
+
 static void signalled(uv_signal_t *signal, int number)
 {
-    message_at(MESSAGE_INFO, "signal %d: %s", number, number == SIGHUP ? "files are opened anew" : "the end");
+    message_at(MESSAGE_INFO, "signal %d: %s", number, number == SIGHUP ? "configuration and files anew" : "the end");
     if (number != SIGHUP) {
         service_stop(signal->data);
         return;
     }
     manager_reloading(signal->data);
+    reload_told(signal->data);
     copies_reopen(signal->data);
     audit_reopen(signal->data);
     manager_reloaded(signal->data);
@@ -294,6 +310,7 @@ int service_start(struct service *s, struct problem *p)
         return error;
     if ((error = starter_watch(s)) != 0 || (error = sources_start(s)) != 0)
         return problem_set(p, error, "sources: %s", strerror(-error));
+    sources_kept(s);
     manager_sockets_done(&s->manager);
     manager_forget_stored(&s->manager);
     upgrade_done(&s->upgrade);

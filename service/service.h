@@ -19,6 +19,7 @@
  *     upgrade.c     a new service takes this one's place: the old one's part; upgrade_take.c: the new one's
  *     audit.c       who attached, who wrote
  *     metrics.c     metrics.sock; metrics_text.c: what it says
+ *     reload.c      the configuration read anew; sources added by hand
  *     starter.c     a process beside us that looks up names and runs commands
  *     committer.c   the thread that flushes logs to the disk
  *     xenconsoled.c the options of Xen's own daemon
@@ -71,6 +72,7 @@ struct service {
     struct watch link_listen, control_listen;
     struct paths paths;
     struct service_config config;
+    const char *config_path; /* the file it was read from; NULL: there is none */
     pthread_mutex_t config_lock; /* made; for whoever replaces config, and for other threads that look into it */
     struct access_own own;
     struct log_store store;

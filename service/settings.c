@@ -236,11 +236,23 @@ void settings_complete(struct console_settings *s)
 
 static bool same_text(const char *a, const char *b) { return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0; }
 
-bool settings_equal(const struct console_settings *a, const struct console_settings *b)
+static bool of_source(unsigned i) { return i == SETTING_SOURCE || (i >= SETTING_SPEED && i <= SETTING_ECHO_CHECK); }
+
+bool settings_of_source(const char *name)
+{
+    for (unsigned i = 0; i < SETTINGS; i++)
+        if (strcmp(name, keys[i].name) == 0)
+            return of_source(i);
+    return false;
+}
+
+bool settings_same_source(const struct console_settings *a, const struct console_settings *b)
 {
     for (unsigned i = 0; i < SETTINGS; i++) {
         const char *one = (const char *)a + keys[i].at, *other = (const char *)b + keys[i].at;
 
+        if (!of_source(i))
+            continue;
         if (keys[i].text ? !same_text(*(char *const *)(const void *)one, *(char *const *)(const void *)other)
                          : memcmp(one, other, keys[i].bytes) != 0)
             return false;

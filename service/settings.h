@@ -66,8 +66,9 @@ const char *settings_key(uint32_t n);
 void settings_inherit(struct console_settings *to, const struct console_settings *from);
 /* What was not given gets what holds without it. */
 void settings_complete(struct console_settings *s);
-/* Whether both say the same, in effect. */
-bool settings_equal(const struct console_settings *a, const struct console_settings *b);
+/* Whether that key is about how a source is connected to; and whether both say the same of all of that. */
+bool settings_of_source(const char *key);
+bool settings_same_source(const struct console_settings *a, const struct console_settings *b);
 /* Texts of its own, in place of lent ones. False: no memory, *s has none. */
 bool settings_own(struct console_settings *s);
 /* settings_log.c: how sizes and ages are read, for the table; and what of *s concerns the log store. */

@@ -8,11 +8,13 @@ import vcons
 def configure(place, sources, more=False, **keys):
     """Blocks for these sources with these keys; more: behind those that are there."""
     path = os.path.join(place.root, "vconsd.conf")
-    with open(path, "a" if more else "w") as f:
+    fresh = path if more else path + ".new"
+    with open(fresh, "a" if more else "w") as f:
         for name, source in sources.items():
             f.write(f'console "{name}" {{\n    source = "{source}"\n')
             f.writelines(f'    {key} = "{value}"\n' for key, value in keys.items())
             f.write("}\n")
+    os.rename(fresh, path)  # who reads it has the old one or the new one
     return path
 
 

@@ -20,6 +20,11 @@
  *     {"id":5,"op":"lease","console":"web/hvc0","for_s":3600,"note":"…"[,"steal":true]}
  *                                             {"id":5,"ok":{"console":"web/hvc0","until":…}}  note: up to 63 bytes;
  *                                             for_s 0 ends yours; with "steal" anybody's
+ *     {"id":5,"op":"source_add","name":"vm/serial","source":"unix:/run/vm.sock","settings":{"delay":"500"},"keep":false}
+ *                                             {"id":5,"ok":{}}                        as a block of vconsd.conf(5) that has these keys
+ *     {"id":5,"op":"source_remove","name":"vm/serial"}
+ *                                             {"id":5,"ok":{}}                        one that was added so; its log stays
+ *     {"id":5,"op":"reload"}                  {"id":5,"ok":{"added":1,"changed":0,"removed":0,"same":7}}  consoles with a source
  *     {"id":5,"op":"xen","do":"console_add"|"console_remove"|"release"|"attach_ring","domain":"web","name":"pv1",
  *      "keep":true}                           {"id":5,"ok":{"text":"…"}}              of a service in a dom0; name is for consoles,
  *                                             keep, of one that is added, for the domain's next start
