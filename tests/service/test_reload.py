@@ -10,7 +10,7 @@ import threading
 import time
 
 import vcons
-from sources import configure, console, is_there, log_has, marks, reason, state, type_to
+from sources import configure, console, is_there, log_has, marks, reason, said, state, type_to
 
 
 def listen(path):
@@ -61,7 +61,7 @@ def reloads():
         stays.sendall(b"before")
         moves.sendall(b"old place, ")
         goes.sendall(b"last words")
-        vcons.wait_for(lambda: place.log_bytes("s/goes") == b"last words", "last words")
+        vcons.wait_for(lambda: said(place, "s/goes") == b"last words", "last words")
         assert counts(place) == [1, 1, 1, 1]
         new = peer_of(servers["c"])
         moved = peer_of(servers["d"])

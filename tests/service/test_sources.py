@@ -15,7 +15,7 @@ import time
 import tty
 
 import vcons
-from sources import configure, console, is_there, log_has, marks, reason, state, type_to
+from sources import configure, console, is_there, log_has, marks, reason, said, state, type_to
 
 EVERY = bytes(range(256)) * 5
 
@@ -192,10 +192,7 @@ def qemu():
             last = [time.monotonic()]
 
             def over():  # QEMU looks once a second whether somebody is there: what it said before that is lost
-                try:
-                    log = place.log_bytes("bios/serial")
-                except FileNotFoundError:
-                    log = b""
+                log = said(place, "bios/serial")
                 if log:
                     last[0] = time.monotonic()
                 elif time.monotonic() - last[0] > 3:
@@ -204,7 +201,7 @@ def qemu():
                 return b"No bootable device." in log
 
             vcons.wait_for(over, "SeaBIOS' last words", 60)
-            log = place.log_bytes("bios/serial")
+            log = said(place, "bios/serial")
         vcons.stop(guest)
         with open(f"{place.root}/serial.log", "rb") as f:
             assert log in f.read(), log

@@ -14,7 +14,7 @@ import time
 import tty
 
 import vcons
-from sources import configure, console, is_there, log_has, marks, reason, state, type_to
+from sources import configure, console, is_there, log_has, marks, reason, said, state, type_to
 
 EVERY = bytes(range(256)) * 5
 
@@ -81,7 +81,7 @@ def telnetd():
             process = place.start([program, "-h", "-E", script], stdin=peer, stdout=peer, stderr=subprocess.DEVNULL)
             peer.close()
             before = len(log_has(place, "net/t", 0)) if round else 0
-            vcons.wait_for(lambda: place.log_bytes("net/t")[before:].endswith(b"ready"), "the shell")
+            vcons.wait_for(lambda: said(place, "net/t")[before:].endswith(b"ready"), "the shell")
             with vcons.Control(place.control) as c:
                 c.ask("resize", console="net/t", rows=43, columns=255)
                 c.attach("net/t", "now", write="steal")
@@ -89,16 +89,16 @@ def telnetd():
                 def sized():  # telnetd sets it when it comes to it
                     c.send(vcons.IN, b"size\n")
                     time.sleep(0.05)
-                    return b"43 255" in place.log_bytes("net/t")[before:]
+                    return b"43 255" in said(place, "net/t")[before:]
 
                 vcons.wait_for(sized, "the size")
             type_to(place, "net/t", b"raw\n")
             text = b"<" + EVERY + random.Random(round).randbytes(20_000) + b">"
             time.sleep(0.2)
-            end = len(place.log_bytes("net/t"))
+            end = len(said(place, "net/t"))
             type_to(place, "net/t", text)
-            vcons.wait_for(lambda: place.log_bytes("net/t").endswith(text[-200:]), "the echo")
-            log = place.log_bytes("net/t")
+            vcons.wait_for(lambda: said(place, "net/t").endswith(text[-200:]), "the echo")
+            log = said(place, "net/t")
             assert log[log.index(b"<", end - 8):] == text, (len(log) - end, len(text))
             process.terminate()
             process.wait()
@@ -169,7 +169,7 @@ def commands():
             is_there(place, "run/cat")
             begun = len([m for m in marks(place, "run/cat") if m[0] == "attach"])
             head = vcons.wait_for(lambda: (lambda log: log if log.count(b"\n") >= 2 * begun else None)(
-                place.log_bytes("run/cat")), "its first words") if begun == 1 else None
+                said(place, "run/cat")), "its first words") if begun == 1 else None
             if begun == 1:
                 pids = [int(w) for w in head.split(b"\n")[0].split()]
                 assert head.split(b"\n")[1].strip() == b"24 80"
@@ -179,10 +179,10 @@ def commands():
                 with vcons.Control(place.control) as c:
                     c.ask("resize", console="run/cat", rows=11, columns=22)
             else:
-                vcons.wait_for(lambda: place.log_bytes("run/cat").count(b"24 80") == 2, "its first words")
-                pids = [int(w) for w in place.log_bytes("run/cat").split(b"\n")[-3].rsplit(b"\xff", 1)[-1].split()]
+                vcons.wait_for(lambda: said(place, "run/cat").count(b"24 80") == 2, "its first words")
+                pids = [int(w) for w in said(place, "run/cat").split(b"\n")[-3].rsplit(b"\xff", 1)[-1].split()]
             vcons.wait_for(lambda: "status 3" in (reason(place, "run/short") or ""), "the reason")
-            assert b"short\r\n" in place.log_bytes("run/short")
+            assert b"short\r\n" in said(place, "run/short")
             assert all(alive(pid) for pid in pids), pids
             vcons.stop(daemon, end)
             vcons.wait_for(lambda: not any(alive(pid) for pid in pids), f"the end of {pids}")
@@ -193,8 +193,8 @@ def killed_command():
     with vcons.Place() as place:
         place.daemon("--config", configure(place, {"run/cat": "command:stty raw -echo; echo $$; exec cat"}))
         for round in range(3):
-            vcons.wait_for(lambda: place.log_bytes("run/cat").count(b"\n") > round, "its pid")
-            os.kill(int(place.log_bytes("run/cat").split(b"\n")[round]), signal.SIGKILL)
+            vcons.wait_for(lambda: said(place, "run/cat").count(b"\n") > round, "its pid")
+            os.kill(int(said(place, "run/cat").split(b"\n")[round]), signal.SIGKILL)
             vcons.wait_for(lambda: len([m for m in marks(place, "run/cat") if m[0] == "gap"]) > round, "its return")
 
 
@@ -225,11 +225,11 @@ def ssh():
         place.daemon("--config", configure(place, {"net/ssh": f"command:exec ssh -tt -F {at('ssh.conf')} guest"}))
         try:
             for round in range(2):
-                vcons.wait_for(lambda: place.log_bytes("net/ssh").count(b" the end\n") > round, "the other end", 60)
-                before = len(place.log_bytes("net/ssh"))
+                vcons.wait_for(lambda: said(place, "net/ssh").count(b" the end\n") > round, "the other end", 60)
+                before = len(said(place, "net/ssh"))
                 type_to(place, "net/ssh", EVERY)
                 assert log_has(place, "net/ssh", before + len(EVERY))[before:before + len(EVERY)] == EVERY
-                far = int(place.log_bytes("net/ssh").rsplit(b" the end\n", 1)[0].rsplit(b"at ", 1)[1])
+                far = int(said(place, "net/ssh").rsplit(b" the end\n", 1)[0].rsplit(b"at ", 1)[1])
                 os.kill(far, signal.SIGKILL)
         except TimeoutError:
             with open(at("sshd.log")) as f:
@@ -237,7 +237,7 @@ def ssh():
             if "account is locked" in said:
                 print("this user may not log in by sshd: left out")
                 return
-            print(said, place.log_bytes("net/ssh"), reason(place, "net/ssh"))
+            print(said, said(place, "net/ssh"), reason(place, "net/ssh"))
             raise
 
 
