@@ -233,11 +233,11 @@ def ssh():
                 os.kill(far, signal.SIGKILL)
         except TimeoutError:
             with open(at("sshd.log")) as f:
-                said = f.read()
-            if "account is locked" in said:
+                log = f.read()
+            if "account is locked" in log:
                 print("this user may not log in by sshd: left out")
                 return
-            print(said, said(place, "net/ssh"), reason(place, "net/ssh"))
+            print(log, said(place, "net/ssh"), reason(place, "net/ssh"))
             raise
 
 
