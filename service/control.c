@@ -74,6 +74,7 @@ static bool send_answer(struct control *k)
         send(k->watch.fd, k->answer + k->answer_done, k->answer_n - k->answer_done, MSG_DONTWAIT | MSG_NOSIGNAL);
 
     if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        shutdown(k->watch.fd, SHUT_RDWR); /* whatever the error: nothing is to follow half an answer */
         if (k->viewer != NULL)
             hand_over(k); /* it finds out by itself */
         else

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""What fails around the service: stops and continues, storms of SIGHUP, no memory for one viewer, and one system call after the other (T7)
+in a core scenario: it refuses to start and says why, or goes on; and what a log holds afterwards is what was written."""
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+
+import vcons
+
+# name: errno. What set-up and a session need; an errno that the call can have. Not epoll_ctl: libuv aborts where it fails for want of memory.
+CALLS = {"openat": "EMFILE", "mmap": "ENOMEM", "brk": "", "accept4": "EMFILE", "pwritev": "ENOSPC",
+         "pwrite64": "EIO", "mkdirat": "ENOSPC", "recvmsg": "ENOMEM", "sendto": "ENOBUFS", "recvfrom": "ENOMEM", "fstat": "EIO", "fcntl": "EMFILE",
+         "ftruncate": "EIO", "fallocate": "ENOSPC", "getdents64": "EIO", "bind": "EACCES", "listen": "EADDRINUSE", "socket": "EMFILE",
+         "epoll_create1": "EMFILE", "eventfd2": "EMFILE", "timerfd_create": "EMFILE", "clone3": "EAGAIN", "statfs": "EIO", "renameat": "EIO",
+         "write": "ENOSPC", "chmod": "EPERM", "symlinkat": "ENOSPC", "io_setup": "EAGAIN", "prctl": "EINVAL", "unlinkat": "EIO", "read": "EIO"}
+SHORT = [("openat", 12), ("openat", 30), ("mmap", 20), ("brk", 3), ("accept4", 1), ("pwritev", 1), ("recvmsg", 3), ("sendto", 2), ("sendto", 7), ("bind", 1)]
+MOST = 40  # of one call, in the long run
+
+
+def stopped(place):
+    """SIGSTOP and SIGCONT under a flood: nothing is missing, and nobody is thrown out."""
+    daemon = place.daemon()
+    feeder = place.feeder("-n", "2")
+    feeder.expect("served")
+    with vcons.Control(place.control) as c:
+        c.attach("f0/hvc0")
+        feeder.say("go")
+        got = 0
+        for _ in range(5):
+            os.kill(daemon.pid, signal.SIGSTOP)
+            vcons.wait_for(lambda: state(daemon.pid) == "T", "its stop")
+            os.kill(daemon.pid, signal.SIGCONT)
+            offset, data = c.out()
+            assert offset == got
+            got += len(data)
+        sent = feeder.sent("stop")
+        while got < sent[0]:
+            offset, data = c.out()
+            assert offset == got
+            got += len(data)
+    vcons.stop(daemon)
+    place.check(sent)
+
+
+def state(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        return f.read().rsplit(")")[1].split()[0]
+
+
+def storm(place):
+    """A thousand SIGHUPs while a flood is stored, a viewer looks on and one types."""
+    config = os.path.join(place.root, "vconsd.conf")
+    with open(config, "w") as f:
+        f.write(f'text {{ directory = "{place.root}/text" }}\n')
+    daemon = place.daemon("--config", config)
+    feeder = place.feeder("-n", "2", "--lines", "20000")
+    feeder.expect("served")
+    feeder.say("go")
+    with vcons.Control(place.control) as c:
+        c.attach("f1/hvc0", write="free")
+        for i in range(1000):
+            daemon.send_signal(signal.SIGHUP)
+            if i % 100 == 0:
+                c.send(vcons.IN, b"x")
+        c.send(vcons.SYNC, b"s")
+        while c.frame()[0] != vcons.SYNC:
+            pass
+    feeder.expect("finished")
+    sent = feeder.sent("stop")
+    text = os.path.join(place.root, "text/guest-f0-hvc0.log")
+    vcons.wait_for(lambda: os.path.getsize(text) >= sent[0], "the text file")
+    assert vcons.stop(daemon) == 0
+    place.check(sent)
+    with open(text, "rb") as f:
+        assert f.read().count(b"\n") >= sent[0] // 80
+
+
+def no_memory(place):
+    """The address space is used up by viewers' requests: those are refused, or let in; logs go on, and so do those who were there."""
+    daemon = place.daemon()
+    feeder = place.feeder("-n", "1")
+    feeder.expect("served")
+    feeder.ask("lines", 0, 10)
+    there = vcons.Control(place.control)
+    there.attach("f0/hvc0")
+    first = there.read(80)
+    with open(f"/proc/{daemon.pid}/statm") as f:
+        size = int(f.read().split()[0]) * os.sysconf("SC_PAGESIZE")
+    resource.prlimit(daemon.pid, resource.RLIMIT_AS, (size + (256 << 10), resource.RLIM_INFINITY))
+    clients, refused = [], 0
+    for _ in range(400):
+        try:
+            c = vcons.Control(place.control)
+            clients.append(c)
+            c.attach("f0/hvc0")
+        except (OSError, EOFError, vcons.ControlError):
+            refused += 1
+    feeder.ask("lines", 0, 1000)
+    sent = feeder.sent("stop")
+    got = len(first)
+    while got < sent[0]:
+        got += len(there.out()[1])
+    assert refused > 0 and daemon.poll() is None, refused
+    resource.prlimit(daemon.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    for c in clients:
+        c.close()
+    vcons.wait_for(lambda: place.answers(daemon), "an answer")
+    there.close()
+    assert vcons.stop(daemon) == 0
+    place.check(sent)
+
+
+def session(place, daemon):
+    """The core scenario, as far as it gets. Nobody's failure but a crash of the service is one here."""
+    feeder = place.feeder("-n", "1")
+    sent = None
+    try:
+        vcons.wait_for(lambda: daemon.poll() is not None or place_answers(place), "vconsd", 5)
+        if daemon.poll() is None:
+            feeder.say("lines", 0, 200)
+            with vcons.Control(place.control, 1) as c:
+                c.ls()
+                c.attach("f0/hvc0", write="free")
+                c.send(vcons.IN, b"key")
+                c.read(80)
+            daemon.send_signal(signal.SIGHUP)
+            place_answers(place)
+            sent = feeder.sent("stop")
+    except (OSError, EOFError, TimeoutError, vcons.ControlError):
+        pass
+    if daemon.poll() is None:
+        daemon.send_signal(signal.SIGTERM)
+    code = daemon.wait(vcons.WAIT_S)
+    feeder.process.kill()
+    feeder.process.wait()
+    return code, sent
+
+
+def place_answers(place):
+    try:
+        with vcons.Control(place.control, 1):
+            return True
+    except (OSError, EOFError, vcons.ControlError):
+        return False
+
+
+def injected(call, error, when):
+    """One fault. Whether it came: a run without it has fewer such calls. What there is afterwards a service without faults goes on with."""
+    fault = f"error={error}" if error else "retval=0"  # brk(2) itself has no errno: it says where the break is
+    with vcons.Place() as place:
+        trace = os.path.join(place.root, "trace")
+        daemon = place.start(["strace", "-D", "-f", "-qq", "-o", trace, "-e", f"trace={call}", "-e", f"inject={call}:{fault}:when={when}",
+                              vcons.program("vconsd"), "--foreground"], stderr=subprocess.PIPE, extra_env={"VCONS_SANDBOX": "log"})
+        code, sent = session(place, daemon)
+        said = daemon.stderr.read().decode(errors="replace")
+        what = f"{call} number {when} fails with {fault}: exit {code}: {said}"
+        loader = code == 127 and "error while loading shared libraries" in said  # before anything of ours
+        assert loader or code == 0 or (code == 1 and said.startswith("vconsd: ")), what
+        vcons.wait_for(lambda: os.path.exists(trace), "the trace")
+        with open(trace) as f:
+            came = "(INJECTED)" in f.read()
+        path = os.path.join(place.log, "f0/hvc0")
+        before = place.log_bytes("f0/hvc0") if os.path.isdir(path) else b""
+        again = place.daemon()
+        feeder = place.feeder("-n", "1", "--prefix", "g")
+        feeder.expect("served")
+        feeder.ask("lines", 0, 5)
+        more = feeder.sent("stop")
+        assert vcons.stop(again) == 0, what
+        place.check(more, prefix="g")
+        after = place.log_bytes("f0/hvc0") if os.path.isdir(path) else b""
+        assert after == before, what
+        lines = after.split(b"\n")
+        assert all(len(line) == 79 for line in lines[1:-1]), what
+        return came
+
+
+def traced():
+    if not shutil.which("strace"):
+        return "there is no strace"
+    done = subprocess.run(["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "inject=chdir:error=EIO", "true"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE)
+    return None if done.returncode == 0 and not done.stderr else "nobody may trace here"
+
+
+def calls():
+    why = traced()
+    if why:
+        print("not tried: faults of system calls, for", why)
+        return
+    if not vcons.LONG:
+        for call, when in SHORT:
+            injected(call, CALLS[call], when)
+        return
+    n = 0
+    for call, error in CALLS.items():
+        when = 20 if call == "mmap" else 1  # the dynamic loader's own come first, and it may crash
+        while when <= MOST and injected(call, error, when):
+            n, when = n + 1, when + 1
+    print(n, "faults")
+
+
+def main():
+    for step in (stopped, storm, no_memory):
+        with vcons.Place() as place:
+            step(place)
+    calls()
+
+
+sys.exit(main())
