@@ -322,9 +322,13 @@ static int attach_many(const struct attach *a, const char *from, int n, char **n
     struct merged m = {
         .options = a->options, .wanted = names, .n_wanted = n, .escape = a->escape, .read_only = a->read_only};
 
-    for (int i = 0; i < n; i++)
-        if (strlen(names[i]) >= sizeof m.members->name)
-            return usage_error(&command_attach, "'%s' is too long for a name", names[i]);
+    for (int i = 0; i < n; i++) {
+        struct problem p;
+        struct name name;
+
+        if (!merged_pattern(names[i]) && name_split(names[i], &name, &p) != 0)
+            return usage_error(&command_attach, "%s", p.text);
+    }
     if (from != NULL && (m.from = parse_from(from)) == NULL)
         return EXIT_USAGE;
     return merged_run(&m);
@@ -355,7 +359,7 @@ static int run(struct options *options, int argc, char **argv)
     if (arguments_check(&command_attach, argc, 1, MERGED_MEMBERS) != 0)
         return EXIT_USAGE;
     a.name = argv[optind];
-    if (argc - optind > 1 || strpbrk(a.name, "*?[") != NULL)
+    if (argc - optind > 1 || merged_pattern(a.name))
         return attach_many(&a, from, argc - optind, argv + optind);
     if (name_split(a.name, &name, &p) != 0)
         return usage_error(&command_attach, "%s", p.text);

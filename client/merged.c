@@ -16,7 +16,14 @@
 #define LOOK_MS     1000 /* who has come? */
 #define PATIENCE_MS 2000
 
-static bool is_pattern(const char *name) { return strpbrk(name, "*?[") != NULL; }
+/* What could not fit any name is none either, but a slip of the keyboard: that is said of names. */
+bool merged_pattern(const char *name)
+{
+    static const char fits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/%-*?[]!^";
+
+    return strpbrk(name, "*?[") != NULL && strlen(name) < sizeof((struct member *)0)->name &&
+           name[strspn(name, fits)] == '\0';
+}
 
 /* Members. */
 
@@ -89,7 +96,7 @@ static struct member *add(struct merged *m, const char *name, int *status, struc
 static bool wanted(const struct merged *m, const char *name)
 {
     for (int i = 0; i < m->n_wanted; i++)
-        if (is_pattern(m->wanted[i]) && fnmatch(m->wanted[i], name, FNM_PATHNAME) == 0)
+        if (merged_pattern(m->wanted[i]) && fnmatch(m->wanted[i], name, FNM_PATHNAME) == 0)
             return true;
     return false;
 }
@@ -152,7 +159,7 @@ static void check_end(struct merged *m)
     bool any = false;
 
     for (int i = 0; i < m->n_wanted; i++)
-        any |= is_pattern(m->wanted[i]);
+        any |= merged_pattern(m->wanted[i]);
     for (const struct member *of = m->members; of != NULL; of = of->next)
         any |= !of->ended;
     if (!any)
@@ -251,7 +258,7 @@ static int attach_all(struct merged *m)
     int status = EXIT_DONE;
 
     for (int i = 0; i < m->n_wanted && status == EXIT_DONE; i++)
-        if (!is_pattern(m->wanted[i]))
+        if (!merged_pattern(m->wanted[i]))
             add(m, m->wanted[i], &status, &p);
     if (status != EXIT_DONE)
         message("%s", p.text);

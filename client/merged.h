@@ -69,6 +69,7 @@ void merged_show_late(struct merged *m);                     /* lines whose end 
 void merged_flush_line(struct merged *m, struct member *of); /* its last line, cut */
 void merged_type(struct merged *m, const uint8_t *bytes, size_t n);
 void merged_focus(struct merged *m, struct member *on); /* NULL: keys go nowhere */
+bool merged_pattern(const char *name);                  /* of several consoles; else it is the name of one */
 /* The whole command. *from is taken; wanted are names and patterns. */
 int merged_run(struct merged *m);
 
