@@ -116,22 +116,40 @@ static void drop_new(const struct log_compress *c)
     (void)unlinkat(c->dir, name, 0);
 }
 
+/* Closed segments whose index is gone get another. */
+static void rebuild(struct log_store *s, struct log_compress *c, struct log_segments *list)
+{
+    struct log_segments closed = *list;
+    uint64_t more;
+
+    closed.n -= closed.n > 0;
+    more = log_indices_rebuild(s, c->dir, &closed, 0);
+    if (more == 0)
+        return;
+    pthread_mutex_lock(&s->lock);
+    log_store_account(s, open_log(s, c), more);
+    pthread_mutex_unlock(&s->lock);
+}
+
 /* The first raw segment from `from` on that another follows. Its bytes end where that one begins, whatever is in the file. */
-static bool find_closed(struct log_compress *c, uint64_t from)
+static bool find_closed(struct log_store *s, struct log_compress *c, uint64_t from)
 {
     struct log_segments list;
     bool found = false;
 
-    if (log_segments_read(&list, c->dir) == 0)
+    if (log_segments_read(&list, c->dir) == 0) {
+        if (c->start == 0) /* the first look at this console */
+            rebuild(s, c, &list);
         for (size_t i = 0; i + 1 < list.n && !found; i++) {
-            const struct log_segment *s = &list.at[i];
-            uint64_t room = list.at[i + 1].start - s->start;
+            const struct log_segment *at = &list.at[i];
+            uint64_t room = list.at[i + 1].start - at->start;
 
-            found = s->start >= from && !s->compressed && s->bytes > 0;
-            c->start = s->start;
-            c->bytes = s->bytes < room ? s->bytes : room;
-            c->had = s->disk;
+            found = at->start >= from && !at->compressed && at->bytes > 0;
+            c->start = at->start;
+            c->bytes = at->bytes < room ? at->bytes : room;
+            c->had = at->disk;
         }
+    }
     log_segments_finish(&list);
     return found;
 }
@@ -142,11 +160,9 @@ static bool next_of_console(struct log_store *s, struct log_compress *c)
     struct log_rules rules;
     uint64_t from = c->start;
 
-    log_rules_find(s, c->domain, c->console, &rules);
-    if (rules.raw != 0)
-        return false;
     c->dir = log_dir_open(s, c->domain, c->console, false);
-    while (c->dir >= 0 && find_closed(c, from)) {
+    log_rules_find(s, c->domain, c->console, &rules);
+    while (c->dir >= 0 && find_closed(s, c, from) && rules.raw == 0) {
         c->error = begin(c);
         if (c->error == 0)
             return true;

@@ -62,10 +62,31 @@ static int open_segment(struct log_cursor *c, int dir, uint64_t start, const str
     return 0;
 }
 
+/*
+ * Where a closed segment ends by its neighbour: what somebody wrote behind that is no history. A file without bytes may have
+ * been planted, and ends nothing.
+ */
+static uint64_t next_start(const struct log_cursor *c, const struct log_view *v)
+{
+    const struct log *l = c->log;
+    int dir = v->segment > c->segment ? log_dir_open(l->store, l->domain, l->console, false) : -ENOENT;
+    uint64_t next = c->segment;
+
+    if (dir < 0)
+        return UINT64_MAX;
+    do
+        next = log_segment_next(dir, next, v->segment);
+    while (next < v->segment && log_file_size(dir, next, ".log", NULL) == 0 &&
+           log_file_size(dir, next, LOG_COMPRESSED, NULL) == 0);
+    close(dir);
+    return next;
+}
+
 /* How far the open segment goes for now. False: its files are others, open them anew. */
 static bool refresh(struct log_cursor *c, const struct log_view *v)
 {
     int64_t bytes, idx_bytes;
+    uint64_t next;
 
     if (c->closed)
         return true;
@@ -76,7 +97,9 @@ static bool refresh(struct log_cursor *c, const struct log_view *v)
     }
     bytes = c->frames != NULL ? (int64_t)log_frames_bytes(c->frames) : log_file_bytes(c->log_fd);
     idx_bytes = c->idx_fd < 0 ? 0 : log_file_bytes(c->idx_fd);
+    next = next_start(c, v);
     c->end = c->segment + (bytes > 0 ? (uint64_t)bytes : 0);
+    c->end = c->end < next ? c->end : next;
     c->idx_end = idx_bytes > 0 ? (uint64_t)idx_bytes : 0;
     c->closed = true;
     return true;

@@ -337,3 +337,40 @@ uint64_t log_frames_content(int dir, uint64_t start)
     close(fd);
     return content;
 }
+
+int log_bytes_open(struct log_bytes *b, struct log_store *store, int dir, const struct log_segment *segment)
+{
+    int error;
+
+    *b = (struct log_bytes){.start = segment->start, .store = store};
+    b->fd = log_file_open(dir, segment->start, segment->compressed ? LOG_COMPRESSED : ".log", O_RDONLY);
+    if (b->fd < 0 || !segment->compressed)
+        return b->fd < 0 ? b->fd : 0;
+    error = log_frames_open(&b->frames, store, b->fd);
+    if (error != 0)
+        close(b->fd);
+    return error;
+}
+
+ptrdiff_t log_bytes_read(const struct log_bytes *b, uint64_t offset, uint8_t *bytes, size_t n)
+{
+    uint64_t damaged;
+    ssize_t got;
+
+    if (b->frames != NULL)
+        return offset - b->start < log_frames_bytes(b->frames)
+                   ? log_frames_read(b->store, b->frames, offset - b->start, bytes, n, &damaged)
+                   : 0;
+    do
+        got = pread(b->fd, bytes, n, (off_t)(offset - b->start));
+    while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+
+void log_bytes_close(struct log_bytes *b)
+{
+    if (b->frames != NULL)
+        log_frames_close(b->store, b->frames);
+    else
+        close(b->fd);
+}

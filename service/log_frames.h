@@ -48,4 +48,17 @@ ptrdiff_t log_frames_read(struct log_store *s, struct log_frames *f, uint64_t po
                           uint64_t *damaged);
 uint64_t log_frames_content(int dir, uint64_t start); /* the same of a file that is not open */
 
+/* A segment that is closed, of either kind, from one place to another. */
+struct log_segment;
+struct log_bytes {
+    uint64_t start;
+    int fd;
+    struct log_store *store;
+    struct log_frames *frames; /* it is compressed */
+};
+int log_bytes_open(struct log_bytes *b, struct log_store *store, int dir, const struct log_segment *segment);
+/* How many, 1..n; 0: none can be had there; or a negative errno. */
+ptrdiff_t log_bytes_read(const struct log_bytes *b, uint64_t offset, uint8_t *bytes, size_t n);
+void log_bytes_close(struct log_bytes *b);
+
 #endif

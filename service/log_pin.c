@@ -109,25 +109,9 @@ struct piece {
     struct vc_index_record start;
     uint64_t at, idx_bytes; /* bytes are there up to at */
     uint32_t crc;           /* of the block that at stands in */
-    struct source_bytes {   /* the old segment's */
-        uint64_t start;
-        int fd;
-        struct log_store *store;
-        struct log_frames *frames;
-    } from;
+    struct log_bytes from;  /* the old segment's */
     uint8_t bytes[VC_INDEX_CRC_BLOCK];
 };
-
-static ptrdiff_t read_bytes(const struct source_bytes *s, uint64_t offset, uint8_t *bytes, size_t n)
-{
-    uint64_t damaged;
-
-    if (s->frames == NULL)
-        return pread(s->fd, bytes, n, (off_t)(offset - s->start));
-    if (offset - s->start >= log_frames_bytes(s->frames))
-        return 0;
-    return log_frames_read(s->store, s->frames, offset - s->start, bytes, n, &damaged);
-}
 
 static void put(struct piece *p, int fd, const void *bytes, size_t n, uint64_t at)
 {
@@ -147,7 +131,7 @@ static void copy_to(struct piece *p, uint64_t offset, const struct vc_index_reco
 {
     while (p->error == 0 && p->at < offset) {
         uint64_t in_block = (p->at - p->pin.begin) % VC_INDEX_CRC_BLOCK, n = VC_INDEX_CRC_BLOCK - in_block;
-        ptrdiff_t got = read_bytes(&p->from, p->at, p->bytes, n < offset - p->at ? n : offset - p->at);
+        ptrdiff_t got = log_bytes_read(&p->from, p->at, p->bytes, n < offset - p->at ? n : offset - p->at);
 
         if (got <= 0) {
             p->error = got < 0 ? (int)got : -EIO;
@@ -202,28 +186,6 @@ static bool take_record(void *ctx, const struct vc_index_record *r)
     return p->error == 0;
 }
 
-static int open_source(struct source_bytes *s, struct log_store *store, int dir, const struct log_segment *segment)
-{
-    int error;
-
-    *s = (struct source_bytes){.start = segment->start, .store = store};
-    s->fd = log_file_open(dir, segment->start, segment->compressed ? LOG_COMPRESSED : ".log", O_RDONLY);
-    if (s->fd < 0 || !segment->compressed)
-        return s->fd < 0 ? s->fd : 0;
-    error = log_frames_open(&s->frames, store, s->fd);
-    if (error != 0)
-        close(s->fd);
-    return error;
-}
-
-static void close_source(struct source_bytes *s)
-{
-    if (s->frames != NULL)
-        log_frames_close(s->store, s->frames);
-    else
-        close(s->fd);
-}
-
 static int new_file(int dir, uint64_t start, const char *suffix)
 {
     char name[LOG_FILE_NAME];
@@ -259,10 +221,10 @@ int log_pin_write(struct log_store *s, int dir, const struct log_segment *segmen
     if (p == NULL)
         return -ENOMEM;
     p->pin = *pin;
-    error = open_source(&p->from, s, dir, segment);
+    error = log_bytes_open(&p->from, s, dir, segment);
     if (error == 0) {
         error = write_piece(p, dir, segment);
-        close_source(&p->from);
+        log_bytes_close(&p->from);
     }
     free(p);
     return error;

@@ -9,6 +9,7 @@
  *     log_cursor.c     readers                                         log_locate.c  where readers begin
  *     log_frames.c     compressed segments                             log_compress.c  made of closed ones
  *     log_pin.c        what is kept of deleted ones                    log_sync.c    what survives a loss of power
+ *     log_rebuild.c    indices that are gone
  */
 #ifndef VCONS_SERVICE_LOG_PRIVATE_H
 #define VCONS_SERVICE_LOG_PRIVATE_H
@@ -84,6 +85,12 @@ typedef bool log_visit(void *ctx, const struct vc_index_record *r); /* false: en
 int log_index_visit(int dir, const struct log_segment *s, log_visit *each, void *ctx);
 /* The START of a segment; kind 0 if it has none. */
 struct vc_index_record log_index_start(int dir, const struct log_segment *s);
+
+/* log_rebuild.c */
+/* Make the index that a closed segment does not have; before: the newest record before it, or kind 0. Allocates. */
+int log_index_rebuild(struct log_store *s, int dir, struct log_segment *segment, const struct vc_index_record *before);
+/* Of all from the first on that have none. Returns how many bytes more are on the disk. */
+uint64_t log_indices_rebuild(struct log_store *s, int dir, struct log_segments *list, size_t first);
 
 /* log_pin.c */
 struct log_pin {

@@ -277,8 +277,12 @@ int log_recover(struct log *l, int dir, uint64_t *lost)
     int error = newest(l, dir, &list);
 
     *lost = 0;
-    if (error == 0 && list.n > 0)
+    if (error == 0 && list.n > 0) {
+        uint64_t more = log_indices_rebuild(l->store, dir, &list, list.n - 1);
+
+        log_store_account(l->store, l, more);
         error = repair_newest(l, dir, &list, lost);
+    }
     if (error == 0 && list.n > 0 && !list.at[list.n - 1].compressed)
         log_point_current(dir, list.at[list.n - 1].start); /* a death may have left it behind */
     log_segments_finish(&list);

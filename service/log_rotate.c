@@ -189,5 +189,10 @@ int log_check_linked(struct log *l, const struct log_time *now)
     l->checked_mono = now->mono_ns;
     if (!linked(l->log_fd))
         return anew(l, now);
+    if (log_file_bytes(l->log_fd) < (int64_t)(l->length - l->segment)) {
+        log_tell(l, LOG_TELL_FILES, now, "its newest file was cut; it goes on in another at offset %llu",
+                 (unsigned long long)l->length);
+        return log_rotate(l, now); /* writing behind the cut would fill what is lost with zeros */
+    }
     return linked(l->idx_fd) ? 0 : log_rotate(l, now); /* the bytes are there: only marks are gone */
 }
