@@ -41,7 +41,7 @@ def fish(place, line):
 # What is typed, and what is there to be chosen; consoles are p0/hvc0 to p2/hvc0.
 ROWS = (
     ("vcons at", ["attach"]),
-    ("vcons s", ["save", "send", "status", "stop"]),
+    ("vcons s", ["save", "send", "source", "status", "stop"]),
     ("vcons attach ", ["p0/hvc0", "p1/hvc0", "p2/hvc0"]),
     ("vcons attach p1", ["p1/hvc0"]),
     ("vcons attach p1/hvc0 p2", ["p2/hvc0"]),
