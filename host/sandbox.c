@@ -82,14 +82,6 @@ static int allow(scmp_filter_ctx ctx, const char *const *names)
     return 0;
 }
 
-/* A thread that was started before us may give itself its name behind us. */
-static int allow_names(scmp_filter_ctx ctx)
-{
-    int error = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
-
-    return error == -EEXIST ? 0 : error;
-}
-
 int sandbox_enter(const char *const *syscalls, struct problem *p)
 {
     const char *mode = getenv("VCONS_SANDBOX");
@@ -104,7 +96,7 @@ int sandbox_enter(const char *const *syscalls, struct problem *p)
         return problem_set(p, -ENOMEM, "cannot make a system call filter: out of memory");
     error = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
     if (error == 0 && (error = allow(ctx, base)) == 0 && (error = allow(ctx, sanitizer)) == 0 &&
-        (error = allow(ctx, syscalls)) == 0 && (error = allow_names(ctx)) == 0)
+        (error = allow(ctx, syscalls)) == 0)
         error = seccomp_load(ctx);
     seccomp_release(ctx);
     if (error != 0)
