@@ -132,11 +132,15 @@ void log_rules_take(struct log *l)
 void log_store_rules(struct log_store *s)
 {
     pthread_mutex_lock(&s->lock);
-    for (struct log *l = s->logs; l != NULL; l = l->next)
+    for (struct log *l = s->logs; l != NULL; l = l->next) {
         log_rules_take(l);
+        __atomic_store_n(&l->closed, 1, __ATOMIC_RELEASE); /* what was to stay raw may not any more */
+    }
     pthread_mutex_unlock(&s->lock);
     if (s->env->untidy != NULL)
         s->env->untidy(s->ctx);
+    if (s->env->closed != NULL)
+        s->env->closed(s->ctx);
 }
 
 /* Each directory below dir whose name is an id. The stream owns its descriptor, so it gets one of its own. */

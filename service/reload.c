@@ -29,6 +29,7 @@ static void take_over(struct service *s, struct service_config *config)
     s->config = *config;
     pthread_mutex_unlock(&s->config_lock);
     service_config_free(&old);
+    log_store_rules(&s->store); /* it asks us what they are now */
 }
 
 static bool has_source(const struct service *s, const struct console *c)

@@ -111,11 +111,16 @@ def sizes(place):
             names = os.listdir(directory(place, 0))
             return sum(os.path.getsize(os.path.join(directory(place, 0), f)) for f in names if f[0].isdigit()) <= 512 * 1024
         vcons.wait_for(small, "the flooder's history to be small")
+        assert len(raw_segments(place, 1)) > 1
+        with open(path, "w") as f:  # it is read anew: what console 1 has is compressed now
+            f.write('segment_size = "1M"\nconsole "f0/*" { keep_size = "512K" segment_size = "64K" pin_boot = 0 }\n'
+                    'console "f1/*" { segment_size = "128K" }\n')
+        c.ask("reload")
+        vcons.wait_for(lambda: len(raw_segments(place, 1)) == 1, "what was kept raw to be compressed")
     sent = feeder.sent("stop")
     assert vcons.stop(daemon) == 0
     place.check(sent)
     assert min(int(f[:20]) for f in os.listdir(directory(place, 0)) if f[0].isdigit()) > 0
-    assert len(raw_segments(place, 1)) > 1 and not any(f.endswith(".zst") for f in os.listdir(directory(place, 1)))
     assert place.log_bytes("f1/hvc0") == vcons.pattern(1, 0, LINES)
     assert place.log_bytes("f2/hvc0") == vcons.pattern(2, 0, 100)
 
