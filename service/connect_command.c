@@ -38,10 +38,5 @@ static void released(struct connector *k)
         starter_end(k->service, k->asked);
 }
 
-const struct connect_way connect_command = {.type = "command",
-                                            .tty = true,
-                                            .sizes = true,
-                                            .stays = true,
-                                            .begin = begin,
-                                            .answered = answered,
-                                            .released = released};
+const struct connect_way connect_command = {
+    .type = "command", .tty = true, .sizes = true, .begin = begin, .answered = answered, .released = released};

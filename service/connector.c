@@ -164,7 +164,6 @@ static int attach(struct connector *k, int fd, const struct source_handover *ear
     struct origin origin = {.uid = getuid(), .pid = getpid()};
     struct source_fd_wish wish = {.type = k->way->type,
                                   .tty = k->way->tty,
-                                  .stays = k->way->stays,
                                   .telnet = k->way->telnet,
                                   .com_port = k->way->com_port,
                                   .port = port_of(&k->settings),
@@ -216,7 +215,7 @@ static bool adopt(struct connector *k)
 {
     struct source_handover earlier;
     int fd = upgrade_take(&k->service->upgrade, k->console->log.domain, k->console->log.console, k->settings.source,
-                          &earlier);
+                          &earlier, &k->asked);
 
     if (fd < 0)
         return false;

@@ -43,7 +43,6 @@ struct service;
 struct connect_way {
     const char *type;
     bool breaks, sizes, tty, remote;
-    bool stays;            /* as in struct source_fd_wish */
     bool telnet, com_port; /* com_port: RFC 2217 */
     bool early;            /* whatever the guest says before we are there waits for us, or there is no guest yet */
     /* Try once. A descriptor: connected. -EINPROGRESS: connector_connected or connector_failed tells, unless cancel is called

@@ -56,9 +56,8 @@ static const char *const syscalls[] = {
     "epoll_wait", "epoll_pwait", "epoll_ctl", "io_submit", "io_getevents", "io_destroy", "poll", "ppoll",
     "timerfd_create", "timerfd_settime",
     /* clients and hypervisors */
-    "accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "getsockopt", "setsockopt", "socket", "bind", "listen", "connect",
-    "shutdown",
-    "fchmod", "fchmodat", "chmod", "fcntl", "fstatfs", "kill",
+    "accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "getsockopt", "setsockopt", "socket", "bind", "listen",
+    "connect", "shutdown", "fchmod", "fchmodat", "chmod", "fcntl", "fstatfs", "kill",
     /* logs, raw sockets */
     "openat", "mkdir", "mkdirat", "unlink", "unlinkat", "renameat", "renameat2", "symlinkat", "ftruncate", "fallocate",
     "sysinfo", /* glibc's qsort, for the names of more than a hundred segments */
@@ -190,6 +189,11 @@ static int lock_state(struct service *s, bool upgrade, struct problem *p)
         upgrade_restore(&s->upgrade, &s->manager);
     if (upgrade && (error = upgrade_ask(&s->upgrade, &s->manager, &s->paths, p)) != 0)
         return error;
+    if (upgrade && s->upgrade.starter_fd >= 0) {
+        close(s->starter.fd); /* it runs nothing, and ends; the other runs what we have taken over */
+        s->starter.fd = s->upgrade.starter_fd;
+        s->starter.next = s->upgrade.starter_next;
+    }
     s->lock_fd = upgrade ? s->upgrade.lock_fd : open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (s->lock_fd < 0)
         return problem_set(p, -errno, "%s: %s", path, strerror(errno));
@@ -322,8 +326,7 @@ static int start(struct service *s, const struct options *o, int ready, struct p
 
 int main(int argc, char **argv)
 {
-    static struct service s = {
-        .lock_fd = -1, .starter.fd = -1, .config_lock = PTHREAD_MUTEX_INITIALIZER};
+    static struct service s = {.lock_fd = -1, .starter.fd = -1, .config_lock = PTHREAD_MUTEX_INITIALIZER};
     struct options o = {.scope = PATHS_USER, .linger_s = -1, .log_level = MESSAGE_NOTICE};
     struct problem p = {.text = ""};
     int ready = -1, error;

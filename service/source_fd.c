@@ -400,7 +400,7 @@ static int fd_handover(struct source *s, struct source_handover *h)
     struct source_fd *f = fd_of(s);
 
     *h = (struct source_handover){.out = f->out + f->out_begin, .n_out = f->out_end - f->out_begin};
-    return !f->wish.telnet && !f->wish.stays ? f->fd : -1;
+    return !f->wish.telnet ? f->fd : -1;
 }
 
 bool source_fd_continue(struct source *s, const struct source_handover *h)

@@ -33,7 +33,6 @@ struct source_fd_wish {
     bool tty;                /* a terminal: read(2) and write(2), breaks and sizes by ioctl */
     bool breaks, sizes;      /* which of both it can carry */
     bool again;              /* bytes may have been lost before: the log says so */
-    bool stays;              /* what is behind it ends with this service: no other takes it over */
     bool telnet;             /* bytes are wrapped in it, */
     bool com_port;           /* and the other side has a serial port, */
     struct telnet_port port; /* which is to be set to this */

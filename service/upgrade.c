@@ -22,6 +22,8 @@
 /* A console whose source can go on with somebody else, as it stands. */
 static bool can_yield(const struct console *c)
 {
+    if (c->service->upgrade.storing && c->connector != NULL && c->connector->way == &connect_command)
+        return false; /* its starter ends with us */
     return c->source != NULL && !c->removing && c->connector != NULL && c->source->ops->handover != NULL;
 }
 
@@ -62,6 +64,13 @@ static bool give_manager(struct service *s)
     return s->manager.fd < 0 || give(s, UPGRADE_MANAGER, -1, &m, sizeof m);
 }
 
+static bool give_starter(struct service *s)
+{
+    struct upgrade_starter starter = {.next = s->starter.next};
+
+    return s->starter.fd < 0 || give(s, UPGRADE_STARTER, s->starter.fd, &starter, sizeof starter);
+}
+
 static bool give_source(struct service *s, const struct console *c)
 {
     static char payload[UPGRADE_PAYLOAD];
@@ -72,6 +81,7 @@ static bool give_source(struct service *s, const struct console *c)
 
     if (fd < 0)
         return true; /* it cannot, as it stands now: it is connected anew */
+    head.asked = c->connector->asked;
     head.n_in = h.n_in;
     head.n_out = h.n_out;
     memcpy(head.domain, c->log.domain, sizeof head.domain);
@@ -89,7 +99,7 @@ static bool give_source(struct service *s, const struct console *c)
 
 static bool give_all(struct service *s)
 {
-    bool well = give(s, UPGRADE_LOCK, s->lock_fd, NULL, 0) && give_manager(s) &&
+    bool well = give(s, UPGRADE_LOCK, s->lock_fd, NULL, 0) && give_manager(s) && give_starter(s) &&
                 give_listening(s, PATHS_CONTROL, &s->control_listen, s->control_given) &&
                 give_listening(s, PATHS_LINK, &s->link_listen, s->link_given) &&
                 give_listening(s, METRICS_SOCKET, &s->metrics.socket, s->metrics.given);
@@ -136,6 +146,9 @@ static void leave(struct service *s)
 {
     s->upgrade.agreed = true;
     s->control_given = s->link_given = s->metrics.given = true; /* their names are its */
+    for (struct console *c = s->registry.first; c != NULL; c = c->next)
+        if (c->handing)
+            c->connector->asked = 0; /* what runs for it is its */
     service_stop(s);
     let_go(s);
 }

@@ -39,7 +39,8 @@ struct upgrade {
     bool agreed;
     bool storing; /* at our end: sources go to the service manager, for who is started in our place */
     uint32_t n_stored;
-    int lock_fd;                  /* of the new one: … */
+    int lock_fd, starter_fd; /* of the new one: … */
+    uint32_t starter_next;
     struct upgrade_source *taken; /* … sources that are to be asked for */
 };
 
@@ -63,10 +64,10 @@ int upgrade_ask(struct upgrade *u, struct manager *m, const struct paths *paths,
 void upgrade_restore(struct upgrade *u, struct manager *m);
 /*
  * The descriptor of that console's source, if it was handed over and has that text; the caller's. -1: none. What was under way is
- * in *h, valid until upgrade_done.
+ * in *h, valid until upgrade_done; what the starter runs for it in *asked.
  */
 int upgrade_take(struct upgrade *u, const char *domain, const char *console, const char *text,
-                 struct source_handover *h);
+                 struct source_handover *h, uint32_t *asked);
 void upgrade_done(struct upgrade *u); /* every source has been asked for; accepts a zeroed one */
 
 #endif

@@ -97,6 +97,15 @@ static int take_lock(struct upgrade *u, int fd)
     return 0;
 }
 
+static int take_starter(struct upgrade *u, int fd, const struct upgrade_starter *starter, uint32_t n)
+{
+    if (fd < 0 || n != sizeof *starter || u->starter_fd >= 0)
+        return -EPROTO;
+    u->starter_fd = fd;
+    u->starter_next = starter->next;
+    return 0;
+}
+
 /* All records up to END. */
 static int take_all(struct upgrade *u, struct manager *m)
 {
@@ -113,6 +122,7 @@ static int take_all(struct upgrade *u, struct manager *m)
         case UPGRADE_LISTENING: error = take_listening(m, fd, (const void *)payload, head.bytes); break;
         case UPGRADE_MANAGER: error = take_manager(m, (const void *)payload, head.bytes); break;
         case UPGRADE_SOURCE: error = take_source(u, fd, payload, head.bytes); break;
+        case UPGRADE_STARTER: error = take_starter(u, fd, (const void *)payload, head.bytes); break;
         case UPGRADE_END: break;
         default: error = -EPROTO;
         }
@@ -162,7 +172,7 @@ int upgrade_ask(struct upgrade *u, struct manager *m, const struct paths *paths,
     struct ucred peer;
     int error = paths_socket(path, paths->runtime, PATHS_CONTROL, p);
 
-    *u = (struct upgrade){.fd = -1, .lock_fd = -1};
+    *u = (struct upgrade){.fd = -1, .lock_fd = -1, .starter_fd = -1};
     if (error)
         return error;
     u->fd = sock_connect(path, SOCK_STREAM, p);
@@ -199,7 +209,7 @@ void upgrade_restore(struct upgrade *u, struct manager *m)
 }
 
 int upgrade_take(struct upgrade *u, const char *domain, const char *console, const char *text,
-                 struct source_handover *h)
+                 struct source_handover *h, uint32_t *asked)
 {
     for (struct upgrade_source *source = u->taken; source != NULL; source = source->next) {
         const struct upgrade_source_head *head = &source->head;
@@ -212,6 +222,7 @@ int upgrade_take(struct upgrade *u, const char *domain, const char *console, con
                                       .out = (const uint8_t *)source->bytes + head->n_text + head->n_in,
                                       .n_in = head->n_in,
                                       .n_out = head->n_out};
+        *asked = head->asked;
         source->fd = -1;
         return fd;
     }

@@ -22,7 +22,14 @@
 #define UPGRADE_MAGIC   0x72677576u /* "vugr" */
 #define UPGRADE_PAYLOAD 65536u
 
-enum upgrade_type { UPGRADE_LOCK = 1, UPGRADE_LISTENING, UPGRADE_MANAGER, UPGRADE_SOURCE, UPGRADE_END };
+enum upgrade_type {
+    UPGRADE_LOCK = 1,
+    UPGRADE_LISTENING,
+    UPGRADE_MANAGER,
+    UPGRADE_SOURCE,
+    UPGRADE_END,
+    UPGRADE_STARTER
+};
 enum upgrade_word { UPGRADE_TAKEN = 'T', UPGRADE_YOURS = 'Y' };
 
 struct upgrade_head {
@@ -37,9 +44,13 @@ struct upgrade_manager {
     struct sockaddr_un at;
     uint32_t bytes; /* of at */
 };
+struct upgrade_starter { /* its process lives on, and so do its commands */
+    uint32_t next;
+};
 struct upgrade_source_head { /* then its text, what came from it, what goes to it */
     char domain[LOG_NAME_BYTES], console[LOG_NAME_BYTES];
     uint32_t n_text, n_in, n_out;
+    uint32_t asked; /* serial of what the starter runs for it; 0: nothing */
 };
 
 /* 0 or a negative errno. fd -1: none. */

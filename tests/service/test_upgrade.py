@@ -55,12 +55,12 @@ class Guest(threading.Thread):
         return bytes(self.sent)
 
 
-def configured(place, ptys):
+def configured(place, ptys, more=""):
     path = os.path.join(place.root, "vconsd.conf")
     with open(path, "w") as f:
         f.write(f'console "u/unix" {{ source = "unix:{place.root}/unix" }}\n'
                 f'console "u/listen" {{ source = "unix-listen:{place.root}/listen" }}\n'
-                f'console "u/pty" {{ source = "pty:{ptys}" }}\n')
+                f'console "u/pty" {{ source = "pty:{ptys}" }}\n' + more)
     return ["--config", path]
 
 
@@ -117,7 +117,7 @@ def connect(path):
 
 def under_flood(place):
     server, master, slave, keep = guests(place)
-    args = configured(place, slave)
+    args = configured(place, slave, 'console "u/command" { source = "command:i=0; while read x; do i=$((i+1)); echo $$ $i; done" }\n')
     daemon = place.daemon(*args)
     accepted = server.accept()[0]
     connected = connect(os.path.join(place.root, "listen"))
@@ -143,6 +143,12 @@ def under_flood(place):
             c.send(vcons.SYNC, b"s")
             while c.frame()[0] != vcons.SYNC:
                 pass
+        with vcons.Control(place.control) as c:
+            c.attach("u/command", start="now", write="free")
+            c.send(vcons.IN, b"\n")
+            vcons.wait_for(lambda: place.log_bytes("u/command").count(b" %d\r\n" % (i + 1)) == 1, "the command's answer")
+    counted = [line.split() for line in place.log_bytes("u/command").replace(b"\r", b"").split(b"\n") if line]
+    assert len({pid for pid, _ in counted}) == 1 and [int(n) for _, n in counted] == list(range(1, ROUNDS + 1)), counted
     sent = {name: g.end() for name, g in flood.items()}
     lines = feeder.sent("stop")
     for name, data in sent.items():
@@ -202,7 +208,7 @@ def abandoned(place):
         if how != "at once":
             while c.socket.recv(1) != b"\n":  # the answer, and nothing of what follows: descriptors come with it
                 pass
-            assert read_records(c) == [1, 2, 2, 2, 4, 4, 5]  # lock, listening, a socket and a pty, the end
+            assert read_records(c) == [1, 6, 2, 2, 2, 4, 4, 5]  # lock, starter, listening, a socket and a pty, the end
         if how == "wrong word":
             c.socket.sendall(b"?")
             assert c.socket.recv(1) == b""
