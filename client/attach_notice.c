@@ -2,6 +2,7 @@
 /* What is said between the guest's output, and where: on a line of its own, or over the bottom row of a full screen. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -9,15 +10,27 @@
 #include "attach.h"
 #include "when.h"
 
-/* On a line of its own among the lines of the guest. */
+static void put_both(struct attach *a, const void *bytes, size_t n)
+{
+    sink_put(&a->sink, bytes, n);
+    screen_feed(&a->cells, bytes, n, false);
+}
+
+/* On a line of its own among the lines of the guest. The one that it cuts in two is written again: there the person types. */
 static void say_inline(struct attach *a, const char *text)
 {
     bool begun = screen_on(&a->cells) ? screen_in_line(&a->cells) : a->sink.last != '\n';
-    char line[PROBLEM_BYTES + 40];
-    int n = snprintf(line, sizeof line, "%s%s\r\n", begun ? "\r\n" : "", text);
+    struct sink again = {.fd = -1};
 
-    sink_put(&a->sink, line, (size_t)n);
-    screen_feed(&a->cells, line, (size_t)n, false);
+    if (begun) {
+        screen_paint_lines(&a->cells, &a->safe.seen, 1, &again);
+        put_both(a, "\x1b[m\r\n", 5);
+    }
+    put_both(a, text, strlen(text));
+    put_both(a, "\r\n", 2);
+    if (again.have > 0)
+        put_both(a, again.bytes, again.have);
+    free(again.bytes);
 }
 
 static void say(struct attach *a, const char *text)

@@ -135,6 +135,12 @@ def lines(screen):
     screen.wait("guest>")
     screen.type("echo $((40+2))\n")
     screen.wait("42\nguest>")
+    screen.type("echo begun")
+    screen.wait("guest> echo begun")
+    screen.key("C-]", "x")
+    screen.wait(MENU + "\nguest> echo begun")  # once more, to go on with
+    screen.type(" and done\n")
+    screen.wait("guest> echo begun and done\nbegun and done\nguest>")
     before = [line for line in screen.history().split("\n") if line.isdigit()]
     assert before[-3:] == ["199", "200", "42"], before
     leave(screen)
