@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "attach.h"
+#include "gap.h"
 #include "when.h"
 #include <vcons/wire/index.h>
 
@@ -71,6 +72,7 @@ static const char *state_text(uint64_t state)
 
 static bool show_mark(struct attach *a, const struct frame *f)
 {
+    char gap[GAP_TEXT_BYTES];
     struct vc_index_record r;
     uint64_t value;
 
@@ -81,7 +83,7 @@ static bool show_mark(struct attach *a, const struct frame *f)
     if (le16toh(r.kind) == VC_INDEX_BOOT)
         attach_calm(a);
     if (le16toh(r.kind) == VC_INDEX_GAP && !a->restoring)
-        value == UINT64_MAX ? attach_notice(a, "bytes dropped") : attach_notice(a, "%" PRIu64 " bytes dropped", value);
+        attach_notice(a, "%s", gap_text(gap, value));
     if (le64toh(r.realtime_ns) < a->opened_ns)
         return true; /* of the rest only what happens now */
     switch (le16toh(r.kind)) {

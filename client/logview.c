@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "gap.h"
 #include "host/message.h"
 #include "logview.h"
 #include "when.h"
@@ -142,6 +143,7 @@ static void note_boot(struct logview *v, uint64_t boot)
 
 void logview_mark(struct logview *v, const uint8_t *bytes, size_t n)
 {
+    char gap[GAP_TEXT_BYTES];
     struct vc_index_record r;
     uint64_t value;
 
@@ -156,10 +158,8 @@ void logview_mark(struct logview *v, const uint8_t *bytes, size_t n)
     }
     if (v->n_held > 0)
         release(v, v->last_ns);
-    if (le16toh(r.kind) == VC_INDEX_GAP && value == UINT64_MAX)
-        logview_note(v, "bytes dropped");
-    else if (le16toh(r.kind) == VC_INDEX_GAP)
-        logview_note(v, "%" PRIu64 " bytes dropped", value);
+    if (le16toh(r.kind) == VC_INDEX_GAP)
+        logview_note(v, "%s", gap_text(gap, value));
     else if (le16toh(r.kind) == VC_INDEX_BOOT)
         note_boot(v, value);
 }

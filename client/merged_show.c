@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gap.h"
 #include "merged.h"
 #include "when.h"
 #include <vcons/wire/index.h>
@@ -139,12 +140,13 @@ static bool show_out(struct merged *m, struct member *of, const struct frame *f)
 static bool show_mark(struct merged *m, struct member *of, const struct frame *f)
 {
     struct vc_index_record r;
+    char gap[GAP_TEXT_BYTES];
 
     if (f->n != sizeof r)
         return false;
     memcpy(&r, f->bytes, sizeof r);
     if (le16toh(r.kind) == VC_INDEX_GAP)
-        merged_notice(m, "%s: bytes dropped", of->name);
+        merged_notice(m, "%s: %s", of->name, gap_text(gap, le64toh(r.value)));
     if (le64toh(r.realtime_ns) < of->opened_ns)
         return true; /* of the rest only what happens now */
     if (le16toh(r.kind) == VC_INDEX_BOOT)
