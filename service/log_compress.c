@@ -371,6 +371,15 @@ static bool still_closed(struct log_store *s, const struct log_compress *c, stru
     return c->start < view.segment;
 }
 
+/* That name is still what was written, all of it: another process may have begun the same, where one takes another's place. */
+static bool is_ours(const struct log_compress *c, const char *name)
+{
+    struct stat file, named;
+
+    return fstat(c->packed_fd, &file) == 0 && fstatat(c->dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           file.st_dev == named.st_dev && file.st_ino == named.st_ino && (uint64_t)file.st_size == c->packed;
+}
+
 static int rename_new(struct log_store *s, const struct log_compress *c)
 {
     char from[LOG_FILE_NAME], to[LOG_FILE_NAME];
@@ -380,7 +389,7 @@ static int rename_new(struct log_store *s, const struct log_compress *c)
     log_file_name(from, c->start, SUFFIX_NEW);
     log_file_name(to, c->start, LOG_COMPRESSED);
     pthread_mutex_lock(&s->lock);
-    if (still_closed(s, c, &l))
+    if (still_closed(s, c, &l) && is_ours(c, from))
         error = renameat(c->dir, from, c->dir, to) != 0 ? -errno : 0;
     pthread_mutex_unlock(&s->lock);
     return error;
@@ -395,16 +404,18 @@ static int unlink_raw(struct log_store *s, const struct log_compress *c, int err
     log_file_name(raw, c->start, ".log");
     log_file_name(packed, c->start, LOG_COMPRESSED);
     pthread_mutex_lock(&s->lock);
-    if (!still_closed(s, c, &l))
+    if (!still_closed(s, c, &l) || !is_ours(c, packed))
         error = -ENOENT;
     else if (error == 0 && unlinkat(c->dir, raw, 0) != 0)
         error = -errno;
-    if (error != 0)
-        (void)unlinkat(c->dir, packed, 0);
-    else if (c->packed < c->had)
+    if (error != 0) {
+        if (is_ours(c, packed)) /* another's may be the only copy by now */
+            (void)unlinkat(c->dir, packed, 0);
+    } else if (c->packed < c->had) {
         log_forget(s, l, c->had - c->packed);
-    else
+    } else {
         log_store_account(s, l, c->packed - c->had);
+    }
     pthread_mutex_unlock(&s->lock);
     return error;
 }

@@ -346,7 +346,7 @@ static void stopped_in_its_midst(void **state)
 }
 
 /* What happens to a segment while it is compressed. */
-enum meanwhile { DELETED, SHORTENED, RENAMED, REOPENED, N_MEANWHILE };
+enum meanwhile { DELETED, SHORTENED, RENAMED, REOPENED, REPLACED, N_MEANWHILE };
 
 static void happens(struct lab *lab, enum meanwhile what, uint64_t newest)
 {
@@ -360,6 +360,11 @@ static void happens(struct lab *lab, enum meanwhile what, uint64_t newest)
     case SHORTENED:
         lab_file(lab, path, 0, ".log");
         assert_int_equal(truncate(path, 1000), 0);
+        break;
+    case REPLACED: /* by another process that does the same, and is not as far */
+        lab_file(lab, path, 0, ".zst.new");
+        assert_int_equal(unlink(path), 0);
+        close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
         break;
     case RENAMED: assert_int_equal(log_rename(&lab->log, "d2"), 0); break;
     case REOPENED: /* an empty newest segment without an index was never born: the one before is appended to again */
@@ -405,6 +410,8 @@ static void what_changes_meanwhile(void **state)
                 lab_put(&lab, 1000);
                 lab_expect_pattern(&lab.log, 0, lab.log.length);
             }
+            if (what == REPLACED)
+                lab_expect_pattern(&lab.log, 0, lab.log.length);
             if (what == DELETED)
                 assert_false(exists(&lab, 0, ".log.zst"));
             lab_end(&lab);
