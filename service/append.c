@@ -208,13 +208,19 @@ static void drain(struct append *a, struct console *c)
     a->draining = false;
 }
 
+/* One that was broken is looked at once more: who mended its indices and died at once has its last words. */
+static void drain_all(struct append *a, struct console *c)
+{
+    if (!c->append.ended && (!c->append.broken || append_revive(a, c)))
+        drain(a, c);
+}
+
 static void remove_now(struct append *a, struct console *c)
 {
     unqueue(a, c);
     append_rest_no_more(a, c);
     append_poll(a, c, false);
-    if (!c->append.broken && !c->append.ended)
-        drain(a, c);
+    drain_all(a, c);
     c->source->reader = NULL;
     append_unsettle(a, c);
     log_mark(&c->log, VC_INDEX_DETACH, 0, 0, &a->now);
@@ -225,8 +231,7 @@ static void remove_now(struct append *a, struct console *c)
 
 static void sync_now(struct append *a, struct console *c)
 {
-    if (!c->append.broken && !c->append.ended)
-        drain(a, c);
+    drain_all(a, c);
     append_tell(a, c, APPEND_SYNCED);
 }
 

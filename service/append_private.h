@@ -23,6 +23,8 @@ void append_rest_no_more(struct append *a, struct console *c);
 void append_end_rests(struct append *a); /* of those that have rested long enough */
 /* Its peer broke the protocol: it rests, and once a second it is looked at whether it keeps to it again. */
 void append_break(struct append *a, struct console *c);
+/* A broken source whose indices are legal again goes on from where they stand. False: they are not. */
+bool append_revive(struct append *a, struct console *c);
 /* It has no more for now: its last words are vouched for in a while, unless it speaks again. */
 void append_settle_later(struct append *a, struct console *c);
 void append_settle_due(struct append *a);                  /* those whose time has come */

@@ -54,8 +54,8 @@ void append_break(struct append *a, struct console *c)
     append_rest(a, c, BROKEN_NS);
 }
 
-/* A broken source whose indices are legal again goes on from where they stand: what lies between is unknown. */
-static bool revive(struct append *a, struct console *c)
+/* What lies between is unknown: a gap. */
+bool append_revive(struct append *a, struct console *c)
 {
     if (c->source->ops->revive(c->source) != VC_OK)
         return false;
@@ -68,7 +68,7 @@ static bool revive(struct append *a, struct console *c)
 static void end_rest(struct append *a, struct console *c)
 {
     append_rest_no_more(a, c);
-    if (c->append.broken && !revive(a, c)) {
+    if (c->append.broken && !append_revive(a, c)) {
         append_rest(a, c, BROKEN_NS);
         return;
     }

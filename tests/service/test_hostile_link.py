@@ -217,6 +217,21 @@ def indices(place):
             assert c.ls()["broken/hvc0"]["state"] == "running"
 
 
+def last_words(place):
+    """Broken, mended and gone before anybody looked again: its last words are there."""
+    with Guest(place, "mended") as g, vcons.Control(place.control) as c:
+        g.write(b"before ")
+        vcons.wait_for(lambda: place.log_bytes("mended/hvc0") == b"before ", "what came before")
+        good = g.get(Guest.OUT_PROD)
+        g.set(Guest.OUT_PROD, good + 65537)
+        g.kick()
+        vcons.wait_for(lambda: c.ls()["mended/hvc0"]["broken"], "the broken mark")
+        g.set(Guest.OUT_PROD, good)
+        g.write(b"last words")
+    vcons.wait_for(lambda: place.log_bytes("mended/hvc0").endswith(b"last words"), "its last words")
+    assert place.log_bytes("mended/hvc0") == b"before last words"
+
+
 def scribbling(place):
     """Every word of the header changed at random while it is read, for a while; the service lives and goes on."""
     chance = random.Random(11)
@@ -290,6 +305,7 @@ def main():
         packets(place)
         names(place)
         indices(place)
+        last_words(place)
         filled(place, daemon)
         scribbling(place)
         sent = honest.sent("stop")
