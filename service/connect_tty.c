@@ -38,17 +38,19 @@ static int set_modes(int fd, const char *path, const struct termios *modes, stru
     return -EIO;
 }
 
-static int open_pty(struct connector *k, struct problem *p)
+int connect_open_pty(const char *path, struct problem *p)
 {
-    int fd = open_tty(k->place.where, p);
+    int fd = open_tty(path, p);
     struct termios modes;
 
     if (fd < 0)
         return fd;
     (void)tcgetattr(fd, &modes);
     cfmakeraw(&modes);
-    return set_modes(fd, k->place.where, &modes, p);
+    return set_modes(fd, path, &modes, p);
 }
+
+static int open_pty(struct connector *k, struct problem *p) { return connect_open_pty(k->place.where, p); }
 
 const struct connect_way connect_pty = {.type = "pty", .tty = true, .sizes = true, .begin = open_pty};
 

@@ -20,6 +20,7 @@ static const struct connect_way *const ways[] = {
     [SOURCE_PTY] = &connect_pty,         [SOURCE_SERIAL] = &connect_serial,
     [SOURCE_TCP] = &connect_tcp,         [SOURCE_TELNET] = &connect_telnet,
     [SOURCE_RFC2217] = &connect_rfc2217, [SOURCE_COMMAND] = &connect_command,
+    [SOURCE_LIBVIRT] = &connect_libvirt,
 };
 _Static_assert(sizeof ways / sizeof ways[0] == SOURCE_KINDS, "one each");
 

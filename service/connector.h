@@ -14,6 +14,7 @@
  *     connector.c        when: attempts, pauses, reasons; the list
  *     connect_socket.c   how: UNIX sockets, connecting and listening
  *     connect_tty.c      how: pseudo-terminals and serial ports, and who else uses them
+ *     connect_libvirt.c  how: pseudo-terminals that libvirt knows by the domain's name; libvirt_xml.h
  *     connect_net.c      how: TCP, telnet, RFC 2217
  *     connect_command.c  how: programs; starter.h
  */
@@ -109,7 +110,10 @@ void connector_failed(struct connector *k, const struct problem *p);
 /* From the starter. False: nobody asked; fd stays the caller's. */
 bool connector_answered(struct service *s, const struct starter_answer *answer, int fd);
 
-extern const struct connect_way connect_command, connect_rfc2217, connect_tcp, connect_telnet;
+/* A raw terminal whose master somebody else has, or a negative errno with *p. */
+int connect_open_pty(const char *path, struct problem *p);
+
+extern const struct connect_way connect_command, connect_libvirt, connect_rfc2217, connect_tcp, connect_telnet;
 extern const struct connect_way connect_unix, connect_unix_listen, connect_pty, connect_serial;
 
 #endif

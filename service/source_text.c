@@ -48,14 +48,24 @@ static const char *check_command(struct source_place *place)
     return place->where[0] != '\0' ? NULL : "a command for the shell behind the colon";
 }
 
+/* It becomes the name of a file: no path. */
+static const char *check_domain(struct source_place *place)
+{
+    if (place->where[0] != '\0' && place->where[0] != '.' && strlen(place->where) < 128 &&
+        strchr(place->where, '/') == NULL)
+        return NULL;
+    return "the name of a domain behind the colon";
+}
+
 static const struct {
     const char *prefix;
     const char *(*check)(struct source_place *place); /* NULL, or what it expects */
 } kinds[] = {
-    [SOURCE_UNIX] = {"unix:", check_socket_path}, [SOURCE_UNIX_LISTEN] = {"unix-listen:", check_socket_path},
-    [SOURCE_PTY] = {"pty:", check_device},        [SOURCE_SERIAL] = {"serial:", check_device},
-    [SOURCE_TCP] = {"tcp:", check_host},          [SOURCE_TELNET] = {"telnet:", check_host},
-    [SOURCE_RFC2217] = {"rfc2217:", check_host},  [SOURCE_COMMAND] = {"command:", check_command},
+    [SOURCE_UNIX] = {"unix:", check_socket_path},  [SOURCE_UNIX_LISTEN] = {"unix-listen:", check_socket_path},
+    [SOURCE_PTY] = {"pty:", check_device},         [SOURCE_SERIAL] = {"serial:", check_device},
+    [SOURCE_TCP] = {"tcp:", check_host},           [SOURCE_TELNET] = {"telnet:", check_host},
+    [SOURCE_RFC2217] = {"rfc2217:", check_host},   [SOURCE_COMMAND] = {"command:", check_command},
+    [SOURCE_LIBVIRT] = {"libvirt:", check_domain},
 };
 _Static_assert(sizeof kinds / sizeof kinds[0] == SOURCE_KINDS, "one row each");
 
@@ -70,5 +80,5 @@ const char *source_text_parse(const char *text, struct source_place *place)
         return kinds[kind].check(place);
     }
     return "one of unix:PATH, unix-listen:PATH, pty:PATH, serial:PATH, tcp:HOST:PORT, telnet:HOST:PORT, "
-           "rfc2217:HOST:PORT, command:TEXT";
+           "rfc2217:HOST:PORT, command:TEXT, libvirt:DOMAIN";
 }

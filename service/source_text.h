@@ -21,6 +21,7 @@ enum source_kind {
     SOURCE_TELNET,
     SOURCE_RFC2217,
     SOURCE_COMMAND,
+    SOURCE_LIBVIRT,
     SOURCE_KINDS
 };
 

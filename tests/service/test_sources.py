@@ -66,8 +66,9 @@ def masters():
     """A pseudo-terminal whose master is ours: raw in both directions, its size set, its end noticed, and its return."""
     with vcons.Place() as place:
         link = os.path.join(place.root, "tty")
-        place.daemon("--config", configure(place, {"vm/pty": f"pty:{link}"}))
+        place.daemon("--config", configure(place, {"vm/pty": f"pty:{link}", "vm/libvirt": f"libvirt:none-{os.getpid()}"}))
         vcons.wait_for(lambda: "No such file" in (reason(place, "vm/pty") or ""), "the reason")
+        vcons.wait_for(lambda: "libvirt runs no domain" in (reason(place, "vm/libvirt") or ""), "the reason")
         sent = b""
         for round in range(3):
             master, slave = pty.openpty()
