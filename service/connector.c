@@ -32,7 +32,7 @@ static void due(uv_timer_t *timer) { attempt(timer->data); }
 
 static void later(struct connector *k)
 {
-    uint32_t most = k->way->remote ? CONNECT_REMOTE_MOST : CONNECT_LOCAL_MOST;
+    uint32_t most = k->way->remote ? CONNECT_REMOTE_MOST : k->way->early ? CONNECT_LISTEN_MOST : CONNECT_LOCAL_MOST;
 
     if (k->service->stopping || k->going)
         return;

@@ -33,6 +33,7 @@
 #include "watch.h"
 
 #define CONNECT_PAUSE_MS    20u    /* after a connection ended or failed; doubled each time, up to ... */
+#define CONNECT_LISTEN_MOST 100u   /* ... where it is others who connect, and wait */
 #define CONNECT_LOCAL_MOST  2000u  /* ... within this machine */
 #define CONNECT_REMOTE_MOST 60000u /* ... over a network */
 #define CONNECT_LASTED_MS   2000u  /* a connection that lived so long was none that flaps */
