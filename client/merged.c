@@ -277,8 +277,8 @@ static void begin(struct merged *m)
 static void greet(struct merged *m)
 {
     if (m->interactive && m->screen)
-        merged_notice(m, "%u consoles%s; %s then . leaves", m->n_members, m->read_only ? ", read only" : "",
-                      m->escape == (']' & 0x1f) ? "Ctrl-]" : "the escape key");
+        merged_notice(m, "%u console%s%s; %s then . leaves", m->n_members, m->n_members == 1 ? "" : "s",
+                      m->read_only ? ", read only" : "", m->escape == (']' & 0x1f) ? "Ctrl-]" : "the escape key");
     if (m->members != NULL)
         merged_focus(m, m->members);
 }
