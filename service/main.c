@@ -20,6 +20,7 @@
 #include "xenconsoled.h"
 
 #define SYSTEM_CONFIG "/etc/vcons/vconsd.conf"
+#define OWN_USER      "vcons" /* who serves a Xen's consoles, where there is one: packaging/systemd/sysusers.conf */
 #define LOCK_PAUSE_MS 5u
 #define LOCK_GRACE_MS 50u   /* a killed one may look alive for a moment */
 #define LOCK_WAIT_MS  2000u /* its memory may be large */
@@ -115,6 +116,7 @@ static int parse_compatible(int argc, char **argv, struct options *o)
 
     o->scope = PATHS_SYSTEM;
     o->foreground = o->compatible.interactive;
+    o->run_as = o->compatible.run_as;
     o->xen = true;
     if (o->compatible.verbose)
         o->log_level = MESSAGE_INFO;
@@ -284,35 +286,67 @@ static int claim(const struct options *o, bool replaced, struct problem *p)
     return xenconsoled_claim(o->compatible.pid_file, &fd, p);
 }
 
+static int become(const struct options *o, struct problem *p)
+{
+    return o->run_as != NULL ? privileges_become(o->run_as, p) : 0;
+}
+
+/* The directories, and the lock on them, are the user's, whoever we still are. */
+static int take_place(struct service *s, const struct options *o, struct problem *p)
+{
+    bool acting = s->config.xen && o->run_as != NULL;
+    int error = acting ? privileges_act_as(o->run_as, p) : 0;
+
+    if (error == 0)
+        error = paths_make(o->scope, &s->paths, p);
+    if (error == 0)
+        error = lock_state(s, o->upgrade, p);
+    if (error == 0 && acting)
+        error = privileges_act_as(NULL, p);
+    return error;
+}
+
+/* Xen's devices and XenStore are root's to open; what is done with them then takes no root. */
+static int serve_xen(struct service *s, const struct options *o, struct problem *p)
+{
+    int error = plugged_open(s, PLUGGED_XEN, p);
+
+    if (error == 0)
+        error = claim(o, true, p);
+    if (error == 0)
+        error = become(o, p);
+    return error ? error : starter_fork(&s->starter, p); /* what it runs is the user's, too, who is known only now */
+}
+
 static int start(struct service *s, const struct options *o, int ready, struct problem *p)
 {
     int error = paths_find(o->scope, &s->paths, p);
 
     if (error == 0 && o->run_as != NULL)
-        error = privileges_become(o->run_as, &s->paths, p);
-    if (error == 0)
+        error = privileges_give(o->run_as, &s->paths, s->config.text.directory, p);
+    if (error == 0 && !s->config.xen)
+        error = become(o, p);
+    if (error == 0 && !s->config.xen)
         error = starter_fork(&s->starter, p); /* before there is anything that it should not have */
     if (error == 0)
-        error = paths_make(o->scope, &s->paths, p);
-    if (error == 0)
-        error = lock_state(s, o->upgrade, p);
+        error = take_place(s, o, p);
     if (error == 0)
         error = claim(o, false, p);
     if (error)
         return error;
     raise_descriptors();
-    if (!s->config.xen) /* pages of domains are mapped by what a root may */
+    s->replace = o->compatible.replace;
+    if (s->config.xen)
+        error = serve_xen(s, o, p);
+    if (error == 0)
         error = privileges_drop(p);
-    if (error == 0 && !s->config.xen)
+    if (error == 0)
         error = privileges_files(&s->paths, &s->config, p);
     if (error)
         return error;
     access_own_find(&s->own);
     s->linger_s = o->linger_s;
-    s->replace = o->compatible.replace;
     error = service_start(s, p);
-    if (error == 0)
-        error = claim(o, true, p);
     if (error == 0 && ready >= 0)
         error = leave_terminal(s, ready, p);
     if (error == 0)
@@ -353,10 +387,8 @@ int main(int argc, char **argv)
         s.config.text = o.compatible.text;
     if (o.check)
         return 0;
-    if (s.config.xen && o.run_as != NULL) {
-        message("--run-as %s: the consoles of a Xen are served by root", o.run_as);
-        return 2;
-    }
+    if (s.config.xen && o.run_as == NULL && o.scope == PATHS_SYSTEM && geteuid() == 0 && privileges_is_user(OWN_USER))
+        o.run_as = OWN_USER;
     if (!o.foreground && (ready = detach()) < 0) {
         message_at(MESSAGE_ERROR, "cannot go into the background: %s", strerror(-ready));
         return 1;

@@ -122,10 +122,9 @@ static int load(struct plugged *k, const char *name, struct problem *p)
     return 0;
 }
 
-int plugged_start(struct service *s, const char *name, struct problem *p)
+int plugged_open(struct service *s, const char *name, struct problem *p)
 {
     struct plugged *k = &s->plugged;
-    struct source_hub *hub = NULL;
     int error = load(k, name, p);
 
     if (error)
@@ -142,17 +141,29 @@ int plugged_start(struct service *s, const char *name, struct problem *p)
                                          .detach = detach,
                                          .state = state,
                                          .answered = answered};
-    k->ready.ready = ready;
-    error = k->plugin->start(&k->service, &k->instance, &hub, &k->ready.fd, p);
-    if (error) {
+    error = k->plugin->open(&k->service, &k->instance, p);
+    if (error)
         k->plugin = NULL;
+    return error;
+}
+
+int plugged_start(struct service *s, struct problem *p)
+{
+    struct plugged *k = &s->plugged;
+    struct source_hub *hub = NULL;
+    int error;
+
+    if (k->plugin == NULL)
+        return 0;
+    k->ready.ready = ready;
+    error = k->plugin->start(k->instance, &hub, &k->ready.fd, p);
+    if (error)
         return error;
-    }
     if (hub != NULL)
         error = append_hub(&s->append, hub);
     if (error == 0)
         error = watch_set(&s->watches, &k->ready, EPOLLIN);
-    return error ? problem_set(p, error, "%s: %s", name, strerror(-error)) : 0;
+    return error ? problem_set(p, error, "module: %s", strerror(-error)) : 0;
 }
 
 void plugged_stop(struct service *s)

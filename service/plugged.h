@@ -22,8 +22,10 @@ struct plugged {
 
 #define PLUGGED_XEN "vcons-xen.so"
 
-/* Load a module by its file's name and start it. 0 or a negative errno with *p. */
-int plugged_start(struct service *s, const char *name, struct problem *p);
+/* Load a module by its file's name and have it open what it needs: before the first thread, while we may do all that we were started
+ * with. 0 or a negative errno with *p. */
+int plugged_open(struct service *s, const char *name, struct problem *p);
+int plugged_start(struct service *s, struct problem *p); /* if there is one: 0 or a negative errno with *p */
 /* Ask it; the answer comes to control_answered with this serial and no link. -ENODEV: there is no module that takes it. */
 int plugged_request(struct service *s, const struct plugin_request *request, uint32_t *serial);
 void plugged_stop(struct service *s);   /* it attaches nothing more */

@@ -7,8 +7,8 @@
  *        plugin, its hub and its sources. There is one: vcons-xen.so, room xen/.
  * Owner: the module owns its instance; from a successful attach to its destroy a source belongs to the service.
  * Lock:  the functions of struct plugin_service marked (any) may be called by any thread, the others by the control thread
- *        alone: from ready and request. Those of struct plugin are called by the control thread. Only start and finish may
- *        wait: whatever else takes time is done by a thread of the module's own, which start begins, and is handed over by fd.
+ *        alone: from ready and request. Those of struct plugin are called by the control thread. Only open, start and finish
+ *        may wait: whatever else takes time is done by a thread of the module's own, which start begins, and is handed over by fd.
  * Trust: the module runs in the service and is trusted as it is. What it attaches speaks for hostile guests: source.h.
  */
 #ifndef VCONS_SERVICE_PLUGIN_H
@@ -21,7 +21,7 @@
 #include "host/message.h"
 #include "source.h"
 
-#define PLUGIN_VERSION 3u
+#define PLUGIN_VERSION 4u
 #define PLUGIN_SYMBOL  "vcons_plugin"
 
 struct console; /* the service's; good until finish */
@@ -70,11 +70,13 @@ struct plugin {
     uint32_t version;            /* PLUGIN_VERSION; the others stay unread if it is another */
     const char *const *syscalls; /* what it needs behind the sandbox (host/sandbox.h), ends with NULL */
 
-    /* Open what it needs and begin: its thread may hand over sources at once. *fd: readable when ready has something to
-     * do, level-triggered; *hub: what its sources wake by, NULL: each has a bytes_fd. service outlives the instance. 0 and
-     * *instance, or a negative errno with *p and nothing is held. */
-    int (*start)(const struct plugin_service *service, void **instance, struct source_hub **hub, int *fd,
-                 struct problem *p);
+    /* While the service may do all that it was started with, and has no thread: open what that takes. service outlives the
+     * instance, and gives messages only until start. 0 and *instance, or a negative errno with *p and nothing is held. */
+    int (*open)(const struct plugin_service *service, void **instance, struct problem *p);
+    /* Begin, as whoever the service is by now: its thread may hand over sources at once. *fd: readable when ready has something
+     * to do, level-triggered; *hub: what its sources wake by, NULL: each has a bytes_fd. 0, or a negative errno with *p: the
+     * service ends. */
+    int (*start)(void *instance, struct source_hub **hub, int *fd, struct problem *p);
     void (*ready)(void *instance);
     /* Carry it out, and say answered later. 0, or a negative errno: it was not taken. The texts are the caller's. */
     int (*request)(void *instance, uint32_t serial, const struct plugin_request *r);

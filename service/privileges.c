@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "privileges.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -19,36 +20,106 @@
 
 /* Who we are. */
 
-/* Made here if it is not there: he may not be able to. Through a descriptor: nobody puts something else in its place. */
-static int give(const char *path, uid_t uid, gid_t gid)
+#define GIVE_DEPTH 4 /* consoles/DOMAIN/CONSOLE/FILE */
+
+static int give_below(int fd, uid_t uid, gid_t gid, int depth);
+
+/*
+ * What a service of root's left there, and no file that stands elsewhere, too: whoever may write to the directory could have put it
+ * there. Through a descriptor: nobody puts something else in its place.
+ */
+static int give_one(int directory, const char *name, uid_t uid, gid_t gid, int depth)
 {
-    int fd = mkdir(path, 0750) != 0 && errno != EEXIST ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), error = 0;
     struct stat st;
+    int error = 0, fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
     if (fd < 0)
-        return -errno;
-    if (fstat(fd, &st) != 0 || (st.st_uid == 0 && fchown(fd, uid, st.st_gid == 0 ? gid : (gid_t)-1) != 0))
+        return 0; /* a link, a socket: they are made anew */
+    if (fstat(fd, &st) != 0)
         error = -errno;
+    else if (S_ISDIR(st.st_mode) || (S_ISREG(st.st_mode) && st.st_nlink == 1)) {
+        if (st.st_uid == 0 && fchown(fd, uid, st.st_gid == 0 ? gid : (gid_t)-1) != 0)
+            error = -errno;
+        if (error == 0 && S_ISDIR(st.st_mode) && depth > 0)
+            error = give_below(fd, uid, gid, depth - 1);
+    }
     close(fd);
     return error;
 }
 
-int privileges_become(const char *user, const struct paths *paths, struct problem *p)
+static int give_below(int fd, uid_t uid, gid_t gid, int depth)
 {
-    const char *const directories[] = {paths->runtime, paths->state, paths->log};
-    const struct passwd *who = getpwnam(user);
-    int error = 0;
+    int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
+    DIR *dir = again >= 0 ? fdopendir(again) : NULL;
+    const struct dirent *entry;
 
+    if (dir == NULL) {
+        error = -errno;
+        if (again >= 0)
+            close(again);
+        return error;
+    }
+    while (error == 0 && (entry = readdir(dir)) != NULL)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            error = give_one(fd, entry->d_name, uid, gid, depth);
+    closedir(dir);
+    return error;
+}
+
+/* Made here if it is not there: he may not be able to. */
+static int give(const char *path, uid_t uid, gid_t gid)
+{
+    if (mkdir(path, 0750) != 0 && errno != EEXIST)
+        return -errno;
+    return access(path, F_OK) != 0 ? -errno : give_one(AT_FDCWD, path, uid, gid, GIVE_DEPTH);
+}
+
+bool privileges_is_user(const char *name) { return getpwnam(name) != NULL; }
+
+static const struct passwd *find_user(const char *user, int *error, struct problem *p)
+{
+    const struct passwd *who = getpwnam(user);
+
+    *error = 0;
     if (who == NULL)
-        return problem_set(p, -EINVAL, "--run-as %s: there is no such user", user);
-    if (geteuid() == who->pw_uid)
-        return 0;
-    if (geteuid() != 0)
-        return problem_set(p, -EPERM, "--run-as %s: only root becomes another user", user);
+        *error = problem_set(p, -EINVAL, "--run-as %s: there is no such user", user);
+    else if (geteuid() != who->pw_uid && geteuid() != 0)
+        *error = problem_set(p, -EPERM, "--run-as %s: only root becomes another user", user);
+    return who;
+}
+
+int privileges_give(const char *user, const struct paths *paths, const char *text, struct problem *p)
+{
+    const char *const directories[] = {paths->runtime, paths->state, paths->log, text};
+    int error;
+    const struct passwd *who = find_user(user, &error, p);
+
+    if (error || geteuid() == who->pw_uid)
+        return error;
     for (size_t i = 0; i < sizeof directories / sizeof directories[0] && error == 0; i++)
-        if ((error = give(directories[i], who->pw_uid, who->pw_gid)) != 0)
+        if (directories[i][0] != '\0' && (error = give(directories[i], who->pw_uid, who->pw_gid)) != 0)
             problem_set(p, error, "--run-as %s: %s: %s", user, directories[i], strerror(-error));
+    return error;
+}
+
+int privileges_act_as(const char *user, struct problem *p)
+{
+    int error = 0;
+    const struct passwd *who = user != NULL ? find_user(user, &error, p) : NULL;
+
     if (error)
+        return error;
+    if (user == NULL ? seteuid(0) != 0 || setegid(0) != 0 : setegid(who->pw_gid) != 0 || seteuid(who->pw_uid) != 0)
+        return problem_set(p, -errno, "--run-as %s: %s", user != NULL ? user : "root", strerror(errno));
+    return 0;
+}
+
+int privileges_become(const char *user, struct problem *p)
+{
+    int error;
+    const struct passwd *who = find_user(user, &error, p);
+
+    if (error || geteuid() == who->pw_uid)
         return error;
     if (initgroups(user, who->pw_gid) != 0 || setresgid(who->pw_gid, who->pw_gid, who->pw_gid) != 0 ||
         setresuid(who->pw_uid, who->pw_uid, who->pw_uid) != 0)
@@ -120,8 +191,8 @@ static int allow_listening(int rules, const char *source)
 /* Where serial ports are locked against other programs. Whatever a source is named at run time, it may be one. */
 static int allow_locks(int rules)
 {
-    return allow(rules, "/var/lock", LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
-                                         LANDLOCK_ACCESS_FS_REMOVE_FILE);
+    return allow(rules, "/var/lock",
+                 LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE);
 }
 
 static int allow_all(int rules, const struct paths *paths, const struct service_config *config, uint64_t handled)

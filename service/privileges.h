@@ -9,16 +9,23 @@
  */
 #ifndef VCONS_SERVICE_PRIVILEGES_H
 #define VCONS_SERVICE_PRIVILEGES_H
+#include <stdbool.h>
+
 #include "host/message.h"
 #include "host/paths.h"
 
 struct service_config;
 
 /*
- * Be that user from here on, with his groups; the three directories are made, and become his where they are root's. Only root can, except
- * that somebody may become who he is. 0 or a negative errno with *p.
+ * For that user the three directories, and that of text files if text is none of "", are made, and become his where they are root's,
+ * with what is root's in them. Only root can. 0 or a negative errno with *p, as all of these; nothing is to be done for who is that user.
  */
-int privileges_become(const char *user, const struct paths *paths, struct problem *p);
+int privileges_give(const char *user, const struct paths *paths, const char *text, struct problem *p);
+/* Make and check as he would, until the next call with NULL: root again. */
+int privileges_act_as(const char *user, struct problem *p);
+/* Be that user from here on, with his groups. */
+int privileges_become(const char *user, struct problem *p);
+bool privileges_is_user(const char *name);
 /*
  * No capability any more, and none to gain; of root's the one by which others' sockets and devices are opened. 0 or a negative
  * errno with *p.

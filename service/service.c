@@ -296,7 +296,7 @@ int service_start(struct service *s, struct problem *p)
         error = committer_start(&s->committer, &s->store);
     if (error)
         return problem_set(p, error, "threads: %s", strerror(-error));
-    error = s->config.xen ? plugged_start(s, PLUGGED_XEN, p) : 0;
+    error = plugged_start(s, p);
     if (error == 0)
         error = copies_start(s, p);
     if (error)

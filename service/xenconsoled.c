@@ -14,10 +14,12 @@
 static const char usage[] =
     "vconsd --xenconsoled [-h] [-V] [-v] [-i] [--log=none|guest|hv|all] [--log-dir=DIR] [--pid-file=PATH]\n"
     "       [-t, --timestamp=none|guest|hv|all] [-o, --overflow-data=discard|keep] [--replace-escape] [--replace]\n"
+    "       [--run-as USER]\n"
     "\n"
     "The console service in place of Xen's xenconsoled, with its options; by the name xenconsoled it is this without "
     "the first.\n"
     "  --replace  end a xenconsoled that runs, once it has logged what it took, and go on where it was\n"
+    "  --run-as   once Xen's devices are open be that user, in place of vcons, if there is one\n"
     "See vconsd(8).\n";
 
 bool xenconsoled_asked(int argc, char **argv)
@@ -67,6 +69,7 @@ static int take(struct xenconsoled *x, int c)
     case 'i': x->interactive = true; return 0;
     case 'e': text->replace_escape = true; return 0;
     case 'E': x->replace = true; return 0;
+    case 'R': x->run_as = optarg; return 0;
     case 'v': x->verbose = true; return 0;
     case 'h': fputs(usage, stdout); exit(0);
     case 'V': puts("vconsd " VCONSD_VERSION); exit(0);
@@ -76,19 +79,13 @@ static int take(struct xenconsoled *x, int c)
 
 int xenconsoled_parse(struct xenconsoled *x, int argc, char **argv)
 {
-    static const struct option options[] = {{"help", 0, NULL, 'h'},
-                                            {"version", 0, NULL, 'V'},
-                                            {"verbose", 0, NULL, 'v'},
-                                            {"interactive", 0, NULL, 'i'},
-                                            {"log", 1, NULL, 'l'},
-                                            {"log-dir", 1, NULL, 'r'},
-                                            {"pid-file", 1, NULL, 'p'},
-                                            {"timestamp", 1, NULL, 't'},
-                                            {"overflow-data", 1, NULL, 'o'},
-                                            {"replace-escape", 0, NULL, 'e'},
-                                            {"xenconsoled", 0, NULL, 'x'},
-                                            {"replace", 0, NULL, 'E'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"help", 0, NULL, 'h'},          {"version", 0, NULL, 'V'},
+                                            {"verbose", 0, NULL, 'v'},       {"interactive", 0, NULL, 'i'},
+                                            {"log", 1, NULL, 'l'},           {"log-dir", 1, NULL, 'r'},
+                                            {"pid-file", 1, NULL, 'p'},      {"timestamp", 1, NULL, 't'},
+                                            {"overflow-data", 1, NULL, 'o'}, {"replace-escape", 0, NULL, 'e'},
+                                            {"xenconsoled", 0, NULL, 'x'},   {"replace", 0, NULL, 'E'},
+                                            {"run-as", 1, NULL, 'R'},        {NULL, 0, NULL, 0}};
     int c, status = 0;
 
     *x = (struct xenconsoled){.wanted = true, .pid_file = XENCONSOLED_PID_FILE};

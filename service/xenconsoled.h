@@ -21,7 +21,7 @@
 struct xenconsoled {
     bool wanted, interactive, verbose;
     bool replace; /* end a xenconsoled that runs */
-    const char *pid_file;
+    const char *pid_file, *run_as;
     struct copy_rules text; /* directory empty: no logs are wanted */
 };
 

@@ -159,6 +159,8 @@ static void close_handles(struct xen *x)
         xengnttab_close(x->grants);
     ports_close(&x->ports);
     keep_close(&x->keep);
+    dialer_close(&x->dialer);
+    nodes_close(&x->nodes);
     requests_close(x);
     post_close(&x->post);
     free(x);
@@ -198,8 +200,25 @@ static int stand_alone(struct xen *x, struct problem *p)
     return pid;
 }
 
-static int start(const struct plugin_service *service, void **instance, struct source_hub **hub, int *fd,
-                 struct problem *p)
+static int open_all(struct xen *x, struct problem *p)
+{
+    int error = post_open(&x->post);
+
+    if (error)
+        return problem_set(p, error, "no descriptors left");
+    error = open_handles(x, p);
+    if (error == 0)
+        error = stand_alone(x, p);
+    if (error == 0)
+        error = thread_open(x, p);
+    if (error == 0)
+        error = dialer_start(&x->dialer, nodes_dial, p);
+    if (error == 0)
+        open_log(x);
+    return error;
+}
+
+static int open_module(const struct plugin_service *service, void **instance, struct problem *p)
 {
     struct xen *x = calloc(1, sizeof *x);
     int error;
@@ -207,31 +226,27 @@ static int start(const struct plugin_service *service, void **instance, struct s
     if (x == NULL)
         return problem_set(p, -ENOMEM, "out of memory");
     x->service = service;
-    x->nodes.fd = -1;
-    error = keep_open(&x->keep, service->directory);
-    if (error)
-        xen_say(x, "%s/xen: %s: consoles that are kept are not made again", service->directory, strerror(-error));
+    x->nodes.fd = x->dialer.fd = x->keep.fd = -1;
     requests_open(x);
     x->quiet = (xentoollog_logger){say_nothing, no_progress, no_destroy};
-    error = post_open(&x->post);
+    error = open_all(x, p);
     if (error)
-        problem_set(p, error, "no descriptors left");
-    else
-        error = open_handles(x, p);
-    if (error == 0)
-        error = stand_alone(x, p);
-    if (error == 0)
-        open_log(x);
-    if (error == 0 && (error = thread_start(x, p)) != 0)
-        stop(x);
-    if (error) {
         close_handles(x);
-        return error;
-    }
-    *instance = x;
+    else
+        *instance = x;
+    return error;
+}
+
+static int start(void *instance, struct source_hub **hub, int *fd, struct problem *p)
+{
+    struct xen *x = instance;
+    int error = keep_open(&x->keep, x->service->directory);
+
+    if (error)
+        xen_say(x, "%s/xen: %s: consoles that are kept are not made again", x->service->directory, strerror(-error));
     *hub = &x->ports.hub;
     *fd = x->post.side[POST_CONTROL].fd;
-    return 0;
+    return thread_start(x, p);
 }
 
 static void finish(void *instance)
@@ -248,6 +263,7 @@ static const char *const syscalls[] = {"mmap", "munmap", "ioctl", "read", "write
 extern const struct plugin vcons_plugin;
 __attribute__((visibility("default"))) const struct plugin vcons_plugin = {.version = PLUGIN_VERSION,
                                                                            .syscalls = syscalls,
+                                                                           .open = open_module,
                                                                            .start = start,
                                                                            .ready = ready,
                                                                            .request = request,

@@ -3,6 +3,7 @@
  * module.h: what the parts of vcons-xen.so share, and where each part lives.
  *
  *     module.c      struct plugin: set-up, the control thread's side    thread.c   the module's thread
+ *     dialer.c      a process that connects to XenStore again
  *     nodes.c       a client of XenStore                                place.c    node texts: frames, ports, names
  *     domains.c     which domains there are                             seats.c    which consoles each has, by its nodes
  *     attach.c      map, check, bind; undo                              ring.c     a console page as a source
@@ -24,6 +25,7 @@
 #include <xengnttab.h>
 #include <xentoollog.h>
 
+#include "dialer.h"
 #include "keep.h"
 #include "nodes.h"
 #include "ports.h"
@@ -50,6 +52,7 @@ struct xen {
 
     /* The thread's. */
     struct nodes nodes;
+    struct dialer dialer;
     struct keep keep;
     struct domain *domains;
     bool look;              /* domains came or went */
@@ -61,6 +64,7 @@ __attribute__((format(printf, 2, 3))) void xen_say(struct xen *x, const char *fo
 int64_t xen_now_ms(void);
 
 /* thread.c */
+int thread_open(struct xen *x, struct problem *p); /* while the service may do all: connect to XenStore */
 int thread_start(struct xen *x, struct problem *p);
 void thread_finish(struct xen *x); /* after the service has let go of all rings */
 

@@ -55,7 +55,7 @@ static int dial(const char *path)
     return error;
 }
 
-static int open_any(void)
+int nodes_dial(void)
 {
     static const char device[] = "/dev/xen/xenbus";
     const char *asked = getenv("XENSTORED_PATH");
@@ -70,10 +70,15 @@ static int open_any(void)
     return fd >= 0 ? fd : -errno;
 }
 
+void nodes_take(struct nodes *s, int fd, void (*event)(void *ctx, const char *path, const char *token), void *ctx)
+{
+    *s = (struct nodes){.fd = fd, .event = event, .ctx = ctx};
+}
+
 int nodes_open(struct nodes *s, void (*event)(void *ctx, const char *path, const char *token), void *ctx,
                struct problem *p)
 {
-    *s = (struct nodes){.fd = open_any(), .event = event, .ctx = ctx};
+    nodes_take(s, nodes_dial(), event, ctx);
     if (s->fd >= 0)
         return 0;
     return problem_set(p, s->fd, "XenStore does not answer: %s: is xenstored running?", strerror(-s->fd));

@@ -38,6 +38,9 @@ struct nodes {
 /* Connect to $XENSTORED_PATH, /run/xenstored/socket or /dev/xen/xenbus, whichever is there. */
 int nodes_open(struct nodes *s, void (*event)(void *ctx, const char *path, const char *token), void *ctx,
                struct problem *p);
+/* The same in two steps: the descriptor may come from elsewhere, and is the connection's then. A negative errno: none. */
+int nodes_dial(void);
+void nodes_take(struct nodes *s, int fd, void (*event)(void *ctx, const char *path, const char *token), void *ctx);
 void nodes_close(struct nodes *s);
 bool nodes_lost(const struct nodes *s);
 int nodes_events(struct nodes *s); /* those that are there; never waits */

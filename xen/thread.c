@@ -62,7 +62,7 @@ static int watch_domains(struct xen *x)
 /* XenStore was lost. Consoles go on: their pages and ports are Xen's. */
 static void reconnect(struct xen *x)
 {
-    struct problem p;
+    int fd;
 
     if (x->reconnect_ms == 0) {
         xen_say(x, "XenStore is gone; consoles go on, new ones wait for it");
@@ -71,7 +71,10 @@ static void reconnect(struct xen *x)
     }
     if (x->reconnect_ms > xen_now_ms())
         return;
-    if (nodes_open(&x->nodes, event, x, &p) != 0 || watch_domains(x) != 0) {
+    fd = dialer_ask(&x->dialer);
+    if (fd >= 0)
+        nodes_take(&x->nodes, fd, event, x);
+    if (fd < 0 || watch_domains(x) != 0) {
         nodes_close(&x->nodes);
         x->nodes.lost = true;
         x->reconnect_ms = xen_now_ms() + RECONNECT_MS;
@@ -148,27 +151,22 @@ static void *run(void *argument)
     return NULL;
 }
 
+int thread_open(struct xen *x, struct problem *p) { return nodes_open(&x->nodes, event, x, p); }
+
 int thread_start(struct xen *x, struct problem *p)
 {
     sigset_t all, before;
-    int error = nodes_open(&x->nodes, event, x, p);
+    int error = watch_domains(x);
 
     if (error)
-        return error;
-    error = watch_domains(x);
-    if (error) {
-        nodes_close(&x->nodes);
         return problem_set(p, error, "XenStore: %s", strerror(-error));
-    }
     x->look = true;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     error = pthread_create(&x->thread, NULL, run, x);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error) {
-        nodes_close(&x->nodes);
+    if (error)
         return problem_set(p, -error, "threads: %s", strerror(error));
-    }
     pthread_setname_np(x->thread, "xen");
     return 0;
 }

@@ -286,19 +286,24 @@ static void prepare(struct guest *g, uint32_t number)
                                 .hub = &all.hub};
 }
 
-static int start(const struct plugin_service *service, void **instance, struct source_hub **hub, int *fd,
-                 struct problem *p)
+static int open_module(const struct plugin_service *service, void **instance, struct problem *p)
 {
     if (getenv("HUB_FAILS") != NULL)
         return problem_set(p, -ENODEV, "this is no dom0");
     all.service = service;
+    *instance = &all;
+    return 0;
+}
+
+static int start(void *instance, struct source_hub **hub, int *fd, struct problem *p)
+{
+    (void)instance;
     all.ready = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
     if (pipe2(all.ports, O_CLOEXEC | O_NONBLOCK) != 0)
         return problem_set(p, -errno, "pipe: %s", strerror(errno));
     all.hub = (struct source_hub){.fd = all.ports[0], .collect = collect};
     for (uint32_t i = 0; i < GUESTS; i++)
         prepare(&all.guests[i], i);
-    *instance = &all;
     *hub = &all.hub;
     *fd = all.ready;
     return -pthread_create(&all.thread, NULL, guests, NULL);
@@ -335,6 +340,7 @@ static const char *const syscalls[] = {"pipe2", NULL};
 extern const struct plugin vcons_plugin;
 const struct plugin vcons_plugin = {.version = PLUGIN_VERSION,
                                     .syscalls = syscalls,
+                                    .open = open_module,
                                     .start = start,
                                     .ready = ready,
                                     .request = request,
