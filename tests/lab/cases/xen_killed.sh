@@ -11,14 +11,18 @@ bytes() { ls -l log/spew/pv0/[0-9]*.log 2>/dev/null | awk '{ n += $5 } END { pri
 reached() { [ "$(bytes)" -ge "$1" ]; }
 says() { tail -c 4000 log/spew/pv0/current.log | grep -qF "$1"; }
 
-xen_service
+# One file, however fast it prints: what is closed is compressed.
+printf 'segment_size = "1G"\nconsole_size = "4G"\ntotal_size = "8G"\n' >vconsd.conf
+serve() { xen_service --config "$PWD/vconsd.conf"; }
+
+serve
 tiny spew "quiet; spew 100000000"
 i=0
 while [ $i -lt $kills ]; do
     wait_for "output after start $i" reached $(($(bytes) + step))
     if [ $((i % 2)) = 0 ]; then xen_service_stop KILL; else xen_service_stop TERM; fi
     [ $((i % 4)) -lt 2 ] || wait_for "a full ring" full spew # away for longer
-    xen_service
+    serve
     i=$((i + 1))
 done
 wait_for "output in the end" reached $(($(bytes) + step))
