@@ -33,10 +33,9 @@ struct source_event { /* something that has a place in the stream and is no byte
     uint64_t value;
 };
 
-struct source_handover { /* bytes under way between a source and its descriptor */
-    const uint8_t *in;   /* received, and in no log yet */
-    const uint8_t *out;  /* typed, and not sent */
-    uint32_t n_in, n_out;
+struct source_handover { /* bytes on their way to a source's descriptor: typed, and not sent */
+    const uint8_t *out;
+    uint32_t n_out;
 };
 
 struct source_ops {

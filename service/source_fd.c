@@ -407,7 +407,7 @@ bool source_fd_continue(struct source *s, const struct source_handover *h)
 {
     struct source_fd *f = fd_of(s);
 
-    if (h->n_in > 0 || h->n_out > sizeof f->out)
+    if (h->n_out > sizeof f->out)
         return false;
     memcpy(f->out, h->out, h->n_out);
     f->out_end = h->n_out;

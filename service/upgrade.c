@@ -75,26 +75,23 @@ static bool give_source(struct service *s, const struct console *c)
 {
     static char payload[UPGRADE_PAYLOAD];
     const char *text = c->connector->settings.source;
-    struct source_handover h = {.n_in = 0};
+    struct source_handover h = {.n_out = 0};
     struct upgrade_source_head head = {.n_text = (uint32_t)strlen(text)};
     int fd = c->source->ops->handover(c->source, &h);
 
     if (fd < 0)
         return true; /* it cannot, as it stands now: it is connected anew */
     head.asked = c->connector->asked;
-    head.n_in = h.n_in;
     head.n_out = h.n_out;
     memcpy(head.domain, c->log.domain, sizeof head.domain);
     memcpy(head.console, c->log.console, sizeof head.console);
-    if ((uint64_t)sizeof head + head.n_text + h.n_in + h.n_out > sizeof payload)
+    if ((uint64_t)sizeof head + head.n_text + h.n_out > sizeof payload)
         return false;
     memcpy(payload, &head, sizeof head);
     memcpy(payload + sizeof head, text, head.n_text);
-    if (h.n_in > 0)
-        memcpy(payload + sizeof head + head.n_text, h.in, h.n_in);
     if (h.n_out > 0)
-        memcpy(payload + sizeof head + head.n_text + h.n_in, h.out, h.n_out);
-    return give(s, UPGRADE_SOURCE, fd, payload, (uint32_t)sizeof head + head.n_text + h.n_in + h.n_out);
+        memcpy(payload + sizeof head + head.n_text, h.out, h.n_out);
+    return give(s, UPGRADE_SOURCE, fd, payload, (uint32_t)sizeof head + head.n_text + h.n_out);
 }
 
 static bool give_all(struct service *s)

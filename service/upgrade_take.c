@@ -59,7 +59,7 @@ static int take_source(struct upgrade *u, int fd, const void *payload, uint32_t 
     const struct upgrade_source_head *head = payload;
     struct upgrade_source *source;
 
-    if (fd < 0 || n < sizeof *head || (uint64_t)head->n_text + head->n_in + head->n_out != n - sizeof *head ||
+    if (fd < 0 || n < sizeof *head || (uint64_t)head->n_text + head->n_out != n - sizeof *head ||
         memchr(head->domain, '\0', sizeof head->domain) == NULL ||
         memchr(head->console, '\0', sizeof head->console) == NULL)
         return -EPROTO;
@@ -218,10 +218,7 @@ int upgrade_take(struct upgrade *u, const char *domain, const char *console, con
         if (fd < 0 || strcmp(head->domain, domain) != 0 || strcmp(head->console, console) != 0 ||
             strlen(text) != head->n_text || memcmp(source->bytes, text, head->n_text) != 0)
             continue;
-        *h = (struct source_handover){.in = (const uint8_t *)source->bytes + head->n_text,
-                                      .out = (const uint8_t *)source->bytes + head->n_text + head->n_in,
-                                      .n_in = head->n_in,
-                                      .n_out = head->n_out};
+        *h = (struct source_handover){.out = (const uint8_t *)source->bytes + head->n_text, .n_out = head->n_out};
         *asked = head->asked;
         source->fd = -1;
         return fd;

@@ -47,9 +47,9 @@ struct upgrade_manager {
 struct upgrade_starter { /* its process lives on, and so do its commands */
     uint32_t next;
 };
-struct upgrade_source_head { /* then its text, what came from it, what goes to it */
+struct upgrade_source_head { /* then its text, what goes to it */
     char domain[LOG_NAME_BYTES], console[LOG_NAME_BYTES];
-    uint32_t n_text, n_in, n_out;
+    uint32_t n_text, n_out;
     uint32_t asked; /* serial of what the starter runs for it; 0: nothing */
 };
 
