@@ -20,7 +20,7 @@
 #define LOOK_NS                                                                                                        \
     UINT64_C(100000)    /* between two looks at who woke up: an echo waits so long behind floods, and one turn */
 #define LOOK_TURNS   8u /* ... or so many turns, however short they are */
-#define HOLD_NS      UINT64_C(10000000)   /* a key's way to its guest and back to who typed it, on a busy host */
+#define HOLD_NS      UINT64_C(10000000)  /* a key's way to its guest and back to who typed it, on a busy host */
 #define ROUND_NS     UINT64_C(400000000) /* through all that have work: each is served twice a second and more */
 #define FRUITLESS    64u                 /* kicks without work before a console is polled no more for a while */
 #define REST_MIN_NS  UINT64_C(1000000)   /* 1 ms, doubled each time ... */

@@ -475,10 +475,9 @@ static json_t *dispatch(struct control *k, const json_t *request)
         return control_lease(k, request);
     if (strcmp(op, "attach") == 0)
         return attach(k, request);
-    return control_bad(
-        request,
-        "\"op\" is one of hello, ls, status, stop, reset, save, console_add, console_remove, source_add, source_remove, "
-        "reload, resize, lease, attach");
+    return control_bad(request, "\"op\" is one of hello, ls, status, stop, reset, save, console_add, console_remove, "
+                                "source_add, source_remove, "
+                                "reload, resize, lease, attach");
 }
 
 json_t *control_request(struct control *k, const json_t *request)

@@ -72,7 +72,7 @@ struct service {
     struct watch link_listen, control_listen;
     struct paths paths;
     struct service_config config;
-    const char *config_path; /* the file it was read from; NULL: there is none */
+    const char *config_path;     /* the file it was read from; NULL: there is none */
     pthread_mutex_t config_lock; /* made; for whoever replaces config, and for other threads that look into it */
     struct access_own own;
     struct log_store store;

@@ -49,7 +49,7 @@ static void stands_still(void **state)
     s.append.turn = 2;
     assert_int_equal(manager_ready(&s), 0);
     uv_ref((uv_handle_t *)&s.manager.watchdog); /* or the loop has nothing to live for */
-    assert_int_equal(signs(&s, 3), 1 + 3); /* READY, and it sleeps */
+    assert_int_equal(signs(&s, 3), 1 + 3);      /* READY, and it sleeps */
     s.append.turn = 3;
     assert_int_equal(signs(&s, 1), 1); /* it has begun something */
     assert_int_equal(signs(&s, 3), 0); /* and is still at it */
