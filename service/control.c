@@ -275,7 +275,7 @@ void control_synced(struct service *s, const struct console *c)
         if (k->syncing != c)
             continue;
         k->syncing = NULL;
-        reply = control_attach(k);
+        reply = control_attach_on(k);
         json_decref(k->attaching);
         k->attaching = NULL;
         answer(k, reply);

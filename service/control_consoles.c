@@ -102,24 +102,16 @@ static bool has_size(const struct console *c)
 json_t *control_resize(struct control *k, const json_t *request)
 {
     const json_t *id = json_object_get(request, "id");
-    const char *text = control_text(request, "console");
     char name[NAME_FULL_BYTES];
     json_int_t rows, columns;
-    struct access may;
     struct console *c;
+    json_t *refusal;
 
-    if (text == NULL)
-        return control_bad(request, "which console? \"console\" is DOMAIN/CONSOLE or DOMAIN");
     if (!integer_of(request, "rows", 1, UINT16_MAX, &rows) || !integer_of(request, "columns", 1, UINT16_MAX, &columns))
         return control_bad(request, "a size has \"rows\" and \"columns\", from 1 to 65535 each");
-    c = console_resolve(k->service, text);
-    if (c != NULL)
-        may = access_of(k->service, &k->peer, c->log.domain, c->log.console);
-    if (c == NULL || !may.read)
-        return control_error(id, VC_CONTROL_E_NO_CONSOLE, "no console %s", text);
-    snprintf(name, sizeof name, "%s/%s", c->log.domain, c->log.console);
-    if (!may.write)
-        return control_error(id, VC_CONTROL_E_NOT_ALLOWED, "you may read %s, not resize it", name);
+    c = control_writable(k, request, "resize", name, &refusal);
+    if (c == NULL)
+        return refusal;
     if (c->source == NULL || c->removing)
         return control_error(id, VC_CONTROL_E_AWAY, "%s is not connected", name);
     if (!has_size(c))

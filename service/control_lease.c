@@ -69,26 +69,19 @@ static json_t *in_the_way(const json_t *id, const struct console *c, const char 
 json_t *control_lease(struct control *k, const json_t *request)
 {
     const json_t *id = json_object_get(request, "id");
-    const char *text = control_text(request, "console"), *wrong;
+    const char *wrong;
     char name[NAME_FULL_BYTES];
     struct lease lease;
-    struct access may;
     struct console *c;
+    json_t *refusal;
     int error;
 
-    if (text == NULL)
-        return control_bad(request, "which console? \"console\" is DOMAIN/CONSOLE or DOMAIN");
     wrong = lease_wanted(request, &lease);
     if (wrong != NULL)
         return control_bad(request, wrong);
-    c = console_resolve(k->service, text);
-    if (c != NULL)
-        may = access_of(k->service, &k->peer, c->log.domain, c->log.console);
-    if (c == NULL || !may.read)
-        return control_error(id, VC_CONTROL_E_NO_CONSOLE, "no console %s", text);
-    snprintf(name, sizeof name, "%s/%s", c->log.domain, c->log.console);
-    if (!may.write)
-        return control_error(id, VC_CONTROL_E_NOT_ALLOWED, "you may read %s, not write it", name);
+    c = control_writable(k, request, "write", name, &refusal);
+    if (c == NULL)
+        return refusal;
     lease_who(k, &lease);
     error = token_lease(c, &lease, json_is_true(json_object_get(request, "steal")));
     if (error == -EBUSY)

@@ -60,6 +60,29 @@ const char *control_text(const json_t *request, const char *key)
 
 /* hello, ls, status */
 
+struct console *control_writable(struct control *k, const json_t *request, const char *to, char name[NAME_FULL_BYTES],
+                                 json_t **refusal)
+{
+    const json_t *id = json_object_get(request, "id");
+    const char *text = control_text(request, "console");
+    struct console *c = text != NULL ? console_resolve(k->service, text) : NULL;
+    struct access may = {.read = false};
+
+    if (c != NULL)
+        may = access_of(k->service, &k->peer, c->log.domain, c->log.console);
+    if (may.read)
+        snprintf(name, NAME_FULL_BYTES, "%s/%s", c->log.domain, c->log.console);
+    if (may.read && may.write)
+        return c;
+    if (text == NULL)
+        *refusal = control_bad(request, "which console? \"console\" is DOMAIN/CONSOLE or DOMAIN");
+    else if (!may.read)
+        *refusal = control_error(id, VC_CONTROL_E_NO_CONSOLE, "no console %s", text);
+    else
+        *refusal = control_error(id, VC_CONTROL_E_NOT_ALLOWED, "you may read %s, not %s it", name, to);
+    return NULL;
+}
+
 static json_t *hello(struct control *k, const json_t *request)
 {
     const json_t *id = json_object_get(request, "id");
@@ -292,133 +315,6 @@ static json_t *ask_domain(struct control *k, const json_t *request, enum vc_link
     return ask(k, request, c->link, what, c->log.domain);
 }
 
-/* attach */
-
-static bool from_object(const json_t *from, struct log_from *out)
-{
-    static const struct {
-        const char *key;
-        enum log_from_kind kind;
-    } keys[] = {{"offset", LOG_FROM_OFFSET},
-                {"tail", LOG_FROM_TAIL},
-                {"lines", LOG_FROM_LINES},
-                {"time_ns", LOG_FROM_TIME},
-                {"boot", LOG_FROM_BOOT}};
-
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        const json_t *value = json_object_get(from, keys[i].key);
-
-        if (!json_is_integer(value))
-            continue;
-        *out = (struct log_from){keys[i].kind, json_integer_value(value)};
-        return out->value >= 0 || out->kind == LOG_FROM_BOOT;
-    }
-    return false;
-}
-
-static bool from_of(const json_t *from, struct log_from *out)
-{
-    const char *word = json_string_value(from);
-
-    *out = (struct log_from){.kind = LOG_FROM_NOW};
-    if (from == NULL || (word != NULL && strcmp(word, "now") == 0))
-        return true;
-    out->kind = LOG_FROM_START;
-    if (word != NULL)
-        return strcmp(word, "start") == 0;
-    return from_object(from, out);
-}
-
-/* "marks": true for what has a place in the stream; "time" for time marks as well. */
-static uint32_t kinds_of(const json_t *marks)
-{
-    const char *word = json_string_value(marks);
-
-    if (word != NULL && strcmp(word, "time") == 0)
-        return LOG_KINDS_STREAM | LOG_KIND(VC_INDEX_TIME);
-    return json_is_true(marks) ? LOG_KINDS_STREAM : 0;
-}
-
-static json_t *attach_to(struct control *k, const json_t *request, struct console *c, const struct access *may)
-{
-    const json_t *id = json_object_get(request, "id");
-    const char *write = control_text(request, "write");
-    char who[TOKEN_WHO_BYTES], name[NAME_FULL_BYTES];
-    struct viewer_wish wish = {.kinds = kinds_of(json_object_get(request, "marks")),
-                               .frames = true,
-                               .may_write = may->write,
-                               .may_break = may->send_break,
-                               .uid = k->peer.uid,
-                               .pid = k->peer.pid,
-                               .who = who};
-    struct log_status log;
-    struct log_from from;
-    int error;
-
-    if (!from_of(json_object_get(request, "from"), &from))
-        return control_bad(request, "\"from\" is \"start\", \"now\", or one of offset, tail, lines, time_ns, boot");
-    error = console_open(c);
-    if (error == 0)
-        error = log_locate(&c->log, &from, &wish.offset);
-    log_status_get(&c->log, &log);
-    wish.end = json_is_false(json_object_get(request, "follow")) ? log.length : UINT64_MAX;
-    access_who(k->service, &k->peer, who, sizeof who);
-    if (error == 0)
-        error = viewer_create(c, k->watch.fd, &wish);
-    if (error)
-        return control_error(id, VC_CONTROL_E_FAILED, "%s/%s: %s", c->log.domain, c->log.console, strerror(-error));
-    k->viewer = viewer_newest(c);
-    if (may->write && write != NULL && strcmp(write, "no") != 0)
-        k->viewer->refused = !token_request(c, k->viewer, strcmp(write, "steal") == 0 ? TOKEN_STEAL : TOKEN_IF_FREE);
-    snprintf(name, sizeof name, "%s/%s", c->log.domain, c->log.console);
-    return control_ok(
-        id, json_pack("{s:s, s:s, s:I, s:I, s:I, s:i, s:i, s:b}", "console", name, "state", console_state(c), "start",
-                      (json_int_t)log.oldest, "offset", (json_int_t)wish.offset, "end", (json_int_t)log.length, "rows",
-                      (int)(c->size >> 16), "columns", (int)(c->size & 0xffff), "break", (int)may->send_break));
-}
-
-json_t *control_attach(struct control *k)
-{
-    const json_t *request = k->attaching;
-    struct console *c = console_resolve(k->service, control_text(request, "console"));
-    struct access may;
-
-    if (c == NULL)
-        return control_error(json_object_get(request, "id"), VC_CONTROL_E_NO_CONSOLE, "it is gone");
-    may = access_of(k->service, &k->peer, c->log.domain, c->log.console);
-    return attach_to(k, request, c, &may);
-}
-
-/* The answer speaks of positions: they cover every byte that the guest wrote before the question (R39). */
-static json_t *attach(struct control *k, const json_t *request)
-{
-    const json_t *id = json_object_get(request, "id");
-    const char *name = control_text(request, "console"), *write = control_text(request, "write");
-    struct console *c;
-    struct access may;
-
-    if (name == NULL)
-        return control_bad(request, "which console? \"console\" is DOMAIN/CONSOLE or DOMAIN");
-    c = console_resolve(k->service, name);
-    if (c != NULL)
-        may = access_of(k->service, &k->peer, c->log.domain, c->log.console);
-    if (c != NULL && !may.read)
-        audit_refused(k->service, &k->peer, c, "attach");
-    if (c == NULL || !may.read)
-        return control_error(id, VC_CONTROL_E_NO_CONSOLE, "no console %s", name);
-    if (write != NULL && strcmp(write, "no") != 0 && !may.write)
-        audit_refused(k->service, &k->peer, c, "write");
-    if (write != NULL && strcmp(write, "no") != 0 && !may.write)
-        return control_error(id, VC_CONTROL_E_NOT_ALLOWED, "you may read %s, not write it", name);
-    if (c->source == NULL)
-        return attach_to(k, request, c, &may);
-    k->attaching = json_incref((json_t *)(uintptr_t)request);
-    k->syncing = c;
-    if (!c->removing) /* else its end is near, which will tell as well */
-        append_sync(&k->service->append, c);
-    return NULL;
-}
-
 /* Nothing is answered here: upgrade.c does, when it has all together. */
 static json_t *upgrade(struct control *k, const json_t *request)
 {
@@ -435,68 +331,79 @@ static json_t *upgrade(struct control *k, const json_t *request)
     return wrong != NULL ? control_error(id, VC_CONTROL_E_FAILED, "%s", wrong) : NULL;
 }
 
-static json_t *dispatch(struct control *k, const json_t *request)
-{
-    const char *op = control_text(request, "op");
+static json_t *stop(struct control *k, const json_t *request) { return ask_domain(k, request, VC_LINK_STOP); }
+static json_t *reset(struct control *k, const json_t *request) { return ask_domain(k, request, VC_LINK_RESET); }
+static json_t *save(struct control *k, const json_t *request) { return ask_domain(k, request, VC_LINK_SAVE); }
 
-    if (!json_is_object(request) || op == NULL)
-        return control_bad(request, "a request is a JSON object with \"op\"");
-    if (strcmp(op, "hello") == 0)
-        return hello(k, request);
-    if (!k->greeted)
-        return control_bad(request, "the first request is hello");
-    if (strcmp(op, "ls") == 0)
-        return ls(k, request);
-    if (strcmp(op, "status") == 0)
-        return status(k, request);
-    if (strcmp(op, "stop") == 0)
-        return ask_domain(k, request, VC_LINK_STOP);
-    if (strcmp(op, "reset") == 0)
-        return ask_domain(k, request, VC_LINK_RESET);
-    if (strcmp(op, "save") == 0)
-        return ask_domain(k, request, VC_LINK_SAVE);
-    if (strcmp(op, "console_add") == 0)
-        return control_console(k, request, VC_LINK_CONSOLE_ADD);
-    if (strcmp(op, "console_remove") == 0)
-        return control_console(k, request, VC_LINK_CONSOLE_REMOVE);
-    if (strcmp(op, "xen") == 0)
-        return control_xen(k, request);
-    if (strcmp(op, "upgrade") == 0)
-        return upgrade(k, request);
-    if (strcmp(op, "resize") == 0)
-        return control_resize(k, request);
-    if (strcmp(op, "reload") == 0)
-        return control_reload(k, request);
-    if (strcmp(op, "source_add") == 0)
-        return control_source_add(k, request);
-    if (strcmp(op, "source_remove") == 0)
-        return control_source_remove(k, request);
-    if (strcmp(op, "lease") == 0)
-        return control_lease(k, request);
-    if (strcmp(op, "attach") == 0)
-        return attach(k, request);
-    return control_bad(request, "\"op\" is one of hello, ls, status, stop, reset, save, console_add, console_remove, "
-                                "source_add, source_remove, "
-                                "reload, resize, lease, attach");
+static json_t *console_add(struct control *k, const json_t *request)
+{
+    return control_console(k, request, VC_LINK_CONSOLE_ADD);
+}
+
+static json_t *console_remove(struct control *k, const json_t *request)
+{
+    return control_console(k, request, VC_LINK_CONSOLE_REMOVE);
+}
+
+static const struct request {
+    const char *op;
+    json_t *(*answer)(struct control *k, const json_t *request);
+    bool changes;       /* something, and so stands in the audit log ... */
+    const char *target; /* ... with what this key says */
+} requests[] = {{"hello", hello, false, NULL},
+                {"ls", ls, false, NULL},
+                {"status", status, false, NULL},
+                {"attach", control_attach, false, NULL},
+                {"stop", stop, true, "domain"},
+                {"reset", reset, true, "domain"},
+                {"save", save, true, "domain"},
+                {"console_add", console_add, true, "domain"},
+                {"console_remove", console_remove, true, "domain"},
+                {"resize", control_resize, true, "console"},
+                {"lease", control_lease, true, "console"},
+                {"source_add", control_source_add, true, "name"},
+                {"source_remove", control_source_remove, true, "name"},
+                {"reload", control_reload, true, NULL},
+                {"xen", control_xen, true, "domain"},
+                {"upgrade", upgrade, true, NULL}};
+
+#define N_REQUESTS (sizeof requests / sizeof requests[0])
+
+static json_t *no_such(const json_t *request)
+{
+    char text[256] = "\"op\" is one of";
+    size_t n = strlen(text);
+
+    for (size_t i = 0; i < N_REQUESTS; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s %s", i > 0 ? "," : "", requests[i].op);
+    return control_bad(request, text);
+}
+
+static void audit(struct control *k, const json_t *request, const struct request *r, const json_t *reply)
+{
+    const char *how = "asked";
+
+    if (reply != NULL)
+        how = json_object_get(reply, "error") != NULL ? control_text(reply, "error") : "done";
+    audit_asked(k->service, &k->peer, r->op, r->target != NULL ? control_text(request, r->target) : NULL, how);
 }
 
 json_t *control_request(struct control *k, const json_t *request)
 {
-    static const struct {
-        const char *op, *target; /* which key says what it is done to */
-    } changes[] = {
-        {"stop", "domain"},           {"reset", "domain"},       {"save", "domain"},    {"console_add", "domain"},
-        {"console_remove", "domain"}, {"xen", "domain"},         {"resize", "console"}, {"reload", NULL},
-        {"source_add", "name"},       {"source_remove", "name"}, {"upgrade", NULL},     {"lease", "console"}};
     const char *op = control_text(request, "op");
-    json_t *reply = dispatch(k, request);
+    const struct request *r = requests;
+    json_t *reply;
 
-    for (size_t i = 0; op != NULL && i < sizeof changes / sizeof changes[0]; i++)
-        if (strcmp(op, changes[i].op) == 0)
-            audit_asked(k->service, &k->peer, op,
-                        changes[i].target != NULL ? control_text(request, changes[i].target) : NULL,
-                        reply == NULL                             ? "asked"
-                        : json_object_get(reply, "error") != NULL ? control_text(reply, "error")
-                                                                  : "done");
+    if (!json_is_object(request) || op == NULL)
+        return control_bad(request, "a request is a JSON object with \"op\"");
+    while (r < requests + N_REQUESTS && strcmp(op, r->op) != 0)
+        r++;
+    if (!k->greeted && (r == requests + N_REQUESTS || r->answer != hello))
+        return control_bad(request, "the first request is hello");
+    if (r == requests + N_REQUESTS)
+        return no_such(request);
+    reply = r->answer(k, request);
+    if (r->changes)
+        audit(k, request, r, reply);
     return reply;
 }

@@ -53,8 +53,9 @@ struct control {
 
 /* The answer to a request; NULL: it will come later (stop, reset, save, attach). */
 json_t *control_request(struct control *k, const json_t *request);
-/* The rest of an attach, k->attaching, once its console is up to date. */
-json_t *control_attach(struct control *k);
+/* control_attach.c: from then on the connection is a viewer's; and the rest of that, k->attaching, once its console is up to date. */
+json_t *control_attach(struct control *k, const json_t *request);
+json_t *control_attach_on(struct control *k);
 /* control_consoles.c: a console more or less; the size of one. */
 json_t *control_console(struct control *k, const json_t *request, enum vc_link_console_request what);
 json_t *control_resize(struct control *k, const json_t *request);
@@ -70,6 +71,11 @@ json_t *control_source_remove(struct control *k, const json_t *request);
 json_t *control_describe(struct console *c);
 const char *control_door(const struct console *c);
 const char *control_text(const json_t *request, const char *key); /* NULL: it has none of that name, or no text */
+/*
+ * The console that a request is about, which its client may write, and its full name. NULL: the answer is *refusal. to: a verb for it.
+ */
+struct console *control_writable(struct control *k, const json_t *request, const char *to, char name[NAME_FULL_BYTES],
+                                 json_t **refusal);
 /* A request that goes on to a hypervisor begins: nothing is asked yet. */
 void control_asking(struct control *k, const char *lost);
 /* It was asked: the answer comes later, with the request's id. */
