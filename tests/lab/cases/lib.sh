@@ -31,8 +31,12 @@ service() {
     wait_for "vconsd" vcons status >/dev/null 2>&1
 }
 
-# log_of DOMAIN/CONSOLE - its raw bytes since byte 0
-log_of() { cat "log/$1"/[0-9]*.log; }
+# log_of DOMAIN/CONSOLE - its raw bytes since byte 0. Segments are small where the file system is, and closed ones are compressed: a case
+# that prints megabytes says segment_size = "1G"
+log_of() {
+    ! ls "log/$1"/*.zst >/dev/null 2>&1 || fail "log/$1 has compressed segments"
+    cat "log/$1"/[0-9]*.log
+}
 
 # last ARGUMENT... - vcons send of what ends a domain, whose end may be faster than the answer: status 6
 last() { vcons send "$@" 2>last.err || [ $? = 6 ] || fail "vcons send: $(cat last.err)"; }
