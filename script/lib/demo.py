@@ -4,7 +4,6 @@
 
 demo.py BUILD CONFIG. Exit 0 only if all was seen. Runs in directories of its own and ends every process it started.
 """
-import glob
 import json
 import os
 import pty
@@ -21,6 +20,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'tests', 'lib'))
 import spew  # noqa: E402  what the guests are expected to print, written apart from them
+from vcons import history, log_length  # noqa: E402
 
 BUILD, CONFIG = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 VCONS = os.path.join(BUILD, 'client', 'vcons')
@@ -119,13 +119,14 @@ class Demo:
     def seen(self, text):
         print(f'demo: {time.monotonic() - self.start:6.1f} s  {text}', flush=True)
 
+    def directory(self, domain):
+        return os.path.join(self.place, 'log', domain, 'hvc0')
+
     def log(self, domain):
-        names = sorted(glob.glob(os.path.join(self.place, 'log', domain, 'hvc0', '[0-9]*.log')))
-        return b''.join(open(name, 'rb').read() for name in names)
+        return history(self.directory(domain)) if os.path.exists(self.directory(domain)) else b''
 
     def log_bytes(self, domain):
-        names = glob.glob(os.path.join(self.place, 'log', domain, 'hvc0', '[0-9]*.log'))
-        return sum(os.path.getsize(name) for name in names)
+        return log_length(self.directory(domain)) if os.path.exists(self.directory(domain)) else 0
 
     def check_logs(self):
         for domain in TINY:

@@ -81,6 +81,8 @@ static uint64_t check_raw(struct feed *f, int fd, const char *name, int *bad)
     return (uint64_t)st.st_size;
 }
 
+#define PINNED (1024u * 1024) /* of the one boot that a feeder has: kept when what stands behind it is too old */
+
 static int check_segment(struct feed *f, const char *directory, int dir, const char *name)
 {
     uint64_t begin = strtoull(name, NULL, 10);
@@ -91,7 +93,7 @@ static int check_segment(struct feed *f, const char *directory, int dir, const c
         return 0; /* it was listed twice: while it was compressed */
     snprintf(raw, sizeof raw, "%.20s.log", name);
     fd = openat(dir, raw, O_RDONLY | O_CLOEXEC); /* it goes when the compressed one is there */
-    if (f->got != 0 && begin != f->position) {
+    if (f->got != 0 && begin != f->position && (begin < f->position || f->position > PINNED)) {
         warnx("console %u: segment %s, the one before ended at %" PRIu64, f->number, name, f->position);
         return 1;
     }

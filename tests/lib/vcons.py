@@ -164,12 +164,7 @@ class Place:
 
     def log_bytes(self, name):
         """The whole log of a console, all segments in order, raw or compressed."""
-        d = os.path.join(self.log, *name.split("/"))
-        out = bytearray()
-        for start in sorted({int(f[:20]) for f in os.listdir(d) if f[0].isdigit() and f.endswith((".log", ".log.zst"))}):
-            assert start == len(out), f"segment {start} does not begin where the one before ends, {len(out)}"
-            out += segment_bytes(d, start)
-        return bytes(out)
+        return history(os.path.join(self.log, *name.split("/")))
 
     def check(self, sent, prefix="f", width=80):
         """Compare what is kept of every log with what its feeder sent, sent[i] bytes on console i; the feeder tells."""
@@ -185,6 +180,16 @@ class Place:
                 data = s.read()
             out += [INDEX_RECORD.unpack_from(data, i) for i in range(0, len(data) // 64 * 64, 64)]
         return [r for r in out if r[3] != 0]
+
+
+def history(directory):
+    """All bytes in a console's directory, from offset 0 on."""
+    out = bytearray()
+    names = os.listdir(directory)
+    for start in sorted({int(f[:20]) for f in names if f[0].isdigit() and f.endswith((".log", ".log.zst"))}):
+        assert start == len(out), f"segment {start} does not begin where the one before ends, {len(out)}"
+        out += segment_bytes(directory, start)
+    return bytes(out)
 
 
 def segment_bytes(directory, start):
