@@ -208,6 +208,11 @@ def log_length(directory):
     return int(newest[:20]) + os.path.getsize(os.path.join(directory, newest)) if newest else 0
 
 
+def open_terminal(path):
+    """A terminal, raw bytes both ways, that becomes nobody's: else we, who may lead a session, would be hung up with it."""
+    return open(path, "rb+", buffering=0, opener=lambda path, flags: os.open(path, flags | os.O_NOCTTY))
+
+
 def stop(p, sig=signal.SIGTERM, timeout_s=None):
     """End one process and return its exit status."""
     p.send_signal(sig)

@@ -61,7 +61,7 @@ def serial():
         place.start(["socat", f"pty,raw,echo=0,link={port}", f"pty,raw,echo=0,link={switch}"])
         vcons.wait_for(lambda: os.path.exists(port) and os.path.exists(switch), "socat")
         place.daemon("--config", path)
-        with open(switch, "r+b", buffering=0) as other, Screen(place, 100, 30) as screen:
+        with vcons.open_terminal(switch) as other, Screen(place, 100, 30) as screen:
             screen.command(commands[0])
             other.write(b"switch> ")
             screen.wait("switch> ")

@@ -101,11 +101,6 @@ def write_all(fd, data):
         data = data[os.write(fd, data[:4096]):]
 
 
-def without_control(path, flags):
-    """A terminal that becomes nobody's: else we, who may lead a session, would be hung up with it."""
-    return os.open(path, flags | os.O_NOCTTY)
-
-
 def serial_pair():
     """Two ports of socat's: modes as configured, bytes both ways, another's lock honoured, ours seen, and taken away."""
     if not shutil.which("socat"):
@@ -133,13 +128,13 @@ def serial_pair():
         if locks:
             with open(lock) as f:
                 assert int(f.read()) == place.processes[1].pid
-        with open(ours, "rb+", buffering=0, opener=without_control) as f:
+        with vcons.open_terminal(ours) as f:
             modes = termios.tcgetattr(f)
         assert modes[4] == modes[5] == termios.B9600
         assert modes[2] & (termios.CSTOPB | termios.CLOCAL) == termios.CSTOPB | termios.CLOCAL
         assert modes[0] & (termios.IXON | termios.IXOFF) == termios.IXON | termios.IXOFF
         assert modes[3] & (termios.ECHO | termios.ICANON | termios.ISIG) == 0
-        with open(other, "rb+", buffering=0, opener=without_control) as f:
+        with vcons.open_terminal(other) as f:
             tty.setraw(f)
             text = bytes(c for c in EVERY if c not in (0x11, 0x13))  # those two are the line's, not the text's
             write_all(f.fileno(), text)
