@@ -78,7 +78,7 @@ def main():
     with vcons.Place(log_base=memory) as place:
         config = os.path.join(place.root, "vconsd.conf")
         with open(config, "w") as f:
-            f.write('segment_size = "256K"\nconsole_size = "1M"\nconsole "*" { pty = yes }\n')
+            f.write('segment_size = "256K"\nconsole_size = "1M"\nconsole "*" { pty = yes  compress = no }\n')
         daemon = place.daemon("--config", config)
         plain = not vcons.sanitized(daemon.pid)
         empty = own_kib(daemon.pid)
