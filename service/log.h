@@ -260,7 +260,10 @@ struct log_from {
     enum log_from_kind kind;
     int64_t value;
 };
-/* Any thread. 0 and *offset; -ENOENT: no such boot is kept; else a negative errno. */
+/*
+ * Any thread. 0 and *offset; -ENOENT: no such boot is kept; else a negative errno. Names, a few first records and one index are
+ * read, whatever the log's length. Where the clock was set back, a time may have been passed more than once: one of these.
+ */
 int log_locate(const struct log *l, const struct log_from *from, uint64_t *offset);
 
 #define LOG_KIND(kind) (UINT32_C(1) << (kind)) /* for the set of kinds a cursor shows */

@@ -62,11 +62,16 @@ static int open_segment(struct log_cursor *c, int dir, uint64_t start, const str
     return 0;
 }
 
+static bool has_bytes(int dir, uint64_t start)
+{
+    return log_file_size(dir, start, ".log", NULL) > 0 || log_file_size(dir, start, LOG_COMPRESSED, NULL) > 0;
+}
+
 /*
  * Where a closed segment ends by its neighbour: what somebody wrote behind that is no history. A file without bytes may have
  * been planted, and ends nothing.
  */
-static uint64_t next_start(const struct log_cursor *c, const struct log_view *v)
+static uint64_t next_start(const struct log_cursor *c, const struct log_view *v, uint64_t end)
 {
     const struct log *l = c->log;
     int dir = v->segment > c->segment ? log_dir_open(l->store, l->domain, l->console, false) : -ENOENT;
@@ -74,10 +79,12 @@ static uint64_t next_start(const struct log_cursor *c, const struct log_view *v)
 
     if (dir < 0)
         return UINT64_MAX;
-    do
-        next = log_segment_next(dir, next, v->segment);
-    while (next < v->segment && log_file_size(dir, next, ".log", NULL) == 0 &&
-           log_file_size(dir, next, LOG_COMPRESSED, NULL) == 0);
+    if (end == v->segment || (end < v->segment && has_bytes(dir, end)))
+        next = end; /* nearly always: no other name need be read */
+    else
+        do
+            next = log_segment_next(dir, next, v->segment);
+        while (next < v->segment && !has_bytes(dir, next));
     close(dir);
     return next;
 }
@@ -97,8 +104,8 @@ static bool refresh(struct log_cursor *c, const struct log_view *v)
     }
     bytes = c->frames != NULL ? (int64_t)log_frames_bytes(c->frames) : log_file_bytes(c->log_fd);
     idx_bytes = c->idx_fd < 0 ? 0 : log_file_bytes(c->idx_fd);
-    next = next_start(c, v);
     c->end = c->segment + (bytes > 0 ? (uint64_t)bytes : 0);
+    next = next_start(c, v, c->end);
     c->end = c->end < next ? c->end : next;
     c->idx_end = idx_bytes > 0 ? (uint64_t)idx_bytes : 0;
     c->closed = true;
@@ -161,8 +168,8 @@ static int find_segment(struct log_cursor *c, int dir, const struct log_view *v)
 
     if (c->offset >= v->segment && open_segment(c, dir, v->segment, v) == 0)
         return 0;
-    error = log_segments_read(&list, dir);
-    s = log_segment_at(&list, c->offset);
+    error = log_segments_names(&list, dir);
+    s = log_segment_at(&list, dir, c->offset);
     if (error == 0)
         error = s == NULL ? -ENOENT : open_segment(c, dir, s->start, v);
     log_segments_finish(&list);
@@ -177,9 +184,9 @@ static int follow_segment(struct log_cursor *c, int dir, const struct log_view *
 
     if (c->end > c->segment && open_segment(c, dir, c->end, v) == 0)
         return 0;
-    error = log_segments_read(&list, dir);
+    error = log_segments_names(&list, dir);
     for (size_t i = 0; i < list.n && error == 0; i++)
-        if (list.at[i].start > c->segment && (list.at[i].bytes > 0 || i == list.n - 1)) {
+        if (list.at[i].start > c->segment && (i == list.n - 1 || log_segment_has_bytes(&list, i, dir))) {
             error = open_segment(c, dir, list.at[i].start, v);
             log_segments_finish(&list);
             return error;

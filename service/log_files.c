@@ -96,16 +96,25 @@ int64_t log_file_bytes(int fd)
     return fstat(fd, &st) != 0 ? -errno : st.st_size;
 }
 
-/* The start of a segment by its name. */
-static bool parse_name(const char *name, const char *suffix, uint64_t *start)
+/* The start of a segment by its name, and the suffix behind it; NULL: it has another form. */
+static const char *parse_name(const char *name, uint64_t *start)
 {
     *start = 0;
     for (int i = 0; i < DIGITS; i++) {
         if (name[i] < '0' || name[i] > '9' || __builtin_mul_overflow(*start, 10, start) ||
             __builtin_add_overflow(*start, (uint64_t)(name[i] - '0'), start))
-            return false;
+            return NULL;
     }
-    return *start <= LOG_OFFSET_MAX && strcmp(name + DIGITS, suffix) == 0;
+    return *start <= LOG_OFFSET_MAX ? name + DIGITS : NULL;
+}
+
+/* True: it names a segment's bytes. */
+static bool parse_bytes_name(const char *name, uint64_t *start, bool *compressed)
+{
+    const char *suffix = parse_name(name, start);
+
+    *compressed = suffix != NULL && strcmp(suffix, LOG_COMPRESSED) == 0;
+    return *compressed || (suffix != NULL && strcmp(suffix, ".log") == 0);
 }
 
 static int by_start(const void *a, const void *b)
@@ -156,28 +165,25 @@ static void unite(struct log_segments *list)
     list->n = n;
 }
 
-/* How long each is. A compressed one ends where the next begins: its own word counts only when it is read. */
-static void measure(struct log_segments *list, int dir)
+void log_segment_measure(struct log_segments *list, size_t i, int dir)
 {
-    for (size_t i = 0; i < list->n; i++) {
-        struct log_segment *s = &list->at[i];
-        uint64_t raw = s->compressed ? 0 : log_file_size(dir, s->start, ".log", &s->modified_ns);
+    struct log_segment *s = &list->at[i];
+    uint64_t raw = s->compressed ? 0 : log_file_size(dir, s->start, ".log", &s->modified_ns);
 
-        s->idx_bytes = log_file_size(dir, s->start, ".idx", NULL);
-        s->disk = raw + log_file_size(dir, s->start, LOG_COMPRESSED, s->compressed ? &s->modified_ns : NULL);
-        s->bytes = !s->compressed    ? raw
-                   : i + 1 < list->n ? list->at[i + 1].start - s->start
-                                     : log_frames_content(dir, s->start);
-        list->bytes += s->disk + s->idx_bytes;
-    }
+    s->idx_bytes = log_file_size(dir, s->start, ".idx", NULL);
+    s->disk = raw + log_file_size(dir, s->start, LOG_COMPRESSED, s->compressed ? &s->modified_ns : NULL);
+    s->bytes = !s->compressed    ? raw
+               : i + 1 < list->n ? list->at[i + 1].start - s->start
+                                 : log_frames_content(dir, s->start);
 }
 
-int log_segments_read(struct log_segments *list, int dir)
+int log_segments_names(struct log_segments *list, int dir)
 {
     int error = 0, fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *stream = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *entry;
     size_t room = 0;
+    bool compressed;
     uint64_t start;
 
     *list = (struct log_segments){0};
@@ -188,15 +194,23 @@ int log_segments_read(struct log_segments *list, int dir)
         return error;
     }
     while (error == 0 && (entry = readdir(stream)) != NULL)
-        if (parse_name(entry->d_name, ".log", &start))
-            error = add_segment(list, &room, start, false);
-        else if (parse_name(entry->d_name, LOG_COMPRESSED, &start))
-            error = add_segment(list, &room, start, true);
+        if (parse_bytes_name(entry->d_name, &start, &compressed))
+            error = add_segment(list, &room, start, compressed);
     closedir(stream);
     if (list->n > 1)
         qsort(list->at, list->n, sizeof *list->at, by_start);
     unite(list);
-    measure(list, dir);
+    return error;
+}
+
+int log_segments_read(struct log_segments *list, int dir)
+{
+    int error = log_segments_names(list, dir);
+
+    for (size_t i = 0; i < list->n; i++) {
+        log_segment_measure(list, i, dir);
+        list->bytes += list->at[i].disk + list->at[i].idx_bytes;
+    }
     return error;
 }
 
@@ -204,12 +218,12 @@ int log_segments_read(struct log_segments *list, int dir)
 static void next_in(const char *block, size_t n, uint64_t after, uint64_t *next)
 {
     const struct dirent64 *entry;
+    bool compressed;
     uint64_t start;
 
     for (size_t at = 0; at < n; at += entry->d_reclen) {
         entry = (const struct dirent64 *)(const void *)(block + at);
-        if ((parse_name(entry->d_name, ".log", &start) || parse_name(entry->d_name, LOG_COMPRESSED, &start)) &&
-            start > after && start < *next)
+        if (parse_bytes_name(entry->d_name, &start, &compressed) && start > after && start < *next)
             *next = start;
     }
 }
@@ -246,12 +260,25 @@ void log_segments_finish(struct log_segments *list)
     *list = (struct log_segments){0};
 }
 
-const struct log_segment *log_segment_at(const struct log_segments *list, uint64_t offset)
+bool log_segment_has_bytes(struct log_segments *list, size_t i, int dir)
 {
-    const struct log_segment *found = list->n > 0 ? &list->at[0] : NULL;
+    log_segment_measure(list, i, dir);
+    return list->at[i].bytes > 0;
+}
 
-    for (size_t i = 1; i < list->n && list->at[i].start <= offset; i++)
-        if (list->at[i].bytes > 0 || i == list->n - 1) /* a planted empty file must not hide bytes */
-            found = &list->at[i];
-    return found;
+const struct log_segment *log_segment_at(struct log_segments *list, int dir, uint64_t offset)
+{
+    size_t low = 0, high = list->n;
+
+    while (low < high) { /* to the first that starts behind offset */
+        size_t middle = low + (high - low) / 2;
+
+        if (list->at[middle].start <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    while (low > 1 && low < list->n && !log_segment_has_bytes(list, low - 1, dir))
+        low--; /* a planted empty file must not hide bytes */
+    return list->n == 0 ? NULL : &list->at[low > 0 ? low - 1 : 0];
 }

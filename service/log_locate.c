@@ -68,14 +68,15 @@ static int locate_lines(const struct log *l, uint64_t oldest, uint64_t length, u
     return error;
 }
 
-int log_index_visit(int dir, const struct log_segment *s, log_visit *each, void *ctx)
+/* Visit the records of an index from one of them on. */
+static int visit_from(int fd, uint64_t at, const struct log_segment *s, log_visit *each, void *ctx)
 {
-    int n = -ENOMEM, fd = log_file_open(dir, s->start, ".idx", O_RDONLY);
     struct vc_index_record *r = calloc(BATCH, sizeof *r);
-    uint64_t at = 0, low = s->start, high = s->start + s->bytes;
+    uint64_t low = s->start, high = s->start + s->bytes;
     bool more = r != NULL;
+    int n = -ENOMEM;
 
-    while (fd >= 0 && more && (n = log_records_read(fd, at, r, BATCH)) > 0) {
+    while (more && (n = log_records_read(fd, at, r, BATCH)) > 0) {
         for (int i = 0; i < n && more; i++)
             if (log_record_ok(&r[i], low, high)) {
                 low = r[i].offset;
@@ -83,10 +84,19 @@ int log_index_visit(int dir, const struct log_segment *s, log_visit *each, void 
             }
         at += (uint64_t)n * sizeof *r;
     }
-    if (fd >= 0)
-        close(fd);
     free(r);
-    return fd < 0 || n > 0 ? 0 : n;
+    return n < 0 ? n : 0;
+}
+
+int log_index_visit(int dir, const struct log_segment *s, log_visit *each, void *ctx)
+{
+    int error = 0, fd = log_file_open(dir, s->start, ".idx", O_RDONLY);
+
+    if (fd >= 0) {
+        error = visit_from(fd, 0, s, each, ctx);
+        close(fd);
+    }
+    return error;
 }
 
 struct vc_index_record log_index_start(int dir, const struct log_segment *s)
@@ -106,33 +116,28 @@ struct search {
     uint64_t time_ns;
     uint32_t boot;
     uint64_t offset; /* found, or the best so far */
+    uint64_t beyond; /* the answer if none is in the newest segment; 0: as far as was looked */
     bool found;
 };
+
+/* True of each record from the one that is looked for on, and of none before it: clocks that were set back aside. */
+typedef bool log_reached(const struct search *s, const struct vc_index_record *r);
+
+static bool reached_time(const struct search *s, const struct vc_index_record *r)
+{
+    return r->realtime_ns >= s->time_ns;
+}
+
+static bool reached_boot(const struct search *s, const struct vc_index_record *r) { return r->boot >= s->boot; }
 
 static bool visit_time(void *ctx, const struct vc_index_record *r)
 {
     struct search *s = ctx;
 
-    s->found = r->realtime_ns >= s->time_ns;
+    s->found = reached_time(s, r);
     if (!s->found)
         s->offset = r->offset; /* bytes behind it were stored later than this, perhaps late enough */
     return !s->found;
-}
-
-static int locate_time(int dir, const struct log_segments *list, struct search *s, uint64_t length)
-{
-    size_t i = 0;
-    int error;
-
-    while (i < list->n && log_index_start(dir, &list->at[i]).realtime_ns < s->time_ns)
-        i++; /* those without a START too: they are looked into */
-    if (i == 0)
-        return 0; /* the oldest byte is late enough */
-    s->offset = list->at[i - 1].start;
-    error = log_index_visit(dir, &list->at[i - 1], visit_time, s);
-    if (!s->found)
-        s->offset = i < list->n ? list->at[i].start : length;
-    return error;
 }
 
 static bool visit_boot(void *ctx, const struct vc_index_record *r)
@@ -144,21 +149,95 @@ static bool visit_boot(void *ctx, const struct vc_index_record *r)
     return !s->found;
 }
 
-static int locate_boot(int dir, const struct log_segments *list, struct search *s)
+/* Where the last record stands that has not reached; 0 where damage is met: then all are visited. */
+static uint64_t bisect_index(int fd, const struct log_segment *segment, const struct search *s, log_reached *reached)
 {
-    size_t i = list->n;
+    uint64_t low = 0, high = segment->idx_bytes / sizeof(struct vc_index_record);
+
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        struct vc_index_record r;
+
+        if (log_records_read(fd, middle * sizeof r, &r, 1) != 1 ||
+            !log_record_ok(&r, segment->start, segment->start + segment->bytes))
+            return 0;
+        if (reached(s, &r))
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return (low > 0 ? low - 1 : 0) * sizeof(struct vc_index_record);
+}
+
+/* In one segment. */
+static int search_index(int dir, struct log_segments *list, size_t i, struct search *s, log_reached *reached,
+                        log_visit *each)
+{
+    int error, fd = log_file_open(dir, list->at[i].start, ".idx", O_RDONLY);
+
+    if (fd < 0)
+        return 0;
+    log_segment_measure(list, i, dir);
+    error = visit_from(fd, bisect_index(fd, &list->at[i], s, reached), &list->at[i], each, s);
+    close(fd);
+    return error;
+}
+
+/* The first segment whose START has reached, or list->n. One without a START is as the one before it. */
+static size_t bisect_segments(int dir, const struct log_segments *list, const struct search *s, log_reached *reached)
+{
+    size_t low = 0, high = list->n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2, i = middle;
+        struct vc_index_record start = log_index_start(dir, &list->at[i]);
+
+        while (start.kind == 0 && i > low)
+            start = log_index_start(dir, &list->at[--i]);
+        if (start.kind != 0 && reached(s, &start))
+            high = i;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+/*
+ * In the last segment that begins before what is looked for, or behind its last record: bytes of segments without an index may
+ * be late enough. False: it is not before any that is kept.
+ */
+static bool locate_in_segments(int dir, struct log_segments *list, struct search *s, log_reached *reached,
+                               log_visit *each, int *error)
+{
+    size_t i = bisect_segments(dir, list, s, reached);
+
+    while (i > 0 && log_index_start(dir, &list->at[i - 1]).kind == 0)
+        i--;
+    *error = 0;
+    if (i == 0)
+        return false;
+    *error = search_index(dir, list, i - 1, s, reached, each);
+    if (!s->found && (i < list->n || s->beyond > 0))
+        s->offset = i < list->n ? list->at[i].start : s->beyond;
+    return true;
+}
+
+static int locate_time(int dir, struct log_segments *list, struct search *s, uint64_t length)
+{
     int error;
 
-    while (i > 0) {
-        struct vc_index_record start = log_index_start(dir, &list->at[--i]);
+    s->beyond = length;
+    (void)locate_in_segments(dir, list, s, reached_time, visit_time,
+                             &error); /* false: the oldest byte is late enough */
+    return error;
+}
 
-        if (start.kind == 0 || start.boot >= s->boot)
-            continue;
-        error = log_index_visit(dir, &list->at[i], visit_boot, s);
-        if (!s->found && i + 1 < list->n)
-            s->offset = list->at[i + 1].start;
+static int locate_boot(int dir, struct log_segments *list, struct search *s)
+{
+    int error;
+
+    if (locate_in_segments(dir, list, s, reached_boot, visit_boot, &error))
         return error;
-    }
     /* It began before what is kept: all that is left of it begins the log, unless a later boot does. */
     if (list->n == 0 || log_index_start(dir, &list->at[0]).boot != s->boot)
         return -ENOENT;
@@ -180,7 +259,7 @@ static int locate_by_index(const struct log *l, const struct log_from *from, con
     dir = log_dir_open(l->store, l->domain, l->console, false);
     if (dir < 0)
         return dir;
-    error = log_segments_read(&list, dir);
+    error = log_segments_names(&list, dir);
     if (error == 0)
         error = from->kind == LOG_FROM_BOOT ? locate_boot(dir, &list, &s) : locate_time(dir, &list, &s, status->length);
     log_segments_finish(&list);

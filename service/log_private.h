@@ -70,14 +70,20 @@ struct log_segments { /* by start */
     size_t n;
     uint64_t bytes; /* on disk, of all, with indices */
 };
-/* What a console's directory holds. 0 or a negative errno; finish in either case. Allocates. */
+/* What a console's directory holds by its names alone: where each starts, and whether it is compressed. It costs no look at any
+ * file. 0 or a negative errno; finish in either case. Allocates. */
+int log_segments_names(struct log_segments *list, int dir);
+/* The rest about one of them. A compressed one ends where the next begins: its own word counts only when it is read. */
+void log_segment_measure(struct log_segments *list, size_t i, int dir);
+bool log_segment_has_bytes(struct log_segments *list, size_t i, int dir); /* measures it */
+/* Both, of all. */
 int log_segments_read(struct log_segments *list, int dir);
 int log_segments_of(struct log_segments *list, const struct log_store *s, const char *domain, const char *console);
 void log_segments_finish(struct log_segments *list);
 /* Where the first segment behind that one starts, last at most. Allocates nothing. */
 uint64_t log_segment_next(int dir, uint64_t after, uint64_t last);
-/* The last segment that starts at or before offset, else the first; NULL: there is none. */
-const struct log_segment *log_segment_at(const struct log_segments *list, uint64_t offset);
+/* The last segment that starts at or before offset, else the first; NULL: there is none. Names in the list do. */
+const struct log_segment *log_segment_at(struct log_segments *list, int dir, uint64_t offset);
 
 /* log_locate.c */
 typedef bool log_visit(void *ctx, const struct vc_index_record *r); /* false: enough */

@@ -6,7 +6,7 @@
 #define BATCHES 400
 
 struct batch {
-    uint64_t offset, real_ns;
+    uint64_t offset, real_ns, segment;
 };
 
 static uint64_t locate(const struct lab *lab, enum log_from_kind kind, int64_t value)
@@ -24,8 +24,9 @@ static void write_batches(struct lab *lab, struct batch *b, const struct log_lim
     lab_begin(lab, limits);
     for (unsigned i = 0; i < BATCHES; i++) {
         lab_tick(lab, (10 + i * 7 % 31) * MS);
-        b[i] = (struct batch){lab->log.length, lab->now.real_ns};
+        b[i] = (struct batch){.offset = lab->log.length, .real_ns = lab->now.real_ns};
         lab_put(lab, 1 + i * 13 % 200);
+        b[i].segment = lab->log.segment;
         (void)log_settle(&lab->log, &lab->now); /* the source had no more */
     }
 }
@@ -113,6 +114,43 @@ static void times(void **state)
     }
     assert_int_equal(locate(&lab, LOG_FROM_TIME, (int64_t)lab.now.real_ns + 1), lab.log.length);
     lab_end(&lab);
+}
+
+/* Indices that are gone, and files that somebody planted between the segments, hide nothing but what they alone knew. */
+static void times_beside_damage(void **state)
+{
+    static struct batch b[BATCHES];
+    struct log_limits limits = {.segment_bytes = 4096};
+
+    (void)state;
+    for (unsigned every = 2; every < 5; every++) {
+        struct lab lab;
+        char path[160];
+        unsigned n_exact = 0;
+        bool lost[BATCHES + 1] = {false};
+
+        write_batches(&lab, b, &limits);
+        for (unsigned i = 1, n = 0; i < BATCHES; i++) {
+            lost[i] = lost[i - 1];
+            if (b[i].segment == b[i - 1].segment)
+                continue;
+            lost[i] = n++ % every == 0 && b[i].segment != lab.log.segment;
+            lab_file(&lab, path, b[i].segment, ".idx");
+            assert_int_equal(lost[i] ? unlink(path) : 0, 0);
+            lab_file(&lab, path, b[i].segment - 1, ".log");
+            close(creat(path, 0640));
+        }
+        for (unsigned i = 1; i < BATCHES; i++) {
+            uint64_t offset = locate(&lab, LOG_FROM_TIME, (int64_t)b[i].real_ns);
+
+            if (!lost[i] && !lost[i - 1] && b[i].segment == b[i - 1].segment && offset == b[i].offset)
+                n_exact++;
+            else if (offset > b[i].offset || (!lost[i] && !lost[i - 1] && b[i].segment == b[i - 1].segment))
+                fail_msg("one index in %u lost: the time of batch %u", every, i);
+        }
+        assert_true(n_exact > BATCHES / 4);
+        lab_end(&lab);
+    }
 }
 
 static void boots(void **state)
@@ -228,6 +266,7 @@ int main(void)
         cmocka_unit_test(lines_are_counted_as_tail_does),
         cmocka_unit_test(lines_over_blocks_and_segments),
         cmocka_unit_test(times),
+        cmocka_unit_test(times_beside_damage),
         cmocka_unit_test(boots),
         cmocka_unit_test(clocks_that_jump),
         cmocka_unit_test(time_marks_are_amortised),
