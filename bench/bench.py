@@ -19,6 +19,10 @@ Processor time comes from the scheduler's nanoseconds (schedstat). Exit status 1
     connect    W7: from the start of vconsd to 1,000 sockets served, against the same
     fairness   T11: the least and the largest share of 1,000 lines in a second
     echo       W5: a key's way there and back, against as many hops; 1,000 consoles against one
+    replay     W9: a history of 1 MiB, 64 MiB and --replay to one viewer, against sendfile of the same bytes; compressed, against
+               zstd -dc of the same files; and its first byte
+    seek       W9: by offset and by time in 10 GiB, to the first byte read
+    restart    W12: kill -9 until 1,000 consoles are served again, what was read for it, and every log exact
     memory     W8: of a console besides its line, before and after traffic
     idle       W13: wakeups of 1,000 idle consoles
     stock      stock Linux on KVM, both ways: a dd to hvc0, exits and processor time against QEMU's virtio-console. Runs in the
@@ -42,6 +46,7 @@ import subprocess
 import sys
 
 import guests
+import history
 import micro
 import rig
 import service
@@ -68,6 +73,8 @@ WORKLOADS = {"ids": lambda o: micro.ids(o.rounds), "send": lambda o: micro.send(
              "ringlog": lambda o: guests.ringlog(o.rounds, o.spew << 20), "lines1000": lambda o: service.lines(o.rounds),
              "sockets": lambda o: sockets.log(o.rounds), "connect": lambda o: sockets.connect(o.rounds),
              "fairness": lambda o: service.fairness(), "echo": lambda o: service.echo(o.rounds),
+             "replay": lambda o: history.replay(o.rounds, o.replay), "seek": lambda o: history.seek(o.rounds),
+             "restart": lambda o: history.restart(o.rounds),
              "memory": lambda o: service.memory(o.rounds), "idle": lambda o: service.idle(o.idle),
              "stock": lambda o: stock.stock(o.rounds, o.dd), "stockuart": lambda o: stock.stock_uart(o.rounds, o.dd // 8),
              "stockvirtio": lambda o: stock.stock_virtio(o.rounds, o.dd * 8), "xen": lambda o: xen.xen(o.rounds, o.dd * 2)}
@@ -91,6 +98,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, help="of each side (default 5)")
     parser.add_argument("--spew", type=int, default=1024, metavar="MIB", help="what a guest prints in ringlog (default 1024)")
     parser.add_argument("--dd", type=int, default=2048, metavar="KIB", help="what a stock guest copies to hvc0; to a UART an eighth of it, to a virtio port eight times as much; what a domain of Xen says, twice as much (default 2048)")
+    parser.add_argument("--replay", type=int, default=1024, metavar="MIB", help="the largest history in replay (default 1024)")
     parser.add_argument("--idle", type=int, default=60, metavar="SECONDS", help="how long idle looks (default 60)")
     parser.add_argument("workload", nargs="*", help="of the above; all but those of the lab without")
     options = parser.parse_args()
