@@ -82,6 +82,9 @@ static json_t *attach_to(struct control *k, const json_t *request, struct consol
     access_who(k->service, &k->peer, who, sizeof who);
     if (error == 0)
         error = viewer_create(c, k->watch.fd, &wish);
+    if (error == -ENOENT && from.kind == LOG_FROM_BOOT)
+        return control_error(id, VC_CONTROL_E_FAILED, "%s/%s: nothing of that boot is kept; there were %u",
+                             c->log.domain, c->log.console, log.boot);
     if (error)
         return control_error(id, VC_CONTROL_E_FAILED, "%s/%s: %s", c->log.domain, c->log.console, strerror(-error));
     k->viewer = viewer_newest(c);

@@ -8,7 +8,7 @@ import time
 from vcons import Place, pattern, program, wait_for
 
 WIDTH = 40
-VC_LINE_GAP = 3
+VC_LINE_BOOT, VC_LINE_RESET, VC_LINE_GAP = 1, 2, 3
 
 
 def run(place, *argv, **kw):
@@ -86,6 +86,19 @@ def marks(place, feeder):
     assert log(place, "--raw", "-n", "2", "p0") == pattern(0, 1031, 2, WIDTH)
 
 
+def boots(place, feeder):
+    """A reset and the boot that follows it are one boot."""
+    feeder.ask("event", 0, VC_LINE_RESET, 0)
+    feeder.ask("event", 0, VC_LINE_BOOT, 2)
+    lines_more(place, feeder, 1033, 2)
+    first, second = pattern(0, 0, 1033, WIDTH), pattern(0, 1033, 2, WIDTH)
+    for argv, part in ((["-1"], second), (["2"], second), (["-2"], first), (["1"], first)):
+        assert log(place, "--raw", "--boot", *argv, "p0") == part, argv
+    for number in ("3", "-3"):
+        r = run(place, "log", "--boot", number, "p0")
+        assert r.returncode != 0 and not r.stdout and b"boot is kept; there were 2" in r.stderr, r
+
+
 def outputs(place):
     """A full disk is told; a reader that leaves is not."""
     with open("/dev/full", "wb") as full:
@@ -110,4 +123,5 @@ with Place() as place:
     times(place, feeder, middle)
     daemon = follow(place, feeder, daemon)
     marks(place, feeder)
+    boots(place, feeder)
     outputs(place)

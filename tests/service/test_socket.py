@@ -84,12 +84,24 @@ def own_listener():
             guest, _ = server.accept()
             vcons.wait_for(lambda: len(marks(place, "vm/serial")) == len(expected), "the last attach")
             assert marks(place, "vm/serial") == expected, marks(place, "vm/serial")
+            assert no_boot(place, "vm/serial"), "a connection that returned was taken for a boot"
             guest.close()
         vcons.wait_for(lambda: state(place, "vm/serial") == "away", "the end of the connection")
         assert vcons.stop(place.processes[0]) == 0
         with open(errors) as f:
             lines = f.read().splitlines()
         assert 1 <= len([line for line in lines if path in line and "tried again" in line]) <= 4, lines
+
+
+def no_boot(place, name):
+    """Nobody knows what went on behind a socket meanwhile."""
+    with vcons.Control(place.control) as c:
+        boots = c.ls()[name]["boots"]
+        try:
+            c.attach(name, {"boot": -1}, follow=False)
+        except vcons.ControlError:
+            return boots == 0 and not [r for r in place.index(name) if r[3] in (vcons.BOOT, vcons.RESET) or r[8] != 0]
+    return False
 
 
 def typed(place, guest, chance):
