@@ -43,7 +43,7 @@ struct command {
 
 extern const struct command command_run, command_ls, command_attach, command_log, command_send, command_save,
     command_restore, command_console, command_resize, command_stop, command_reset, command_status, command_config,
-    command_xen, command_upgrade, command_lease, command_top, command_source, command_reload;
+    command_xen, command_upgrade, command_lease, command_top, command_source, command_reload, command_demux;
 
 /* Values that options_next returns besides a command's own. */
 enum { OPTION_END = -1, OPTION_WRONG = -2, OPTION_HELPED = -3 };

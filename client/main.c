@@ -16,7 +16,7 @@ static const struct command *const commands[] = {&command_run,    &command_ls,  
                                                  &command_send,   &command_save,    &command_restore, &command_stop,
                                                  &command_reset,  &command_console, &command_resize,  &command_status,
                                                  &command_config, &command_xen,     &command_upgrade, &command_lease,
-                                                 &command_top,    &command_source,  &command_reload};
+                                                 &command_top,    &command_source,  &command_reload,  &command_demux};
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 
 static const char common_help[] = "  --socket PATH        the service's control socket (also VCONS_SOCKET)\n"

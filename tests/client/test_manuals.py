@@ -9,7 +9,8 @@ import subprocess
 from vcons import Place, program, skip
 
 DOCS = os.path.join(os.environ["VCONS_SOURCE"], "docs")
-COMMANDS = ("run", "ls", "attach", "log", "send", "save", "restore", "stop", "reset", "console", "resize", "status", "upgrade", "config")
+COMMANDS = ("run", "ls", "attach", "log", "send", "save", "restore", "stop", "reset", "console", "resize", "status", "upgrade", "config",
+            "demux")
 
 
 def page(name):
