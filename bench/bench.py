@@ -23,6 +23,8 @@ Processor time comes from the scheduler's nanoseconds (schedstat). Exit status 1
                zstd -dc of the same files; and its first byte
     seek       W9: by offset and by time in 10 GiB, to the first byte read
     restart    W12: kill -9 until 1,000 consoles are served again, what was read for it, and every log exact
+    durable    W11: to the last byte on the disk, against fdatasync of each 64 KiB; stored, each 100 ms
+               against never
     memory     W8: of a console besides its line, before and after traffic
     idle       W13: wakeups of 1,000 idle consoles
     stock      stock Linux on KVM, both ways: a dd to hvc0, exits and processor time against QEMU's virtio-console. Runs in the
@@ -37,7 +39,8 @@ Processor time comes from the scheduler's nanoseconds (schedstat). Exit status 1
 The defaults are the long forms (1 GiB of spew, a minute of idleness); all take about 20 minutes. On a machine where
 others work the ratios hold more or less, the megabytes a second do not.
 
-Environment: VCONS_BENCH_BUILD, where to build (build/bench); VCONS_BENCH_DIR, where the logs lie (/dev/shm).
+Environment: VCONS_BENCH_BUILD, where to build (build/bench); VCONS_BENCH_DIR, where the logs lie (/dev/shm);
+VCONS_BENCH_DISK, where they lie that are made durable (/var/tmp).
 """
 import argparse
 import json
@@ -74,7 +77,7 @@ WORKLOADS = {"ids": lambda o: micro.ids(o.rounds), "send": lambda o: micro.send(
              "sockets": lambda o: sockets.log(o.rounds), "connect": lambda o: sockets.connect(o.rounds),
              "fairness": lambda o: service.fairness(), "echo": lambda o: service.echo(o.rounds),
              "replay": lambda o: history.replay(o.rounds, o.replay), "seek": lambda o: history.seek(o.rounds),
-             "restart": lambda o: history.restart(o.rounds),
+             "restart": lambda o: history.restart(o.rounds), "durable": lambda o: history.durable(o.rounds),
              "memory": lambda o: service.memory(o.rounds), "idle": lambda o: service.idle(o.idle),
              "stock": lambda o: stock.stock(o.rounds, o.dd), "stockuart": lambda o: stock.stock_uart(o.rounds, o.dd // 8),
              "stockvirtio": lambda o: stock.stock_virtio(o.rounds, o.dd * 8), "xen": lambda o: xen.xen(o.rounds, o.dd * 2)}

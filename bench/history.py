@@ -13,6 +13,7 @@ from rig import Row, in_turn, values
 from service import PLENTY, WHERE, vcons
 
 MIB = 1 << 20
+DISK = os.environ.get("VCONS_BENCH_DISK", "/var/tmp")  # what is made durable must lie on one
 WIDTH = 80
 
 
@@ -173,3 +174,43 @@ def restart(rounds, consoles=1000, lines=2000):
         place.check(sent, width=WIDTH)
     yield Row(f"W12 restart: kill -9 until {consoles} consoles are served", "ms", took, [100.0], 1.0, False)
     yield Row("W12 restart: read for the recovery of a console, against a block", "KiB", read, [64.0], 1.0, False)
+
+
+def durable_flood(consoles, total, fsync, until="bytes"):
+    """All consoles print as much; MB/s until the last byte is stored or, until synced, on the disk."""
+    lines = total // consoles // WIDTH
+    with vcons.Place(WHERE, log_base=DISK) as place:
+        config = os.path.join(place.root, "vconsd.conf")
+        with open(config, "w") as f:
+            f.write(PLENTY + f"console \"*\" {{ fsync = {fsync} compress = no }}\n")
+        place.daemon("--config", config)
+        feeder = place.feeder("-n", str(consoles), "--lines", str(lines), "--width", str(WIDTH))
+        feeder.expect("served", consoles)
+        with vcons.Control(place.control, 60) as c:
+            began = time.monotonic()
+            feeder.say("go")
+            feeder.expect("finished")
+            vcons.wait_for(lambda: all(k[until] == lines * WIDTH for k in c.ls().values()), "the last byte", 300)
+            took = time.monotonic() - began
+        place.check([lines * WIDTH] * consoles, width=WIDTH)
+    return {"value": lines * WIDTH * consoles / took / 1e6}
+
+
+def sync_ceiling(total, piece=65536):
+    """One file, written and made durable piece by piece."""
+    with tempfile.NamedTemporaryFile(dir=DISK) as f:
+        data, began = os.urandom(piece), time.monotonic()
+        for _ in range(total // piece):
+            os.write(f.fileno(), data)
+            os.fdatasync(f.fileno())
+        return {"value": total // piece * piece / (time.monotonic() - began) / 1e6}
+
+
+def durable(rounds):
+    a, b = in_turn(rounds, lambda: durable_flood(1, 64 * MIB, "always", "synced"), lambda: sync_ceiling(64 * MIB))
+    yield Row("W11 durable: 1 console, always, to the last byte on the disk", "MB/s", values(a), values(b), 0.8, True,
+              {"limit": "fdatasync of each 64 KiB"}, True)
+    for consoles in (1, 1000):
+        a, b = in_turn(rounds, lambda: durable_flood(consoles, 512 * MIB, "0.1"),
+                       lambda: durable_flood(consoles, 512 * MIB, "no"))
+        yield Row(f"W11 durable: {consoles} console{'s' if consoles > 1 else ''}, each 100 ms, to the last byte stored", "MB/s", values(a), values(b), 0.9, True, {"limit": "never"}, True)
