@@ -29,6 +29,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
 #include <vcons/ring.h>
 #include <vcons/wire/index.h>
 
@@ -72,6 +74,13 @@ struct log_env {
 };
 
 struct log;
+struct log_names { /* of the directory that somebody sought in last: log_names.c */
+    dev_t dev;
+    ino_t ino;
+    struct timespec changed;
+    struct log_segment *at; /* NULL: none are kept */
+    size_t n;
+};
 struct log_store { /* for the caller to place, not to read */
     const struct log_env *env;
     void *ctx;
@@ -84,15 +93,17 @@ struct log_store { /* for the caller to place, not to read */
         frames_lock; /* log_frames.h: of the compressed segments that are open, and what of them is unpacked */
     struct log_frames *frames;     /* the first */
     struct log_unpacked *unpacked; /* NULL: nothing is open */
-    uint32_t n_logs;               /* that append; atomic, as all below */
-    uint32_t untidy;               /* env->untidy was called */
-    uint32_t n_failing;            /* logs that cannot store now */
-    uint64_t bytes;                /* of all files */
-    uint64_t tidy_above;           /* bytes: the cap of the whole, or what tidying could not get below */
-    uint64_t next_message[4];      /* mono_ns; of each kind */
-    uint32_t sync_round;           /* counts commits; under lock */
-    uint32_t sync_closed;          /* atomic: a log was closed before the commit that it waited for */
-    uint64_t clock_base;           /* CLOCK_REALTIME less CLOCK_MONOTONIC, when first tidied; 0: not yet */
+    pthread_mutex_t names_lock;
+    struct log_names names;   /* under names_lock */
+    uint32_t n_logs;          /* that append; atomic, as all below */
+    uint32_t untidy;          /* env->untidy was called */
+    uint32_t n_failing;       /* logs that cannot store now */
+    uint64_t bytes;           /* of all files */
+    uint64_t tidy_above;      /* bytes: the cap of the whole, or what tidying could not get below */
+    uint64_t next_message[4]; /* mono_ns; of each kind */
+    uint32_t sync_round;      /* counts commits; under lock */
+    uint32_t sync_closed;     /* atomic: a log was closed before the commit that it waited for */
+    uint64_t clock_base;      /* CLOCK_REALTIME less CLOCK_MONOTONIC, when first tidied; 0: not yet */
 };
 
 /*

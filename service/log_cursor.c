@@ -168,7 +168,7 @@ static int find_segment(struct log_cursor *c, int dir, const struct log_view *v)
 
     if (c->offset >= v->segment && open_segment(c, dir, v->segment, v) == 0)
         return 0;
-    error = log_segments_names(&list, dir);
+    error = log_segments_recall(&list, c->log->store, dir);
     s = log_segment_at(&list, dir, c->offset);
     if (error == 0)
         error = s == NULL ? -ENOENT : open_segment(c, dir, s->start, v);
@@ -184,7 +184,7 @@ static int follow_segment(struct log_cursor *c, int dir, const struct log_view *
 
     if (c->end > c->segment && open_segment(c, dir, c->end, v) == 0)
         return 0;
-    error = log_segments_names(&list, dir);
+    error = log_segments_recall(&list, c->log->store, dir);
     for (size_t i = 0; i < list.n && error == 0; i++)
         if (list.at[i].start > c->segment && (i == list.n - 1 || log_segment_has_bytes(&list, i, dir))) {
             error = open_segment(c, dir, list.at[i].start, v);

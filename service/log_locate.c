@@ -259,7 +259,7 @@ static int locate_by_index(const struct log *l, const struct log_from *from, con
     dir = log_dir_open(l->store, l->domain, l->console, false);
     if (dir < 0)
         return dir;
-    error = log_segments_names(&list, dir);
+    error = log_segments_recall(&list, l->store, dir);
     if (error == 0)
         error = from->kind == LOG_FROM_BOOT ? locate_boot(dir, &list, &s) : locate_time(dir, &list, &s, status->length);
     log_segments_finish(&list);

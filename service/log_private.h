@@ -9,7 +9,7 @@
  *     log_cursor.c     readers                                         log_locate.c  where readers begin
  *     log_frames.c     compressed segments                             log_compress.c  made of closed ones
  *     log_pin.c        what is kept of deleted ones                    log_sync.c    what survives a loss of power
- *     log_rebuild.c    indices that are gone
+ *     log_rebuild.c    indices that are gone                           log_names.c    what a directory held a moment ago
  */
 #ifndef VCONS_SERVICE_LOG_PRIVATE_H
 #define VCONS_SERVICE_LOG_PRIVATE_H
@@ -73,6 +73,8 @@ struct log_segments { /* by start */
 /* What a console's directory holds by its names alone: where each starts, and whether it is compressed. It costs no look at any
  * file. 0 or a negative errno; finish in either case. Allocates. */
 int log_segments_names(struct log_segments *list, int dir);
+int log_segments_recall(struct log_segments *list, struct log_store *s,
+                        int dir); /* the same, as it was if nothing changed */
 /* The rest about one of them. A compressed one ends where the next begins: its own word counts only when it is read. */
 void log_segment_measure(struct log_segments *list, size_t i, int dir);
 bool log_segment_has_bytes(struct log_segments *list, size_t i, int dir); /* measures it */

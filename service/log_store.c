@@ -84,6 +84,8 @@ int log_store_open(struct log_store *s, const char *path, const struct log_limit
     if (error == 0)
         error = -pthread_mutex_init(&s->frames_lock, NULL);
     if (error == 0)
+        error = -pthread_mutex_init(&s->names_lock, NULL);
+    if (error == 0)
         error = log_store_each(s, add_console, s);
     if (error != 0)
         log_store_close(s);
@@ -98,6 +100,8 @@ void log_store_close(struct log_store *s)
         close(s->dir);
     pthread_mutex_destroy(&s->lock);
     pthread_mutex_destroy(&s->frames_lock);
+    pthread_mutex_destroy(&s->names_lock);
+    free(s->names.at);
     *s = (struct log_store){.dir = -1};
 }
 

@@ -153,6 +153,59 @@ static void times_beside_damage(void **state)
     }
 }
 
+static void find_each(const struct lab *lab, const uint64_t *real_ns, unsigned first, unsigned n)
+{
+    for (unsigned i = first; i < n; i++) {
+        uint64_t at = locate(lab, LOG_FROM_TIME, (int64_t)real_ns[i]);
+        struct log_cursor c;
+        struct log_item item;
+
+        if (at != i * 4096u)
+            fail_msg("segment %u of %u is found at %llu", i, n, (unsigned long long)at);
+        assert_int_equal(log_cursor_open(&c, &lab->log, at + 9, 0), 0);
+        assert_int_equal(log_cursor_next(&c, &item), 0);
+        assert_int_equal(item.kind, LOG_BYTES);
+        assert_int_equal(item.offset, at + 9);
+        log_cursor_close(&c);
+    }
+}
+
+/* What was listed is asked again at each change: segments that come and those that go. */
+static void a_directory_that_changes(void **state)
+{
+    static uint64_t real_ns[200];
+    struct log_limits limits = {.segment_bytes = 4096, .console_bytes = 100 * 4608};
+    struct log_status status;
+    struct lab lab;
+    unsigned n = 0;
+
+    (void)state;
+    lab_begin(&lab, &limits);
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned more = round == 0 ? 90 : 1; more > 0; more--, n++) {
+            lab_tick(&lab, 10 * MS);
+            real_ns[n] = lab.now.real_ns;
+            lab_put(&lab, 4096);
+            (void)log_settle(&lab.log, &lab.now);
+        }
+        find_each(&lab, real_ns, 0, n);
+        usleep(60000); /* from then on it may be remembered: nothing here depends on whether it is */
+        find_each(&lab, real_ns, 0, n);
+    }
+    for (; n < 150; n++) {
+        lab_tick(&lab, 10 * MS);
+        real_ns[n] = lab.now.real_ns;
+        lab_put(&lab, 4096);
+        (void)log_settle(&lab.log, &lab.now);
+    }
+    (void)log_store_tidy(&lab.store, &lab.now);
+    log_status_get(&lab.log, &status);
+    assert_true(status.oldest > 0 && status.oldest % 4096 == 0);
+    find_each(&lab, real_ns, (unsigned)(status.oldest / 4096), n);
+    assert_int_equal(locate(&lab, LOG_FROM_TIME, (int64_t)real_ns[0]), status.oldest);
+    lab_end(&lab);
+}
+
 static void boots(void **state)
 {
     struct log_limits limits = {.segment_bytes = 4096, .console_bytes = 36000};
@@ -267,6 +320,7 @@ int main(void)
         cmocka_unit_test(lines_over_blocks_and_segments),
         cmocka_unit_test(times),
         cmocka_unit_test(times_beside_damage),
+        cmocka_unit_test(a_directory_that_changes),
         cmocka_unit_test(boots),
         cmocka_unit_test(clocks_that_jump),
         cmocka_unit_test(time_marks_are_amortised),
