@@ -57,6 +57,8 @@ def readers(place):
     assert has_idle_thread(daemon.pid)
     for i in (0, 1):
         feeder.ask("lines", i, LINES)
+        with vcons.Control(place.control) as c:
+            vcons.wait_for(lambda: c.ls()[f"f{i}/hvc0"]["bytes"] > 0, "what is printed first")
         read_from(place, i, {"offset": 0}, 1)  # a first look, while it goes on
     with vcons.Control(place.control) as c:
         vcons.wait_for(lambda: all(c.ls()[f"f{i}/hvc0"]["bytes"] == LINES * 80 for i in (0, 1)), "all that is printed")
