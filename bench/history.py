@@ -213,4 +213,5 @@ def durable(rounds):
     for consoles in (1, 1000):
         a, b = in_turn(rounds, lambda: durable_flood(consoles, 512 * MIB, "0.1"),
                        lambda: durable_flood(consoles, 512 * MIB, "no"))
-        yield Row(f"W11 durable: {consoles} console{'s' if consoles > 1 else ''}, each 100 ms, to the last byte stored", "MB/s", values(a), values(b), 0.9, True, {"limit": "never"}, True)
+        yield Row(f"W11 durable: {consoles} console{'s' if consoles > 1 else ''}, each 100 ms, to the last byte stored", "MB/s",
+                  values(a), values(b), 0.9, True, {"limit": "never"}, True)
