@@ -128,8 +128,9 @@ static enum sequence_verdict judge_escape(const uint8_t *seq, size_t n, uint32_t
     if (n == 2) /* DECSC, DECRC, DECKPAM, DECKPNM, IND, NEL, HTS, RI, RIS, locking shifts, backward and
                    forward index */
         passes = strchr("78=>DEHMcno|}~69", seq[1]) != NULL;
-    else if (n == 3 && strchr("()*+-./", seq[1]) != NULL) /* designate a character set */
-        passes = true;
+    else if (n == 3 &&
+             strchr("()*+-./", seq[1]) != NULL) /* designate a character set; some terminals take ESC ) [ for ESC [ */
+        passes = strchr("[]PX^_NO\\", seq[2]) == NULL;
     else if (n == 3 && seq[1] == '#') /* line width and DECALN */
         passes = strchr("34568", seq[2]) != NULL;
     else if (n == 3 && seq[1] == '%') /* UTF-8, and back */

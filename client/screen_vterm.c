@@ -128,6 +128,21 @@ static void keep_under(struct screen_cells *c)
     c->under_cursor = cursor_of(c);
 }
 
+/* In UTF-8; how many bytes. */
+static size_t encode(char b[4], uint32_t c)
+{
+    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+    if (n == 1) {
+        b[0] = (char)c;
+        return n;
+    }
+    b[0] = (char)((0xf0u << (4 - n)) | c >> (6 * (n - 1)));
+    for (size_t i = 1; i < n; i++)
+        b[i] = (char)(0x80 | (c >> (6 * (n - 1 - i)) & 0x3f));
+    return n;
+}
+
 /* Whether at enters the alternate screen: ESC [ ? numbers h, one of which is 47, 1047 or 1049. */
 static bool enters(const char *at, const char *end)
 {
@@ -147,7 +162,7 @@ static bool enters(const char *at, const char *end)
     return false;
 }
 
-static void feed(struct screen_cells *c, const char *bytes, size_t n)
+static void feed_part(struct screen_cells *c, const char *bytes, size_t n)
 {
     const char *end = bytes + n, *at = bytes;
 
@@ -161,6 +176,55 @@ static void feed(struct screen_cells *c, const char *bytes, size_t n)
         at += 3;
     }
     vterm_input_write(c->vterm, bytes, (size_t)(end - bytes));
+}
+
+/* The next ESC [ number b, REP, and how often it repeats; behind it in *behind. NULL: there is none. */
+static const char *find_repeat(const char *at, const char *end, int *count, const char **behind)
+{
+    for (; (at = memmem(at, (size_t)(end - at), "\x1b[", 2)) != NULL; at += 2) {
+        const char *p = at + 2;
+
+        for (*count = 0; p < end && *p >= '0' && *p <= ';'; p++)
+            if (*p <= '9')
+                *count = *count < 10000 ? *count * 10 + (*p - '0') : *count;
+        *behind = p + 1;
+        if (p < end && *p == 'b')
+            return at;
+    }
+    return NULL;
+}
+
+/* libvterm 0.1.4 repeats for ever what has no width, or nothing that was said yet: it never sees a REP. */
+static void repeat(struct screen_cells *c, int count)
+{
+    VTermPos at = cursor_of(c);
+    VTermScreenCell cell;
+    int rows, columns;
+    char text[4];
+
+    vterm_get_size(c->vterm, &rows, &columns);
+    if (at.col == 0)
+        return;
+    cell_at(c, at.row, at.col - 1, &cell);
+    if (cell.chars[0] > 0x10ffff && at.col > 1) /* the half of a wide one */
+        cell_at(c, at.row, at.col - 2, &cell);
+    if (cell.chars[0] == 0 || cell.chars[0] > 0x10ffff || cell.width < 1)
+        return;
+    for (int i = at.col, n = 0; i + cell.width <= columns && n < (count > 0 ? count : 1); i += cell.width, n++)
+        vterm_input_write(c->vterm, text, encode(text, cell.chars[0]));
+}
+
+static void feed(struct screen_cells *c, const char *bytes, size_t n)
+{
+    const char *end = bytes + n, *at, *behind;
+    int count;
+
+    while ((at = find_repeat(bytes, end, &count, &behind)) != NULL) {
+        feed_part(c, bytes, (size_t)(at - bytes));
+        repeat(c, count);
+        bytes = behind;
+    }
+    feed_part(c, bytes, (size_t)(end - bytes));
 }
 
 /* Alone, the last character shows whether it has moved the cursor: else it stands in the last column, and the next wraps. */
@@ -240,16 +304,8 @@ static bool same_pen(const VTermScreenCell *a, const VTermScreenCell *b)
 static void put_character(struct sink *to, uint32_t c)
 {
     char b[4];
-    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
 
-    if (n == 1) {
-        b[0] = (char)c;
-    } else {
-        b[0] = (char)((0xf0u << (4 - n)) | c >> (6 * (n - 1)));
-        for (size_t i = 1; i < n; i++)
-            b[i] = (char)(0x80 | (c >> (6 * (n - 1 - i)) & 0x3f));
-    }
-    sink_put(to, b, n);
+    sink_put(to, b, encode(b, c));
 }
 
 static void put_cell(struct sink *to, const VTermScreenCell *cell)

@@ -47,6 +47,7 @@ static const struct {
      " one"},
     {"soft reset", "\x1b[2;4r\x1b[?6h\x1b[4hx\x1b[!pnew", " one"},
     {"tabs and backspaces", "a\tb\b\bc", "\td"},
+    {"repeated", "ab\x1b[3b\x1b[bc\x1b[4b", "d\x1b[2bx"},
     {"erased", "0123456789\x1b[4G\x1b[K\x1b[2;3Hx\x1b[1J", "y"},
     {"the bottom row in colour", "\x1b[6;1H\x1b[42m\x1b[K\x1b[1;1H\x1b[m", "x"},
 };
@@ -246,6 +247,22 @@ static void who_has_the_screen_for_itself(void **state)
     }
 }
 
+/* Where libvterm would go on for ever. */
+static void nothing_is_repeated(void **state)
+{
+    static const char *const said[] = {"\x1b[b",         "\xcc\x81\x1b[5b", "\xe2\x80\x8b\x1b[5b",
+                                       "\x1b[99999999b", "x\x1b[99999999b", "\xe4\xb8\xad\x1b[9999b"};
+
+    (void)state;
+    for (size_t i = 0; i < N_ROWS(said); i++) {
+        struct screen s;
+
+        assert_true(screen_open(&s, ROWS, COLUMNS));
+        screen_feed(&s, said[i], strlen(said[i]), false);
+        screen_close(&s);
+    }
+}
+
 static void lines_are_lines(void **state)
 {
     struct client c = {.safe = {0}};
@@ -271,6 +288,7 @@ int main(void)
         cmocka_unit_test(a_second_terminal_comes_to_the_same),
         cmocka_unit_test(a_notice_comes_and_goes),
         cmocka_unit_test(who_has_the_screen_for_itself),
+        cmocka_unit_test(nothing_is_repeated),
         cmocka_unit_test(lines_are_lines),
     };
 

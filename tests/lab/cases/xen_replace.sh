@@ -63,7 +63,7 @@ is vconsd "$other" || fail "a service that has nothing to do with it was ended: 
 
 printf '\003' | vcons send take
 wait_for "the end of its output" says '^C'
-cat "$CONSOLED_LOG/guest-take.log" log/take/pv0/[0-9]*.log >all
+{ cat "$CONSOLED_LOG/guest-take.log" && vcons log --raw take/pv0; } >all # parts of ours may be compressed
 n=$(grep -c '^[0-9]' all)
 mkdir lines
 head -n "$n" all >lines/00000000000000000000.log
