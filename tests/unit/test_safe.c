@@ -64,6 +64,7 @@ static const struct {
     {"a good and a bad mode together", "\x1b[?25;3hx", 0, "x", NULL, "x"},
     {"alternate screen", "\x1b[?1049hx\x1b[?1049l", 0, "x", NULL, "\x1b[?1049hx\x1b[?1049l"},
     {"character sets", "\x1b(0qq\x1b(B", 0, "qq", NULL, "\x1b(0qq\x1b(B"},
+    {"character sets that begin a sequence", "a\x1b)[b\x1b*]c", 0, "abc", NULL, "abc"},
     {"8-bit controls switched on", "\x1b G\x9bx", 0, "\xef\xbf\xbdx", NULL, "\xef\xbf\xbdx"},
     {"keyboard locked", "\x1b[2hx", 0, "x", NULL, "x"},
     {"rectangle checksum", "\x1b[1;1;1;1;1;1*yx", 0, "x", NULL, "x"},
