@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -47,7 +48,7 @@ class Place:
         return self
 
     def start(self, command, **options):
-        self.processes.append(subprocess.Popen(command, **options))
+        self.processes.append(subprocess.Popen(command, start_new_session=True, **options))
         return self.processes[-1]
 
     def write(self, name, text):
@@ -60,6 +61,8 @@ class Place:
             p.terminate()
         for p in reversed(self.processes):
             p.wait()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(p.pid, signal.SIGKILL)  # conserver's children outlive it
         shutil.rmtree(self.root)
 
 
