@@ -118,11 +118,8 @@ static bool show_token(struct attach *a, const struct frame *f)
     struct vc_control_token t;
     enum attach_token before = a->token;
 
-    if (f->n != sizeof t)
+    if (!conn_token(f, &t))
         return false;
-    memcpy(&t, f->bytes, sizeof t);
-    t.holder[sizeof t.holder - 1] = '\0';
-    message_clean(t.holder, strlen(t.holder));
     a->token = t.state == VC_CONTROL_REFUSED ? TOKEN_OTHERS : (enum attach_token)t.state;
     if (a->token != before || strcmp(a->holder, t.holder) != 0)
         a->refusal_told = false;

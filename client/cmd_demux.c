@@ -84,10 +84,8 @@ static void take_token(struct demux *d, const struct frame *f)
 {
     struct vc_control_token token;
 
-    if (f->n != sizeof token)
-        return;
-    memcpy(&token, f->bytes, sizeof token);
-    demux_keys_token(d, &token);
+    if (conn_token(f, &token))
+        demux_keys_token(d, &token);
 }
 
 static void take_frames(struct demux *d)

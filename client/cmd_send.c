@@ -50,10 +50,8 @@ static void take_token(struct send *s, const struct frame *f)
 {
     struct vc_control_token t;
 
-    if (f->n != sizeof t)
+    if (!conn_token(f, &t))
         return;
-    memcpy(&t, f->bytes, sizeof t);
-    t.holder[sizeof t.holder - 1] = '\0';
     if (t.state != VC_CONTROL_REFUSED && t.state != VC_CONTROL_OTHERS)
         return;
     if (t.holder[0] == '\0')

@@ -79,6 +79,8 @@ struct frame {
 int conn_receive(struct conn *c);
 /* The next whole frame. 1: *f is set; 0: not there yet; -EPROTO: what came is no frame. */
 int conn_frame(struct conn *c, struct frame *f);
+/* What a TOKEN frame says; its holder is text that a terminal may see. False: it is no such frame. */
+bool conn_token(const struct frame *f, struct vc_control_token *t);
 /* Put one frame behind those that wait, and send what can be sent now. n: 0..VC_CONTROL_IN_MAX. -errno: the connection is lost. */
 int conn_send(struct conn *c, enum vc_control_frame_type type, const void *bytes, size_t n);
 /* What was typed, in as many frames as it needs. A connection that is lost shows when it is read. */

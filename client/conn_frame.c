@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "conn.h"
+#include "host/message.h"
 
 int conn_frame(struct conn *c, struct frame *f)
 {
@@ -46,6 +47,16 @@ int conn_flush(struct conn *c)
         memmove(c->out, c->out + done, c->out_have - done);
     c->out_have -= done;
     return error;
+}
+
+bool conn_token(const struct frame *f, struct vc_control_token *t)
+{
+    if (f->n != sizeof *t)
+        return false;
+    memcpy(t, f->bytes, sizeof *t);
+    t->holder[sizeof t->holder - 1] = '\0';
+    message_clean(t->holder, strlen(t->holder));
+    return true;
 }
 
 int conn_send(struct conn *c, enum vc_control_frame_type type, const void *bytes, size_t n)

@@ -161,11 +161,8 @@ static bool show_token(struct merged *m, struct member *of, const struct frame *
     struct vc_control_token t;
     enum vc_control_token_state before = of->token;
 
-    if (f->n != sizeof t)
+    if (!conn_token(f, &t))
         return false;
-    memcpy(&t, f->bytes, sizeof t);
-    t.holder[sizeof t.holder - 1] = '\0';
-    message_clean(t.holder, strlen(t.holder));
     memcpy(of->holder, t.holder, sizeof of->holder);
     of->token = (enum vc_control_token_state)t.state;
     if (of->token == VC_CONTROL_OTHERS || of->token == VC_CONTROL_REFUSED)

@@ -8,7 +8,7 @@
  * Lock:  none: one thread.
  * Trust: bytes are a guest's that have passed safe.h, whole sequences in each call; nothing here answers a question.
  *
- * screen_vterm.c is the one with libvterm, screen_none.c the one of builds without: screen_open says no, all else does
+ * screen_vterm.c and screen_paint.c are with libvterm, screen_none.c is for builds without: screen_open says no, all else does
  * nothing.
  */
 #ifndef CLIENT_SCREEN_H

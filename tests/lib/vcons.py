@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 
 BUILD = os.environ.get("VCONS_BUILD", os.path.join(os.path.dirname(__file__), "../../build"))
 WAIT_S = float(os.environ.get("VCONS_WAIT_S", "20"))
@@ -211,6 +212,33 @@ def log_length(directory):
 def open_terminal(path):
     """A terminal, raw bytes both ways, that becomes nobody's: else we, who may lead a session, would be hung up with it."""
     return open(path, "rb+", buffering=0, opener=lambda path, flags: os.open(path, flags | os.O_NOCTTY))
+
+
+def read_exactly(peer, n):
+    """That many bytes of a stream socket."""
+    got = b""
+    while len(got) < n:
+        part = peer.recv(n - len(got))
+        assert part, f"{len(got)} of {n} bytes came"
+        got += part
+    return got
+
+
+def as_user(uid, groups, action):
+    """Run action in a child of this user, whose group is nobody's; its failure is ours. Returns its pid."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups(groups)
+            os.setresgid(65534, 65534, 65534)
+            os.setresuid(uid, uid, uid)
+            action()
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    return child
 
 
 def stop(p, sig=signal.SIGTERM, timeout_s=None):

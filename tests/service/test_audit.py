@@ -10,29 +10,11 @@ import socket
 import stat
 import subprocess
 import sys
-import traceback
 
 import vcons
 
 NOBODY = pwd.getpwnam("nobody").pw_uid
 DAEMON = pwd.getpwnam("daemon").pw_uid
-
-
-def as_user(uid, groups, action):
-    """Run action in a child of this user; its failure is ours. Returns its pid."""
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setgroups(groups)
-            os.setresgid(65534, 65534, 65534)
-            os.setresuid(uid, uid, uid)
-            action()
-            os._exit(0)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-    assert os.waitpid(child, 0)[1] == 0
-    return child
 
 
 def configured(place, text):
@@ -173,10 +155,10 @@ def outsiders(place):
         raw.connect(os.path.join(place.run, "consoles/f0/hvc0.sock"))
         assert raw.recv(1) == b""
 
-    reader = as_user(DAEMON, [], reads)
-    writer = as_user(DAEMON, [adm], writes)
-    as_user(NOBODY, [adm], nothing)
-    as_user(DAEMON + 1, [], nothing)
+    reader = vcons.as_user(DAEMON, [], reads)
+    writer = vcons.as_user(DAEMON, [adm], writes)
+    vcons.as_user(NOBODY, [adm], nothing)
+    vcons.as_user(DAEMON + 1, [], nothing)
     vcons.stop(daemon)
     have = events(place)
     assert [e["uid"] for e in have if e.get("pid") == reader and e["event"] == "attach"] == [DAEMON]

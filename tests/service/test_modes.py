@@ -16,22 +16,6 @@ import vcons
 NOBODY = 65534
 
 
-def as_nobody(groups, action):
-    """Run action in a child that is nobody, with these groups; its failure is ours."""
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setgroups(groups)
-            os.setresgid(NOBODY, NOBODY, NOBODY)
-            os.setresuid(NOBODY, NOBODY, NOBODY)
-            action()
-            os._exit(0)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-    assert os.waitpid(child, 0)[1] == 0
-
-
 def refused(path, kind=socket.SOCK_STREAM):
     with socket.socket(socket.AF_UNIX, kind) as s:
         try:
@@ -65,7 +49,7 @@ def from_outside(place):
         for d in ("f0", "f0/hvc0", "f0/hvc0/00000000000000000000.log"):
             assert not os.access(os.path.join(place.log, d), os.R_OK), d
 
-    as_nobody([], outside)
+    vcons.as_user(NOBODY, [], outside)
     vcons.stop(daemon)
 
 
@@ -86,8 +70,8 @@ def logs_of_group(place):
         with open(path) as f:
             assert f.read(1)
 
-    as_nobody([adm], member)
-    as_nobody([], lambda: refused_file(path))
+    vcons.as_user(NOBODY, [adm], member)
+    vcons.as_user(NOBODY, [], lambda: refused_file(path))
     vcons.stop(daemon)
 
 
@@ -152,9 +136,9 @@ def groups(place):
             c.send(vcons.SYNC)
             assert c.frame()[0] == vcons.SYNC
 
-    as_nobody([], stranger)
-    as_nobody([readers], reader)
-    as_nobody([writers], writer)
+    vcons.as_user(NOBODY, [], stranger)
+    vcons.as_user(NOBODY, [readers], reader)
+    vcons.as_user(NOBODY, [writers], writer)
     with vcons.Control(place.control) as c:
         assert c.ls()["f0/hvc0"]["refused"] == 5
     vcons.stop(daemon)
@@ -192,7 +176,7 @@ def crowds(place):
     child = os.fork()
     if child == 0:
         try:
-            as_nobody([grp.getgrnam("tty").gr_gid], crowd)
+            vcons.as_user(NOBODY, [grp.getgrnam("tty").gr_gid], crowd)
             os._exit(0)
         except BaseException:
             os._exit(1)
@@ -205,7 +189,7 @@ def crowds(place):
     assert os.waitpid(child, 0)[1] == 0
     with vcons.Control(place.control) as c:
         vcons.wait_for(lambda: c.ls()["f0/hvc0"]["viewers"] == 0, "the crowd's leaving")
-    as_nobody([], lambda: vcons.Control(place.control).close())
+    vcons.as_user(NOBODY, [], lambda: vcons.Control(place.control).close())
     vcons.stop(daemon)
 
 
@@ -311,8 +295,8 @@ def names_of_users(place):
         print("the programs are not for nobody: names of users were not tried")
         return
     vcons.wait_for(lambda: place.answers(daemon), "vconsd")
-    as_nobody([], lambda: offer(place, "roots", b"u" * 16, OWNER))
-    as_nobody([], lambda: offer(place, "theirs", b"u" * 16, OK))
+    vcons.as_user(NOBODY, [], lambda: offer(place, "roots", b"u" * 16, OWNER))
+    vcons.as_user(NOBODY, [], lambda: offer(place, "theirs", b"u" * 16, OK))
     offer(place, "roots", b"u" * 16, OK)
     assert vcons.stop(daemon) == 0
 

@@ -47,19 +47,10 @@ def listening():
             assert second.recv(1) == b""
         assert console(place, "vm/serial")["turned_away"] == 1
         type_to(place, "vm/serial", EVERY)
-        assert read_exactly(peer, len(EVERY)) == EVERY
+        assert vcons.read_exactly(peer, len(EVERY)) == EVERY
         peer.close()
         vcons.wait_for(lambda: state(place, "vm/serial") == "away", "its end")
         assert vcons.stop(place.processes[0]) == 0 and not os.path.exists(path)
-
-
-def read_exactly(peer, n):
-    got = b""
-    while len(got) < n:
-        part = peer.recv(n - len(got))
-        assert part, f"{len(got)} of {n} bytes came"
-        got += part
-    return got
 
 
 def masters():
@@ -276,7 +267,7 @@ def paced():
         begun = time.monotonic()
         typist = threading.Thread(target=type_to, args=(place, "a/slow", text))
         typist.start()
-        assert read_exactly(slow, len(text)) == text
+        assert vcons.read_exactly(slow, len(text)) == text
         assert time.monotonic() - begun >= 299 * 0.003
         typist.join()
         typist = threading.Thread(target=type_to, args=(place, "a/echo", text))

@@ -27,15 +27,6 @@ def listen():
     return s, s.getsockname()[1]
 
 
-def read_exactly(peer, n):
-    got = b""
-    while len(got) < n:
-        part = peer.recv(n - len(got))
-        assert part, f"{len(got)} of {n} bytes came"
-        got += part
-    return got
-
-
 def tcp():
     """By a name and by a number; away while nobody listens."""
     with vcons.Place() as place:
@@ -53,7 +44,7 @@ def tcp():
                 sent[n] = log_has(place, n, len(sent.get(n, b"")) + 1 + len(EVERY))
             type_to(place, "net/a", b"to a")
             type_to(place, "net/b", b"to b")
-            assert sorted(read_exactly(peer, 4) for peer in peers) == [b"to a", b"to b"]
+            assert sorted(vcons.read_exactly(peer, 4) for peer in peers) == [b"to a", b"to b"]
             for peer in peers:
                 peer.close()
         assert sent["net/a"][1:].replace(b"0" + EVERY, b"1" + EVERY) == EVERY + b"1" + EVERY
