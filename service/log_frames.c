@@ -118,13 +118,13 @@ static struct log_frames *new_frames(uint32_t n, int fd)
     return f;
 }
 
-/* A file that was cut has lost its table: its frames tell of themselves what is left of them. */
-static uint32_t walk_frames(int fd, uint8_t *packed, struct frame *frame)
+/* A file that was cut has lost its table: its frames tell of themselves what is left of them. most: of frame, with its end one more. */
+static uint32_t walk_frames(int fd, uint8_t *packed, struct frame *frame, uint32_t most)
 {
     struct frame end = {0, 0};
     uint32_t n = 0;
 
-    while (n < FRAMES_MAX) {
+    while (n < most) {
         ssize_t got = pread(fd, packed, PACKED_BYTES, (off_t)end.at);
         unsigned long long content = got > 0 ? ZSTD_getFrameContentSize(packed, (size_t)got) : 0;
         size_t bytes = got > 0 ? ZSTD_findFrameCompressedSize(packed, (size_t)got) : 0;
@@ -145,11 +145,11 @@ static uint32_t walk_frames(int fd, uint8_t *packed, struct frame *frame)
 static struct log_frames *frames_by_walk(int fd)
 {
     uint8_t *packed = malloc(PACKED_BYTES);
-    uint32_t n = packed != NULL ? walk_frames(fd, packed, NULL) : 0;
+    uint32_t n = packed != NULL ? walk_frames(fd, packed, NULL, FRAMES_MAX) : 0;
     struct log_frames *f = packed != NULL ? new_frames(n, fd) : NULL;
 
     if (f != NULL)
-        f->n = n > 0 && walk_frames(fd, packed, f->frame) >= n ? n : 0; /* cut again meanwhile: nothing of it */
+        f->n = walk_frames(fd, packed, f->frame, n); /* others may write to it meanwhile: there is room for n */
     free(packed);
     return f;
 }

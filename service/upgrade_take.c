@@ -20,7 +20,7 @@ struct upgrade_source {
     struct upgrade_source *next;
     int fd; /* -1: given away */
     struct upgrade_source_head head;
-    char bytes[]; /* text, in, out */
+    char bytes[]; /* its text, then what goes to it */
 };
 
 /* Talking. */
