@@ -14,14 +14,12 @@ static const char *next_element(const char **at, size_t *n)
 {
     const char *begin = strchr(*at, '<');
 
+    while (begin != NULL && strncmp(begin, "<!--", 4) == 0) { /* what is in a comment is none */
+        begin = strstr(begin, "-->");
+        begin = begin != NULL ? strchr(begin, '<') : NULL;
+    }
     if (begin == NULL)
         return NULL;
-    if (strncmp(begin, "<!--", 4) == 0) { /* what is in a comment is none */
-        const char *end = strstr(begin, "-->");
-
-        *at = end != NULL ? end : begin + strlen(begin);
-        return next_element(at, n);
-    }
     begin++;
     for (*n = *begin == '/'; begin[*n] != '\0' && is_name(begin[*n]);)
         (*n)++;
