@@ -34,8 +34,9 @@ def shown(place, n):
 
 
 def plain(said):
-    """When the focus leaves, the hypervisor ends the open line."""
-    return said.replace(PROMPT + b"\r\n", PROMPT).replace(PROMPT + b"\n", PROMPT)
+    """Where another's line, or a change of focus, comes in the middle of one, the hypervisor ends it: who has the focus gets a LF
+    more, where the guest's own have a CR before, a prompt without the focus becomes a line."""
+    return re.sub(rb"(?<!\r)\n", b"", said.replace(PROMPT + b"\r\n", PROMPT))
 
 
 def same(place, n):
