@@ -51,7 +51,19 @@ static int begin(struct connector *k, struct problem *p)
     char path[LIBVIRT_PATH_BYTES];
     int error = find(k->place.where, path, p);
 
+    if (error == 0)
+        error = connect_lock(k, path, p); /* one reader, be it us or `virsh console` */
     return error ? error : connect_open_pty(path, p);
 }
 
-const struct connect_way connect_libvirt = {.type = "libvirt", .tty = true, .sizes = true, .begin = begin};
+static void adopted(struct connector *k)
+{
+    char path[LIBVIRT_PATH_BYTES];
+    struct problem p;
+
+    if (find(k->place.where, path, &p) == 0)
+        connect_lock_again(k, path);
+}
+
+const struct connect_way connect_libvirt = {
+    .type = "libvirt", .tty = true, .sizes = true, .begin = begin, .adopted = adopted, .released = connect_unlock};

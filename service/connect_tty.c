@@ -2,18 +2,13 @@
 /* Sources that are terminals: "pty:PATH", whose master somebody else has, and "serial:PATH". */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "connector.h"
-
-#define LOCKS "/var/lock" /* Filesystem Hierarchy Standard 3.0, 5.9 */
 
 static int open_tty(const char *path, struct problem *p)
 {
@@ -50,64 +45,31 @@ int connect_open_pty(const char *path, struct problem *p)
     return set_modes(fd, path, &modes, p);
 }
 
-static int open_pty(struct connector *k, struct problem *p) { return connect_open_pty(k->place.where, p); }
+/* A link to one is not what others would look for. */
+static bool is_device(const char *path) { return strncmp(path, "/dev/", 5) == 0; }
 
-const struct connect_way connect_pty = {.type = "pty", .tty = true, .sizes = true, .begin = open_pty};
-
-/* Serial ports: who has one says so in a file that the others look at. */
-
-/* Whose it is, if it is somebody's who lives; else 0, and a file that nobody stands for is away. */
-static pid_t lock_holder(const char *lock)
+static int open_pty(struct connector *k, struct problem *p)
 {
-    char text[16] = "";
-    int fd = open(lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-    pid_t pid = n > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
+    const char *path = k->place.where;
+    int error = is_device(path) ? connect_lock(k, path, p) : 0;
 
-    if (fd >= 0)
-        close(fd);
-    if (pid > 0 && (kill(pid, 0) == 0 || errno == EPERM))
-        return pid;
-    unlink(lock);
-    return 0;
+    return error ? error : connect_open_pty(path, p);
 }
 
-/* 0 as well where such files cannot be made at all: then nobody else makes them either. */
-static int lock_port(struct connector *k, struct problem *p)
+static void lock_pty_again(struct connector *k)
 {
-    const char *name = strrchr(k->place.where, '/') + 1; /* source_text.c: it has one */
-    char pid[16];
-    pid_t holder;
-    int fd, n = snprintf(k->lock, sizeof k->lock, LOCKS "/LCK..%s", name);
-
-    for (int i = 0; n < (int)sizeof k->lock && i < 2; i++) {
-        fd = open(k->lock, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-        if (fd >= 0) {
-            n = snprintf(pid, sizeof pid, "%10d\n", (int)getpid());
-            (void)fchmod(fd, 0644); /* for the others to read */
-            (void)!write(fd, pid, (size_t)n);
-            close(fd);
-            return 0;
-        }
-        if (errno != EEXIST)
-            break;
-        holder = lock_holder(k->lock);
-        if (holder != 0) {
-            k->lock[0] = '\0';
-            return problem_set(p, -EBUSY, "%s: pid %d has it, says " LOCKS "/LCK..%s", k->place.where, (int)holder,
-                               name);
-        }
-    }
-    k->lock[0] = '\0';
-    return 0;
+    if (is_device(k->place.where))
+        connect_lock_again(k, k->place.where);
 }
 
-static void unlock_port(struct connector *k)
-{
-    if (k->lock[0] != '\0')
-        unlink(k->lock);
-    k->lock[0] = '\0';
-}
+const struct connect_way connect_pty = {.type = "pty",
+                                        .tty = true,
+                                        .sizes = true,
+                                        .begin = open_pty,
+                                        .adopted = lock_pty_again,
+                                        .released = connect_unlock};
+
+/* Serial ports. */
 
 static void serial_modes(const struct console_settings *s, struct termios *modes)
 {
@@ -130,7 +92,7 @@ static void serial_modes(const struct console_settings *s, struct termios *modes
 static int open_serial(struct connector *k, struct problem *p)
 {
     const char *path = k->place.where;
-    int fd, lines = 0, error = lock_port(k, p);
+    int fd, lines = 0, error = connect_lock(k, path, p);
     struct termios modes;
 
     if (error)
@@ -147,17 +109,11 @@ static int open_serial(struct connector *k, struct problem *p)
     return problem_set(p, -ENOTCONN, "%s: no carrier: nothing that is switched on is at the other end", path);
 }
 
-static void lock_again(struct connector *k)
-{
-    struct problem p;
-
-    if (lock_port(k, &p) != 0)
-        message("%s", p.text);
-}
+static void lock_again(struct connector *k) { connect_lock_again(k, k->place.where); }
 
 const struct connect_way connect_serial = {.type = "serial",
                                            .tty = true,
                                            .breaks = true,
                                            .begin = open_serial,
                                            .adopted = lock_again,
-                                           .released = unlock_port};
+                                           .released = connect_unlock};

@@ -13,7 +13,8 @@
  *
  *     connector.c        when: attempts, pauses, reasons; the list
  *     connect_socket.c   how: UNIX sockets, connecting and listening
- *     connect_tty.c      how: pseudo-terminals and serial ports, and who else uses them
+ *     connect_tty.c      how: pseudo-terminals and serial ports
+ *     connect_lock.c     who else uses them
  *     connect_libvirt.c  how: pseudo-terminals that libvirt knows by the domain's name; libvirt_xml.h
  *     connect_net.c      how: TCP, telnet, RFC 2217
  *     connect_command.c  how: programs; starter.h
@@ -113,6 +114,10 @@ bool connector_answered(struct service *s, const struct starter_answer *answer, 
 
 /* A raw terminal whose master somebody else has, or a negative errno with *p. */
 int connect_open_pty(const char *path, struct problem *p);
+/* Say in a file that it is ours. -EBUSY with *p: it is another's. 0 as well where there can be no such files. */
+int connect_lock(struct connector *k, const char *device, struct problem *p);
+void connect_lock_again(struct connector *k, const char *device); /* after an earlier service of ours let go of it */
+void connect_unlock(struct connector *k);
 
 extern const struct connect_way connect_command, connect_libvirt, connect_rfc2217, connect_tcp, connect_telnet;
 extern const struct connect_way connect_unix, connect_unix_listen, connect_pty, connect_serial;
