@@ -47,7 +47,7 @@ struct attach {
     struct screen cells;              /* what the terminal shows, if it is one */
     bool restoring;                   /* output is old, and goes to cells alone until they are the present screen */
     char waiting[ATTACH_WAITING_MAX]; /* notices meanwhile, one a line */
-    char overlay[PROBLEM_BYTES + 32]; /* the notice over the bottom row of a full screen; empty: none */
+    char overlay[PROBLEM_BYTES + 32]; /* the notice over the bottom of a full screen; empty: none */
     bool covered;                     /* it is there now */
     uint64_t overlay_ns;              /* when it came */
     enum attach_token token;

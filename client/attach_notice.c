@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is said between the guest's output, and where: on a line of its own, or over the bottom row of a full screen. */
+/* What is said between the guest's output, and where: on a line of its own, or over the bottom rows of a full screen. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +39,7 @@ static void say(struct attach *a, const char *text)
         say_inline(a, text);
         return;
     }
-    a->covered = false; /* the newest in place of the one before it */
+    attach_uncover(a); /* the newest in place of the one before it */
     snprintf(a->overlay, sizeof a->overlay, "%s", text);
     a->overlay_ns = when_now();
     attach_cover(a);
@@ -209,8 +209,8 @@ void attach_restored(struct attach *a)
 
 void attach_redraw(struct attach *a)
 {
-    attach_notice_over(a);
     screen_paint(&a->cells, &a->safe.seen, true, &a->sink);
+    a->covered = false;
 }
 
 void attach_calm(struct attach *a)

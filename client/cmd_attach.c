@@ -148,9 +148,14 @@ static void resized(struct attach *a)
 {
     uint16_t rows, columns;
 
-    attach_notice_over(a);
-    if (!a->restoring && tty_size(STDOUT_FILENO, &rows, &columns))
+    if (!a->restoring && tty_size(STDOUT_FILENO, &rows, &columns)) {
         screen_resize(&a->cells, &a->safe.seen, rows, columns);
+        if (screen_full(&a->cells, &a->safe.seen))
+            attach_redraw(a); /* what the terminal has made of it is its own idea */
+        else
+            attach_notice_over(a);
+        attach_cover(a);
+    }
     attach_resize(a);
 }
 

@@ -46,7 +46,7 @@ bool screen_in_line(const struct screen *s); /* the cursor is not at the beginni
 void screen_paint(const struct screen *s, const struct modes *m, bool again, struct sink *to);
 /* The lines up to the cursor, at most this many, from the start of the line where the terminal's cursor is. */
 void screen_paint_lines(const struct screen *s, const struct modes *m, uint16_t lines, struct sink *to);
-/* A line of our own over the bottom row; NULL takes it away again. */
+/* A text of our own over the bottom rows; NULL takes it away again, also before another is put there. */
 void screen_overlay(const struct screen *s, const struct modes *m, const char *text, struct sink *to);
 
 #endif

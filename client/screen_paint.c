@@ -7,6 +7,8 @@
 
 #include "screen_cells.h"
 
+#define OVERLAY_ROWS 4
+
 __attribute__((format(printf, 2, 3))) static void put(struct sink *to, const char *format, ...)
 {
     char text[128];
@@ -291,23 +293,57 @@ void screen_paint_lines(const struct screen *s, const struct modes *m, uint16_t 
     put_state(c, m, 0, false, to);
 }
 
+/* How much of a text goes on a row of so many cells: up to a space, if it has one. */
+static size_t row_of_text(const char *text, int cells)
+{
+    size_t n = 0, words = 0;
+
+    for (int used = 0; text[n] != '\0'; n++) {
+        uint8_t byte = (uint8_t)text[n];
+
+        used += (byte & 0xc0) == 0x80 ? 0 : byte > 0xe0 ? 2 : 1; /* at most */
+        if (used > cells)
+            return words > 0 ? words : n;
+        if (byte == ' ')
+            words = n + 1;
+    }
+    return n;
+}
+
+/* At the bottom, in as many rows as it needs, and there are. The last column stays free: nothing wraps. */
+static void put_overlay(const struct picture *p, const char *text, int most, struct sink *to)
+{
+    size_t from[OVERLAY_ROWS + 1] = {0};
+    int n = 0;
+
+    while (n < most && text[from[n]] != '\0') {
+        from[n + 1] = from[n] + row_of_text(text + from[n], p->columns - 1);
+        n++;
+    }
+    for (int i = 0; i < n; i++) {
+        put(to, "\x1b[%d;1H\x1b[2K\x1b[7m", p->rows - n + i + 1);
+        sink_put(to, text + from[i], from[i + 1] - from[i]);
+        put(to, "\x1b[m");
+    }
+}
+
 void screen_overlay(const struct screen *s, const struct modes *m, const char *text, struct sink *to)
 {
     const struct screen_cells *c = s->cells;
     struct picture p = {.c = c};
     char modes[MODES_BYTES];
+    int most;
 
     if (c == NULL)
         return;
     vterm_get_size(c->vterm, &p.rows, &p.columns);
+    most = p.rows < 2 * OVERLAY_ROWS ? (p.rows + 1) / 2 : OVERLAY_ROWS;
     sink_put(to, modes, modes_plain(m, modes));
-    put(to, "\x1b[%d;1H\x1b[2K", p.rows);
-    if (text != NULL) {
-        put(to, "\x1b[7m");
-        sink_put(to, text, strnlen(text, (size_t)p.columns - 1));
-        put(to, "\x1b[m");
-    } else {
-        put_row(&p, p.rows - 1, to);
+    if (text != NULL)
+        put_overlay(&p, text, most, to);
+    for (int row = p.rows - most; row < p.rows && text == NULL; row++) {
+        put(to, "\x1b[%d;1H\x1b[2K", row + 1);
+        put_row(&p, row, to);
     }
     put_state(c, m, 0, true, to);
 }

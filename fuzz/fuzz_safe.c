@@ -45,7 +45,7 @@ static void paint(uint8_t flags, const uint8_t *bytes, size_t n, size_t cut)
             screen_resize(&screen, &filter.seen, 1 + (flags >> 2) % 13, 1 + (flags >> 4));
     }
     screen_paint(&screen, &filter.seen, (flags & 4) != 0, &sink);
-    screen_overlay(&screen, &filter.seen, "notice", &sink);
+    screen_overlay(&screen, &filter.seen, "[vcons: a notice, longer than most of these rows are]", &sink);
     screen_overlay(&screen, &filter.seen, NULL, &sink);
     if (!screen_full(&screen, &filter.seen))
         screen_paint_lines(&screen, &filter.seen, 5, &sink);

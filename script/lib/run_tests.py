@@ -12,6 +12,7 @@ import argparse
 import concurrent.futures
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -292,6 +293,16 @@ def run_all(chosen, everything, env, report):
     lab.end()
 
 
+def picture_place():
+    """An empty directory for them; what draws them is installed only for this."""
+    if subprocess.run([BOOTSTRAP, 'pictures']).returncode != 0:  # it may ask
+        sys.exit('test: script/bootstrap pictures failed')
+    path = os.path.join(BUILD, 'pictures')
+    shutil.rmtree(path, ignore_errors=True)
+    os.makedirs(path)
+    return path
+
+
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser(prog='script/test', description='Build vcons and run its tests.', epilog=
@@ -299,11 +310,14 @@ def main():
                                      'KVM, in an emulated machine), xen (a real Xen, emulated).')
     parser.add_argument('--list', action='store_true', help='list the tests, run nothing')
     parser.add_argument('--long', action='store_true', help='the long figures of each stress')
+    parser.add_argument('--pictures', action='store_true', help='keep pictures of the screens that tests look at, in build/pictures')
     parser.add_argument('selection', nargs='*', metavar='SUITE[/WORD]', help='a suite, or its tests with that word')
     options = parser.parse_args()
     env = dict(os.environ, **ENVIRONMENT)
     if options.long:
         env['VCONS_LONG'] = '1'
+    if options.pictures:
+        env['VCONS_PICTURES'] = picture_place()
     start = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         chosen = {f: [t for t in tests if wanted(t, options.selection)] for f, tests in zip(FLAVOURS, pool.map(tests_of, FLAVOURS))}

@@ -18,14 +18,6 @@ def row_of(screen, name):
     return next((r for r in rows(screen) if r.startswith(name + " ")), "")
 
 
-def keep(screen, name):
-    """A picture of a screen, for people."""
-    to = os.environ.get("VCONS_PICTURES")
-    if to:
-        with open(os.path.join(to, name + ".txt"), "w") as f:
-            f.write(screen.tmux("capture-pane", "-p", "-e"))
-
-
 def watched(place, feeder, screen):
     before = screen.tty()
     screen.command("vcons ls --watch")
@@ -37,7 +29,7 @@ def watched(place, feeder, screen):
     viewer = place.start([program("vcons"), "attach", "p1"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     screen.wait("consoles 2, running 2, viewers 1")
     screen.wait(f"(pid {viewer.pid})")
-    keep(screen, "ls-watch")
+    screen.keep("ls-watch")
     viewer.terminate()
     viewer.wait()
     screen.wait("running 2, viewers 0")
@@ -76,7 +68,7 @@ def busiest(feeder, screen):
         return re.search(r"p1/hvc0 +running +[\d.]+[KM]?/s", screen.text())
     wait_for(busy, "a rate")
     assert position("p1/hvc0") == 2, screen.text()
-    keep(screen, "top")
+    screen.keep("top")
     wait_for(lambda: not re.search(r"/s", screen.text()), "an end of the rate")
 
 

@@ -22,14 +22,6 @@ def expect(feeder, i, want):
     assert heard(feeder, i) == want, (i, heard(feeder, i))
 
 
-def keep(screen, name):
-    """A picture of a screen, for people."""
-    to = os.environ.get("VCONS_PICTURES")
-    if to:
-        with open(os.path.join(to, name + ".txt"), "w") as f:
-            f.write(screen.tmux("capture-pane", "-p", "-e"))
-
-
 def writer(place, name):
     out = subprocess.run([program("vcons"), "ls"], env=place.env, stdout=subprocess.PIPE, check=True).stdout.decode()
     row = next(r for r in out.split("\n") if r.startswith(name + "/"))
@@ -54,7 +46,7 @@ def keys(place, feeder, screen):
     feeder.ask("lines", 0, 1)  # a whole line comes above what is being typed
     screen.wait("m0/hvc0 | onexyz0000 0000000000")
     screen.wait("\nm1/hvc0 | two!\n")
-    keep(screen, "merged")
+    screen.keep("merged")
     screen.key("C-]")
     screen.wait(MENU)
     screen.key("n")

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 
+import picture
 from screen import Screen
 from vcons import Place, program, wait_for
 
@@ -16,6 +17,7 @@ LINES = [f"line {i} of a text with \u2713 and \u00e4\u00f6\u00fc, {'x' * (i % 7)
 PICTURE = (r"printf '\033[?1049h\033[2J\033[H\033[44;97m bar \033[0m\033[38;5;208m orange \033[38;2;10;200;30m rgb \033[0m';"
            r"printf '\033[3;3H\033[1mbold \033[0;4munder\033[0m \033[7mreverse\033[0m \033(0lqqk\033(B';"
            r"printf '\033[5;10r\033[5;1H'; for i in 1 2 3 4 5 6 7 8 9; do printf 'scrolls %s\r\n' $i; done;"
+           r"printf '\033[15;1H\346\227\245\346\234\254\350\252\236 wide\033[16;79H\346\234\254';"
            r"printf '\033[24;80H#\033[12;1H\033[42m\033[K\033[0m\033[20;7H\033[35m'; read -r x; printf 'then %s' $x;"
            r"while read -r x; do printf '\033[10;1H%s\r\n' $x; done")
 
@@ -24,6 +26,8 @@ def domains(place, note):
     """Guests run as nobody: what they read and write lies where anybody may."""
     text = {
         "edit": f"export TERM=vt100; exec {BUSYBOX} vi {note}",
+        # Not the last column: whether an EL behind it erases it is each terminal's own idea.
+        "top": "export TERM=xterm; exec top -d 900 -w 78",
         "picture": f"stty -echo; {PICTURE}",
         "lines": "seq 1 200; PS1='guest> ' exec sh -i",
         # Old questions: what a terminal would answer to them comes before the key.
@@ -55,7 +59,7 @@ def same(one, two, what, wait=False):
         if not wait and "[vcons:" in screen.text():
             screen.key("C-]", "x")
     def equal():
-        return "[vcons:" not in one.text() + two.text() and cells(one) == cells(two) and state(one) == state(two)
+        return "[vcons:" not in one.text() + two.text() and picture.look(cells(one)) == picture.look(cells(two)) and state(one) == state(two)
     try:
         wait_for(equal, what)
     except TimeoutError:
@@ -74,14 +78,6 @@ def leave(screen):
     screen.wait("[vcons: left")
 
 
-def keep(screen, name):
-    """A picture of a screen, for people."""
-    to = os.environ.get("VCONS_PICTURES")
-    if to:
-        with open(os.path.join(to, name + ".txt"), "w") as f:
-            f.write(screen.tmux("capture-pane", "-p", "-e"))
-
-
 def editor(one, two):
     attach(one, "edit")
     one.wait(LINES[0])
@@ -90,7 +86,7 @@ def editor(one, two):
     one.wait("inserted \u2713 ")
     attach(two, "edit")
     two.wait("inserted \u2713 ")
-    keep(two, "editor")
+    two.keep("editor")
     same(one, two, "the editor, attached late")
     two.key("x")  # refused
     two.wait("[vcons: read only:")
@@ -100,7 +96,7 @@ def editor(one, two):
     same(one, two, "what was typed afterwards")
     two.key("C-]")
     two.wait(MENU)
-    keep(two, "menu")
+    two.keep("menu")
     two.key("?")
     two.wait("a ask")
     two.key("x")
@@ -109,12 +105,12 @@ def editor(one, two):
     leave(one)
 
 
-def picture(one, two):
+def painting(one, two):
     attach(one, "picture")
     one.wait("reverse")
     attach(two, "picture")
     two.wait("reverse")
-    keep(two, "picture")
+    two.keep("picture")
     same(one, two, "a picture")
     one.type("word\n")
     one.wait("then word")
@@ -125,6 +121,19 @@ def picture(one, two):
     same(one, two, "what scrolled afterwards, in its region")
     two.key("C-]", "l")
     same(one, two, "drawn again")
+    leave(two)
+    leave(one)
+
+
+def process_list(one, two):
+    attach(one, "top")
+    one.wait("PID USER")
+    one.wait("COMMAND")
+    one.type("1")  # a line for each processor, or one again
+    attach(two, "top")
+    two.wait("PID USER")
+    same(one, two, "top, attached late")
+    two.keep("top")
     leave(two)
     leave(one)
 
@@ -149,7 +158,7 @@ def lines(screen):
     rows = text.split("\n")
     assert any("leaves]" in row for row in rows[:2]), text  # the greeting is in sight
     assert rows[rows.index("200") - 1] == "199", text
-    keep(screen, "lines")
+    screen.keep("lines")
     leave(screen)
 
 
@@ -168,8 +177,21 @@ def stolen(one, two):
     two.key("C-]", "w")
     two.wait("[vcons: you write now]")
     one.wait("[vcons: read only:")
-    keep(one, "stolen")
+    one.keep("stolen")
     same(one, two, "after the steal")
+    for columns, rows in ((40, 12), (3, 2), (1, 1)):
+        one.tmux("resize-window", "-x", str(columns), "-y", str(rows))
+        wait_for(lambda: one.size() == (columns, rows), "the small terminal")
+    one.tmux("resize-window", "-x", "40", "-y", "12")
+    one.key("C-]", "i")
+    wait_for(lambda: " w takes over]" in " ".join(one.text().split()), "all of a notice that is longer than a row")
+    one.keep("narrow")
+    one.tmux("resize-window", "-x", "80", "-y", "24")
+    one.key("C-]")
+    wait_for(lambda: one.text().split("\n")[23].startswith(MENU), "a notice in the last row, which there is again")
+    one.key("x")
+    two.key("C-l")  # what was cut off comes back when the program draws it
+    same(one, two, "as large as before")
     leave(two)
     one.wait("[vcons: nobody writes now")
     leave(one)
@@ -189,7 +211,8 @@ with Place() as place:
         with Screen(place, 80, 24) as one, Screen(place, 80, 24) as two:
             editor(one, two)
             stolen(one, two)
-            picture(one, two)
+            process_list(one, two)
+            painting(one, two)
             lines(one)
             questions(one)
         subprocess.run([program("vcons"), "stop", "--all"], env=place.env, stdout=subprocess.DEVNULL, check=True)

@@ -3,7 +3,9 @@
 import os
 import shutil
 import subprocess
+import sys
 
+import picture
 import vcons
 
 
@@ -38,6 +40,20 @@ class Screen:
     def history(self):
         return self.tmux("capture-pane", "-p", "-J", "-S", "-")
 
+    def keep(self, name):
+        """A picture of it for people, where `script/test --pictures` wants one: PNG, and text for `cat`."""
+        to = os.environ.get("VCONS_PICTURES")
+        if not to:
+            return
+        path = os.path.join(to, os.path.basename(sys.argv[0])[len("test_"):-len(".py")] + "-" + name)
+        text = self.tmux("capture-pane", "-p", "-e", "-N")
+        size = self.tmux("display-message", "-p", "#{pane_width} #{pane_height} #{cursor_x} #{cursor_y} #{cursor_flag}")
+        columns, lines, x, y, shown = map(int, size.split())
+        with open(path + ".txt", "w") as f:
+            f.write(text)
+        with open(path + ".png", "wb") as f:
+            f.write(picture.draw(text, columns, lines, (x, y) if shown else None))
+
     def type(self, text):
         """Characters as they are; what tmux calls C-a and the like by key()."""
         self.tmux("send-keys", "-l", "--", text)
@@ -62,6 +78,10 @@ class Screen:
     def pid(self):
         """Of the shell in the window."""
         return int(self.tmux("display-message", "-p", "#{pane_pid}"))
+
+    def size(self):
+        """Columns and rows, as programs in it see them."""
+        return tuple(map(int, self.tmux("display-message", "-p", "#{pane_width} #{pane_height}").split()))
 
     def tty(self):
         """Settings of the terminal, as stty prints them, looked at from outside."""
