@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PIECE (16u * 1024) /* of one turn, so that a thousand feeds all move */
@@ -103,6 +104,29 @@ static uint32_t room_of(struct feed *f)
     return room;
 }
 
+static uint64_t now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+/* From when it found no room until it has written again: with the time that it waits for its turn in here. */
+static void note_wait(struct feed *f, bool waits)
+{
+    uint64_t waited_us;
+
+    if (waits && f->waits_since_us == 0)
+        f->waits_since_us = now_us();
+    if (waits || f->waits_since_us == 0)
+        return;
+    waited_us = now_us() - f->waits_since_us;
+    if (waited_us > f->longest_us)
+        f->longest_us = waited_us;
+    f->waits_since_us = 0;
+}
+
 static bool write_piece(struct feed *f)
 {
     static uint8_t piece[PIECE];
@@ -112,6 +136,7 @@ static bool write_piece(struct feed *f)
 
     if (n > left)
         n = (uint32_t)left;
+    note_wait(f, n == 0 && left > 0);
     if (n == 0)
         return false;
     if (vc_source_put(&f->source, piece, feed_generate(f, piece, n), &put, &kick))

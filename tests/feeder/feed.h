@@ -27,6 +27,8 @@ struct feed {
     uint32_t number, width;
     uint64_t position, target; /* bytes of the stream written, and to write */
     uint64_t got;              /* bytes of input taken */
+    uint64_t waits_since_us;   /* CLOCK_MONOTONIC: there is more to write, and no room; 0: it does not wait */
+    uint64_t longest_us;       /* that it waited so */
     uint32_t size;             /* as last told, rows << 16 | columns */
     bool echo, served, runnable;
     bool there; /* false: a spare one, that has no line now */

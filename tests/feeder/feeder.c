@@ -27,7 +27,10 @@ static const char usage[] =
     "Takes: go           write\n"
     "       stop         end each console's current line; sent I BYTES for each, then done\n"
     "       lines I N    N more lines on console I; done (at once)\n"
+    "       more N       N more lines on every console; done (at once)\n"
     "       sent         sent I BYTES for each, then done\n"
+    "       waits        waits MICROSECONDS: the longest that any console had more to write and no room, since asked "
+    "last; done\n"
     "       input I      got I COUNT HEX (the newest 4 KiB), then done\n"
     "       size I       size I ROWS COLUMNS, as last told, then done\n"
     "       event I KIND VALUE | state I STATE DROPPED | claim I 0|1 | gone I; each: done\n"
@@ -91,6 +94,18 @@ static void say_sent(struct feeder *r)
     puts("done");
 }
 
+static void say_waits(struct feeder *r)
+{
+    uint64_t longest_us = 0;
+
+    for (uint32_t i = 0; i < r->n; i++) {
+        if (r->feeds[i].longest_us > longest_us)
+            longest_us = r->feeds[i].longest_us;
+        r->feeds[i].longest_us = 0;
+    }
+    printf("waits %" PRIu64 "\ndone\n", longest_us);
+}
+
 static void go(struct feeder *r)
 {
     r->going = true;
@@ -100,6 +115,19 @@ static void go(struct feeder *r)
         r->feeds[i].target = r->target;
         enqueue(r, &r->feeds[i]);
     }
+}
+
+static void more(struct feeder *r, uint32_t lines)
+{
+    for (uint32_t i = 0; i < r->n; i++) {
+        if (!r->feeds[i].there)
+            continue;
+        r->feeds[i].target = r->feeds[i].position + (uint64_t)lines * r->width;
+        enqueue(r, &r->feeds[i]);
+    }
+    r->finished = false;
+    r->going = true;
+    puts("done");
 }
 
 static void stop(struct feeder *r)
@@ -180,6 +208,10 @@ static void command(struct feeder *r, const char *line)
         stop(r);
     } else if (strcmp(word, "sent") == 0) {
         say_sent(r);
+    } else if (strcmp(word, "more") == 0) {
+        more(r, i);
+    } else if (strcmp(word, "waits") == 0) {
+        say_waits(r);
     } else if (strcmp(word, "drop") == 0 || strcmp(word, "dial") == 0) {
         r->link.paused = word[1] == 'r';
         r->link.paused ? link_drop(&r->link) : link_dial(&r->link);
