@@ -223,8 +223,10 @@ static bool adopt(struct connector *k)
     if (k->way->adopted != NULL)
         k->way->adopted(k);
     k->since_ms = uv_now(&k->service->loop);
-    if (attach(k, fd, &earlier) == 0)
+    if (attach(k, fd, &earlier) == 0) {
+        stuck(k); /* what was typed before us, and not sent */
         return true;
+    }
     release(k);
     close(fd);
     return false;

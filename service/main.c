@@ -191,8 +191,8 @@ static int lock_state(struct service *s, bool upgrade, struct problem *p)
         upgrade_restore(&s->upgrade, &s->manager);
     if (upgrade && (error = upgrade_ask(&s->upgrade, &s->manager, &s->paths, p)) != 0)
         return error;
-    if (upgrade && s->upgrade.starter_fd >= 0) {
-        close(s->starter.fd); /* it runs nothing, and ends; the other runs what we have taken over */
+    if (s->upgrade.starter_fd >= 0) {
+        starter_discard(&s->starter); /* the other runs what we have taken over */
         s->starter.fd = s->upgrade.starter_fd;
         s->starter.next = s->upgrade.starter_next;
     }
@@ -315,7 +315,9 @@ static int serve_xen(struct service *s, const struct options *o, struct problem 
         error = claim(o, true, p);
     if (error == 0)
         error = become(o, p);
-    return error ? error : starter_fork(&s->starter, p); /* what it runs is the user's, too, who is known only now */
+    if (error || s->starter.fd >= 0)
+        return error;                    /* or there is one, of the service before us, and commands with it */
+    return starter_fork(&s->starter, p); /* what it runs is the user's, too, who is known only now */
 }
 
 static int start(struct service *s, const struct options *o, int ready, struct problem *p)

@@ -33,9 +33,11 @@ struct source_event { /* something that has a place in the stream and is no byte
     uint64_t value;
 };
 
-struct source_handover { /* bytes on their way to a source's descriptor: typed, and not sent */
+struct source_handover { /* what is not in a source's descriptor: */
     const uint8_t *out;
-    uint32_t n_out;
+    uint32_t n_out;   /* bytes on their way to it: typed, and not sent, ... */
+    const void *kept; /* ... and where its protocol stands, in a form of its own, aligned as any type */
+    uint32_t n_kept;
 };
 
 struct source_ops {

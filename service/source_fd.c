@@ -20,6 +20,12 @@
 #define STUCK_NS     UINT64_C(10000000) /* paced, and the kernel takes nothing: looked at again */
 #define NO_ECHO      0x100u             /* no byte is waited for */
 
+struct kept { /* for another process, on this machine: all but what is to be sent */
+    struct telnet_kept telnet;
+    uint32_t echo, breaking;
+    uint64_t next_ns, patient_ns;
+};
+
 struct source_fd {
     struct source source;
     int fd;
@@ -31,10 +37,13 @@ struct source_fd {
     uint64_t patient_ns;  /* control: until then the echo is waited for */
     uint32_t shown;       /* append: bytes of `received` that are this source's until commit */
     bool full;            /* append: they were all that was asked for: there may be more */
+    bool breaking;        /* control: a break has begun, and is to end */
+    bool continued;       /* what is to be agreed upon an earlier service began */
     pthread_mutex_t lock; /* of telnet, and of what is to be sent: out[out_begin..out_end) */
     uint32_t out_begin, out_end;
     struct telnet telnet;
     uint8_t out[OUT_BYTES];
+    struct kept kept; /* for handover only */
 };
 
 /* One for all: nothing is kept in it from one turn to the next, so that a source costs no memory for what passes, and what
@@ -221,7 +230,7 @@ static void fd_greet(struct source *s)
 {
     struct source_fd *f = fd_of(s);
 
-    if (!f->wish.telnet)
+    if (!f->wish.telnet || f->continued)
         return;
     telnet_begin(&f->telnet, f->wish.com_port ? &f->wish.port : NULL);
     flush(f);
@@ -335,11 +344,16 @@ static int post_break(struct source_fd *f)
 {
     if (!f->wish.breaks || !break_to(f, true))
         return VC_EINVAL;
+    f->breaking = true;
     f->wish.env->break_begun(f->wish.ctx);
     return VC_OK;
 }
 
-void source_fd_break_end(struct source *s) { (void)break_to(fd_of(s), false); }
+void source_fd_break_end(struct source *s)
+{
+    fd_of(s)->breaking = false;
+    (void)break_to(fd_of(s), false);
+}
 
 static int post_size(struct source_fd *f, uint32_t rows, uint32_t columns)
 {
@@ -394,23 +408,44 @@ static void fd_destroy(struct source *s)
     ended(ctx, error);
 }
 
-/* What telnet has agreed on, and a break under way, stay with us: such a one is connected anew. */
 static int fd_handover(struct source *s, struct source_handover *h)
 {
     struct source_fd *f = fd_of(s);
 
-    *h = (struct source_handover){.out = f->out + f->out_begin, .n_out = f->out_end - f->out_begin};
-    return !f->wish.telnet ? f->fd : -1;
+    f->kept = (struct kept){.echo = __atomic_load_n(&f->echo, __ATOMIC_SEQ_CST),
+                            .breaking = f->breaking,
+                            .next_ns = f->next_ns,
+                            .patient_ns = f->patient_ns};
+    telnet_keep(&f->telnet, &f->kept.telnet);
+    *h = (struct source_handover){
+        .out = f->out + f->out_begin, .n_out = f->out_end - f->out_begin, .kept = &f->kept, .n_kept = sizeof f->kept};
+    return f->fd;
 }
+
+/* The clock is the machine's; yet one that has gone wrong would keep us from typing for ever. */
+static uint64_t not_later(uint64_t ns, uint64_t most) { return ns < most ? ns : most; }
 
 bool source_fd_continue(struct source *s, const struct source_handover *h)
 {
     struct source_fd *f = fd_of(s);
+    const struct kept *kept = h->kept;
+    uint64_t now = mono_ns();
 
-    if (h->n_out > sizeof f->out)
+    if (h->n_out > sizeof f->out || h->n_kept != sizeof *kept)
         return false;
     memcpy(f->out, h->out, h->n_out);
     f->out_end = h->n_out;
+    if (f->wish.telnet && !telnet_continue(&f->telnet, &kept->telnet, f->wish.com_port ? &f->wish.port : NULL))
+        return false;
+    f->continued = true;
+    if (f->wish.echo_check)
+        f->echo = kept->echo <= NO_ECHO ? kept->echo : NO_ECHO;
+    f->next_ns = not_later(kept->next_ns, now + (uint64_t)f->wish.delay_us * 1000u);
+    f->patient_ns = not_later(kept->patient_ns, now + ECHO_WAIT_MS * UINT64_C(1000000));
+    if (kept->breaking && f->wish.breaks) {
+        f->breaking = true;
+        f->wish.env->break_begun(f->wish.ctx);
+    }
     return true;
 }
 
@@ -458,7 +493,7 @@ struct source *source_fd_create(int fd, const struct source_fd_wish *wish)
     f->paced = paced;
     f->next_ns = f->patient_ns = 0;
     f->shown = f->out_begin = f->out_end = 0;
-    f->full = false;
+    f->full = f->breaking = f->continued = false;
     pthread_mutex_init(&f->lock, NULL);
     return &f->source;
 }

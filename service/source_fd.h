@@ -44,7 +44,8 @@ struct source_fd_wish {
 
 /* fd is non-blocking and the source's when this succeeds. NULL: no memory or descriptors. */
 struct source *source_fd_create(int fd, const struct source_fd_wish *wish);
-/* Before anybody has it: what an earlier service had of its bytes. False: it cannot be; nothing is changed. */
+/* Before anybody has it: what an earlier service had of its bytes, and where its protocol stands: the source says nothing anew.
+ * False: it cannot be. May call break_begun. */
 bool source_fd_continue(struct source *s, const struct source_handover *h);
 /* Instead of destroy, when nobody wanted it: fd stays the caller's, ended is not called. */
 void source_fd_abandon(struct source *s);

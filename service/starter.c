@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "connector.h"
@@ -43,7 +44,18 @@ int starter_fork(struct starter *starter, struct problem *p)
         return error;
     }
     starter->fd = ends[0];
+    starter->pid = child;
     return 0;
+}
+
+void starter_discard(struct starter *starter)
+{
+    if (starter->fd < 0)
+        return;
+    close(starter->fd); /* by which it ends */
+    while (waitpid(starter->pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    starter->fd = -1;
 }
 
 /* False: nothing more now. */

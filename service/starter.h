@@ -48,12 +48,15 @@ struct starter_answer { /* RUN: a descriptor comes with it if there is no error.
 
 struct starter {
     struct watch watch;
-    int fd; /* -1: it is gone, or never was */
+    int fd;    /* -1: it is gone, or never was */
+    pid_t pid; /* of a child of ours */
     uint32_t next;
 };
 
 /* Fork it: before threads, locks and descriptors that it should not have. 0 or a negative errno with *p. */
 int starter_fork(struct starter *starter, struct problem *p);
+void starter_discard(
+    struct starter *starter);         /* one that was asked nothing yet, or none: it is gone when this returns */
 int starter_watch(struct service *s); /* hear its answers: connector_answered. 0 or a negative errno */
 void starter_close(struct service *s);
 /* A request is on its way: its serial, else 0. */

@@ -231,6 +231,46 @@ void telnet_begin(struct telnet *t, const struct telnet_port *port)
     }
 }
 
+void telnet_keep(const struct telnet *t, struct telnet_kept *to)
+{
+    *to = (struct telnet_kept){
+        .phase = t->phase, .com_port = t->com_port, .size = t->size, .port = t->port, .verb = t->verb};
+    memcpy(to->us, t->us, sizeof to->us);
+    memcpy(to->him, t->him, sizeof to->him);
+}
+
+static bool same_port(const struct telnet_port *a, const struct telnet_port *b)
+{
+    return a->speed == b->speed && a->bits == b->bits && a->parity == b->parity && a->stop == b->stop &&
+           a->flow == b->flow;
+}
+
+static bool are_states(const uint8_t sides[TELNET_KNOWN])
+{
+    for (unsigned i = 0; i < TELNET_KNOWN; i++)
+        if (sides[i] > YES)
+            return false;
+    return true;
+}
+
+bool telnet_continue(struct telnet *t, const struct telnet_kept *from, const struct telnet_port *port)
+{
+    if (from->phase > TELNET_SUB_IAC || from->com_port != (port != NULL) || !are_states(from->us) ||
+        !are_states(from->him))
+        return false;
+    t->phase = (enum telnet_phase)from->phase;
+    t->verb = from->verb;
+    t->size = from->size;
+    t->com_port = port != NULL;
+    memcpy(t->us, from->us, sizeof t->us);
+    memcpy(t->him, from->him, sizeof t->him);
+    if (port != NULL)
+        t->port = *port;
+    if (port != NULL && is_on(t->us, TELNET_COM_PORT) && !same_port(port, &from->port))
+        send_port(t);
+    return true;
+}
+
 bool telnet_size(struct telnet *t, uint32_t rows, uint32_t columns)
 {
     t->size = rows << 16 | columns;

@@ -44,8 +44,20 @@ struct telnet {
     uint64_t skipped; /* bytes of subnegotiations */
 };
 
+struct telnet_kept { /* where both sides stand, for another process that goes on with the connection */
+    uint32_t phase, com_port, size;
+    struct telnet_port port;
+    uint8_t verb, us[TELNET_KNOWN], him[TELNET_KNOWN];
+};
+
 /* Ask for what a console wants. port: RFC 2217, set to that; NULL: plain telnet. */
 void telnet_begin(struct telnet *t, const struct telnet_port *port);
+void telnet_keep(const struct telnet *t, struct telnet_kept *to);
+/*
+ * Instead of telnet_begin: go on from there, without a word but the settings of a port that is to be set to others. False: it is no such
+ * place, or not of what is wanted; t is as it was.
+ */
+bool telnet_continue(struct telnet *t, const struct telnet_kept *from, const struct telnet_port *port);
 /* The data among n received bytes, written over them. Returns how much. */
 size_t telnet_decode(struct telnet *t, uint8_t *bytes, size_t n);
 /* n bytes of data as they are sent; out has room for TELNET_GROW times as much. Returns how much. */

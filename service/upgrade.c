@@ -22,8 +22,6 @@
 /* A console whose source can go on with somebody else, as it stands. */
 static bool can_yield(const struct console *c)
 {
-    if (c->service->upgrade.storing && c->connector != NULL && c->connector->way == &connect_command)
-        return false; /* its starter ends with us */
     return c->source != NULL && !c->removing && c->connector != NULL && c->source->ops->handover != NULL;
 }
 
@@ -71,27 +69,35 @@ static bool give_starter(struct service *s)
     return s->starter.fd < 0 || give(s, UPGRADE_STARTER, s->starter.fd, &starter, sizeof starter);
 }
 
+/* One piece more of a record; n: its bytes so far. False: it has no room. */
+static bool put(char payload[UPGRADE_PAYLOAD], uint32_t *n, const void *bytes, uint32_t more)
+{
+    if (more > UPGRADE_PAYLOAD - *n)
+        return false;
+    if (more > 0)
+        memcpy(payload + *n, bytes, more);
+    *n += more;
+    return true;
+}
+
 static bool give_source(struct service *s, const struct console *c)
 {
     static char payload[UPGRADE_PAYLOAD];
     const char *text = c->connector->settings.source;
     struct source_handover h = {.n_out = 0};
-    struct upgrade_source_head head = {.n_text = (uint32_t)strlen(text)};
+    struct upgrade_source_head head = {.n_text = (uint32_t)strlen(text), .asked = c->connector->asked};
     int fd = c->source->ops->handover(c->source, &h);
+    uint32_t n = 0;
 
     if (fd < 0)
         return true; /* it cannot, as it stands now: it is connected anew */
-    head.asked = c->connector->asked;
+    head.n_kept = h.n_kept;
     head.n_out = h.n_out;
     memcpy(head.domain, c->log.domain, sizeof head.domain);
     memcpy(head.console, c->log.console, sizeof head.console);
-    if ((uint64_t)sizeof head + head.n_text + h.n_out > sizeof payload)
-        return false;
-    memcpy(payload, &head, sizeof head);
-    memcpy(payload + sizeof head, text, head.n_text);
-    if (h.n_out > 0)
-        memcpy(payload + sizeof head + head.n_text, h.out, h.n_out);
-    return give(s, UPGRADE_SOURCE, fd, payload, (uint32_t)sizeof head + head.n_text + h.n_out);
+    return put(payload, &n, &head, sizeof head) && put(payload, &n, h.kept, h.n_kept) &&
+           put(payload, &n, text, head.n_text) && put(payload, &n, h.out, h.n_out) &&
+           give(s, UPGRADE_SOURCE, fd, payload, n);
 }
 
 static bool give_all(struct service *s)
@@ -139,26 +145,33 @@ static void let_go(struct service *s)
             console_let_go(c); /* our descriptor, not its */
 }
 
+/* What runs for them is the next one's. */
+static void disown_commands(struct service *s)
+{
+    for (struct console *c = s->registry.first; c != NULL; c = c->next)
+        if (c->handing)
+            c->connector->asked = 0;
+}
+
 static void leave(struct service *s)
 {
     s->upgrade.agreed = true;
     s->control_given = s->link_given = s->metrics.given = true; /* their names are its */
-    for (struct console *c = s->registry.first; c != NULL; c = c->next)
-        if (c->handing)
-            c->connector->asked = 0; /* what runs for it is its */
+    disown_commands(s);
     service_stop(s);
     let_go(s);
 }
 
 static void store_all(struct service *s)
 {
-    bool well = true;
+    bool well = give_starter(s);
 
     for (const struct console *c = s->registry.first; c != NULL && well; c = c->next)
         well = !c->handing || give_source(s, c);
     if (s->upgrade.n_stored > 0)
         manager_store(&s->manager, MANAGER_STATE, s->manager.state_fd);
     manager_barrier(&s->manager);
+    disown_commands(s);
     let_go(s);
 }
 

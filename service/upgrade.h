@@ -23,7 +23,7 @@
 #include "host/paths.h"
 #include "source.h"
 
-#define UPGRADE_VERSION 1u
+#define UPGRADE_VERSION 2u
 #define UPGRADE_WAIT_S  10u
 
 struct console;
@@ -60,7 +60,7 @@ void upgrade_asker_gone(struct service *s, const struct control *k); /* before i
  * it runs on.
  */
 int upgrade_ask(struct upgrade *u, struct manager *m, const struct paths *paths, struct problem *p);
-/* What an earlier service has left with the service manager, if anything: as if it had been handed over. */
+/* In a zeroed one: what an earlier service has left with the service manager, if anything, as if it had been handed over. */
 void upgrade_restore(struct upgrade *u, struct manager *m);
 /*
  * The descriptor of that console's source, if it was handed over and has that text; the caller's. -1: none. What was under way is

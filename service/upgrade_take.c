@@ -20,7 +20,7 @@ struct upgrade_source {
     struct upgrade_source *next;
     int fd; /* -1: given away */
     struct upgrade_source_head head;
-    char bytes[]; /* its text, then what goes to it */
+    _Alignas(8) char bytes[]; /* where its protocol stands, its text, then what goes to it */
 };
 
 /* Talking. */
@@ -59,7 +59,7 @@ static int take_source(struct upgrade *u, int fd, const void *payload, uint32_t 
     const struct upgrade_source_head *head = payload;
     struct upgrade_source *source;
 
-    if (fd < 0 || n < sizeof *head || (uint64_t)head->n_text + head->n_out != n - sizeof *head ||
+    if (fd < 0 || n < sizeof *head || (uint64_t)head->n_kept + head->n_text + head->n_out != n - sizeof *head ||
         memchr(head->domain, '\0', sizeof head->domain) == NULL ||
         memchr(head->console, '\0', sizeof head->console) == NULL)
         return -EPROTO;
@@ -191,18 +191,29 @@ int upgrade_ask(struct upgrade *u, struct manager *m, const struct paths *paths,
     return error;
 }
 
+/* A record that the manager kept: its head, and its payload behind that. */
+static bool read_kept(const struct manager *m, off_t at, struct upgrade_head *head, char payload[UPGRADE_PAYLOAD])
+{
+    return pread(m->earlier_fd, head, sizeof *head, at) == (ssize_t)sizeof *head && head->magic == UPGRADE_MAGIC &&
+           head->bytes <= UPGRADE_PAYLOAD && head->has_fd < m->n_stored &&
+           pread(m->earlier_fd, payload, head->bytes, at + (off_t)sizeof *head) == (ssize_t)head->bytes;
+}
+
 void upgrade_restore(struct upgrade *u, struct manager *m)
 {
     _Alignas(8) static char payload[UPGRADE_PAYLOAD];
     struct upgrade_head head;
     off_t at = 0;
 
-    if (m->earlier_fd < 0)
-        return;
-    while (pread(m->earlier_fd, &head, sizeof head, at) == (ssize_t)sizeof head && head.magic == UPGRADE_MAGIC &&
-           head.type == UPGRADE_SOURCE && head.bytes <= sizeof payload && head.has_fd < m->n_stored &&
-           pread(m->earlier_fd, payload, head.bytes, at + (off_t)sizeof head) == (ssize_t)head.bytes) {
-        if (take_source(u, m->stored[head.has_fd], payload, head.bytes) == 0)
+    u->starter_fd = -1;
+    while (m->earlier_fd >= 0 && read_kept(m, at, &head, payload)) {
+        int fd = m->stored[head.has_fd], error = -EPROTO;
+
+        if (head.type == UPGRADE_SOURCE)
+            error = take_source(u, fd, payload, head.bytes);
+        else if (head.type == UPGRADE_STARTER)
+            error = take_starter(u, fd, (const void *)payload, head.bytes);
+        if (error == 0)
             m->stored[head.has_fd] = -1;
         at += (off_t)(sizeof head + head.bytes);
     }
@@ -213,12 +224,16 @@ int upgrade_take(struct upgrade *u, const char *domain, const char *console, con
 {
     for (struct upgrade_source *source = u->taken; source != NULL; source = source->next) {
         const struct upgrade_source_head *head = &source->head;
+        const char *its = source->bytes + head->n_kept;
         int fd = source->fd;
 
         if (fd < 0 || strcmp(head->domain, domain) != 0 || strcmp(head->console, console) != 0 ||
-            strlen(text) != head->n_text || memcmp(source->bytes, text, head->n_text) != 0)
+            strlen(text) != head->n_text || memcmp(its, text, head->n_text) != 0)
             continue;
-        *h = (struct source_handover){.out = (const uint8_t *)source->bytes + head->n_text, .n_out = head->n_out};
+        *h = (struct source_handover){.out = (const uint8_t *)its + head->n_text,
+                                      .n_out = head->n_out,
+                                      .kept = source->bytes,
+                                      .n_kept = head->n_kept};
         *asked = head->asked;
         source->fd = -1;
         return fd;

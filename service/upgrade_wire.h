@@ -19,7 +19,7 @@
 
 #include "log.h"
 
-#define UPGRADE_MAGIC   0x72677576u /* "vugr" */
+#define UPGRADE_MAGIC   0x32677576u /* "vug2": with UPGRADE_VERSION, for records that a service manager has kept */
 #define UPGRADE_PAYLOAD 65536u
 
 enum upgrade_type {
@@ -47,9 +47,9 @@ struct upgrade_manager {
 struct upgrade_starter { /* its process lives on, and so do its commands */
     uint32_t next;
 };
-struct upgrade_source_head { /* then its text, what goes to it */
+struct upgrade_source_head { /* then where its protocol stands, its text, what goes to it */
     char domain[LOG_NAME_BYTES], console[LOG_NAME_BYTES];
-    uint32_t n_text, n_out;
+    uint32_t n_kept, n_text, n_out;
     uint32_t asked; /* serial of what the starter runs for it; 0: nothing */
 };
 

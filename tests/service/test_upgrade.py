@@ -13,6 +13,7 @@ import time
 import tty
 
 import vcons
+from upgrades import Manager, connect, size, upgrade
 
 ROUNDS = 20 if vcons.LONG else 3
 CHUNK = 1000
@@ -64,12 +65,6 @@ def configured(place, ptys, more=""):
     return ["--config", path]
 
 
-def size(place, name):
-    """The length of a log: where its newest segment begins, and how long that is."""
-    path = os.path.realpath(os.path.join(place.log, name, "current.log"))
-    return int(os.path.basename(path)[:20]) + os.path.getsize(path) if os.path.exists(path) else 0
-
-
 def guests(place):
     """The other sides: a socket that listens, later one that connects, the master of a pty; and what starts each."""
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -78,14 +73,6 @@ def guests(place):
     master, slave = pty.openpty()
     tty.setraw(slave)
     return server, master, os.ttyname(slave), slave
-
-
-def upgrade(place, old, *args):
-    """The new one answers before the command's end is waited for; the old one ends by itself."""
-    new = place.start([vcons.program("vconsd"), "--foreground", "--upgrade", *args])
-    assert old.wait(vcons.WAIT_S) == 0
-    vcons.wait_for(lambda: place.answers(new), "the new service")
-    return new
 
 
 class Follower(threading.Thread):
@@ -107,12 +94,6 @@ class Follower(threading.Thread):
                         self.data += data
             except (OSError, EOFError, vcons.ControlError):
                 time.sleep(0.01)
-
-
-def connect(path):
-    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    vcons.wait_for(lambda: s.connect_ex(path) == 0, path)
-    return s
 
 
 def under_flood(place):
@@ -191,6 +172,19 @@ def read_records(c):
             return types
 
 
+def asked(place, and_gone):
+    """Who has asked to take over, and was answered unless it does not wait for that. None: somebody before us is not forgotten yet."""
+    c = vcons.Control(place.control)
+    c.socket.sendall(b'{"id":9,"op":"upgrade","version":2}\n')
+    answer = b"\n" if and_gone else b""
+    while not answer.endswith(b"\n"):  # and nothing of what follows: descriptors come with it
+        answer += vcons.read_exactly(c.socket, 1)
+    if b'"error"' not in answer:
+        return c
+    c.close()
+    return None
+
+
 def abandoned(place):
     """A successor that goes before it has said that it has all, or that never can be one: nothing has happened."""
     server, master, slave, keep = guests(place)
@@ -203,11 +197,8 @@ def abandoned(place):
     feeder.expect("served")
     vcons.wait_for(lambda: len(guest.sent) > 5000, "the flood")
     for how in ("at once", "at the end", "wrong word"):
-        c = vcons.Control(place.control)
-        c.socket.sendall(b'{"id":9,"op":"upgrade","version":1}\n')
+        c = vcons.wait_for(lambda: asked(place, how == "at once"), "an answer")
         if how != "at once":
-            while c.socket.recv(1) != b"\n":  # the answer, and nothing of what follows: descriptors come with it
-                pass
             assert read_records(c) == [1, 6, 2, 2, 2, 4, 4, 5]  # lock, starter, listening, a socket and a pty, the end
         if how == "wrong word":
             c.socket.sendall(b"?")
@@ -217,7 +208,7 @@ def abandoned(place):
         vcons.wait_for(lambda: size(place, "u/unix") > before, "the flood, again")
     with vcons.Control(place.control) as c:
         assert c.hello["pid"] == daemon.pid
-        assert c.refusal("upgrade", version=2) == "version"
+        assert c.refusal("upgrade", version=1) == "version"
         assert c.refusal("upgrade") == "version"
     wrong = os.path.join(place.root, "wrong.conf")
     with open(wrong, "w") as f:
@@ -264,45 +255,6 @@ def by_command(place):
     vcons.wait_for(lambda: not os.path.exists(f"/proc/{new}"), "its end")
 
 
-class Manager(threading.Thread):
-    """What systemd does with FDSTORE, FDSTOREREMOVE and BARRIER."""
-
-    def __init__(self, place):
-        super().__init__(daemon=True)
-        self.path = os.path.join(place.root, "notify")
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(self.path)
-        self.stored, self.barriers = {}, 0
-
-    def run(self):
-        while True:
-            data, fds, _, _ = socket.recv_fds(self.socket, 4096, 4)
-            told = dict(line.split("=", 1) for line in data.decode().splitlines())
-            for fd in fds:
-                os.set_inheritable(fd, False)
-            if "FDSTORE" in told:
-                self.stored[told["FDNAME"]] = fds[0]
-            elif "FDSTOREREMOVE" in told:
-                os.close(self.stored.pop(told["FDNAME"]))
-            elif "BARRIER" in told:
-                self.barriers += 1
-                os.close(fds[0])
-
-    def restart(self, place, args):
-        names, fds = list(self.stored), list(self.stored.values())
-
-        def arrange():
-            vcons.die_with_parent()
-            for i, fd in enumerate([os.dup2(fd, 200 + i, inheritable=False) for i, fd in enumerate(fds)]):
-                os.dup2(fd, 3 + i, inheritable=True)
-
-        command = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", vcons.program("vconsd"), "--foreground", *args]
-        env = {"NOTIFY_SOCKET": self.path, "LISTEN_FDS": str(len(fds)), "LISTEN_FDNAMES": ":".join(names)}
-        daemon = place.start(command, extra_env=env, preexec_fn=arrange, close_fds=False)
-        vcons.wait_for(lambda: place.answers(daemon), "vconsd")
-        return daemon
-
-
 def kept(place):
     """A service manager restarts the service under a flood: connections are kept by it meanwhile."""
     server, master, slave, keep = guests(place)
@@ -320,7 +272,7 @@ def kept(place):
         vcons.wait_for(lambda: size(place, "u/unix") > before + 10000, "the flood")
         assert vcons.stop(daemon) == 0
         vcons.wait_for(lambda: manager.barriers == i + 1, "the barrier")
-        assert sorted(manager.stored) == ["vcons-src-0", "vcons-src-1", "vcons-state"], manager.stored
+        assert sorted(manager.stored) == ["vcons-src-0", "vcons-src-1", "vcons-src-2", "vcons-state"], manager.stored
         daemon = manager.restart(place, args)
         vcons.wait_for(lambda: not manager.stored, "the end of what was kept")
     for name, g in flood.items():

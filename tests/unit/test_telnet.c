@@ -185,6 +185,81 @@ static void no_room_no_state(void **state)
     assert_memory_equal(sent.bytes, "\xff\xfb\x03", 3);
 }
 
+/* Another process goes on where the first one stopped, at any byte: as if it had been one. */
+static void continues(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (size_t cut = 0; cut <= rows[i].in_n; cut++) {
+            struct sent sent = {.n = 0};
+            struct telnet t = {.send = keep, .ctx = &sent}, next = t;
+            struct telnet_kept kept;
+            uint8_t bytes[64], rest[64];
+            size_t n, m;
+
+            memcpy(bytes, rows[i].in, cut);
+            memcpy(rest, rows[i].in + cut, rows[i].in_n - cut);
+            n = telnet_decode(&t, bytes, cut);
+            telnet_keep(&t, &kept);
+            assert_true(telnet_continue(&next, &kept, NULL));
+            m = telnet_decode(&next, rest, rows[i].in_n - cut);
+            memcpy(bytes + n, rest, m);
+            if (n + m != rows[i].data_n || (n + m > 0 && memcmp(bytes, rows[i].data, n + m) != 0))
+                fail_msg("data: %s, cut at %zu", rows[i].name, cut);
+            if (sent.n != rows[i].answer_n || (sent.n > 0 && memcmp(sent.bytes, rows[i].answer, sent.n) != 0))
+                fail_msg("answer: %s, cut at %zu", rows[i].name, cut);
+        }
+}
+
+static void continues_a_port(void **state)
+{
+    struct sent sent = {.n = 0};
+    struct telnet t = {.send = keep, .ctx = &sent}, next = t;
+    struct telnet_port port = {.speed = 38400, .bits = 7, .parity = 3, .stop = 2, .flow = 3};
+    uint8_t agree[] = {255, 253, 44, 255, 253, 31};
+    struct telnet_kept kept;
+
+    (void)state;
+    telnet_begin(&t, &port);
+    telnet_decode(&t, agree, sizeof agree);
+    telnet_keep(&t, &kept);
+    sent.n = 0;
+    assert_true(telnet_continue(&next, &kept, &port));
+    assert_int_equal(sent.n, 0); /* it is set so already */
+    assert_true(telnet_size(&next, 24, 80));
+    assert_true(telnet_break(&next, false));
+    assert_int_equal(sent.n, 9 + 7);
+    sent.n = 0;
+    port.speed = 9600;
+    assert_true(telnet_continue(&next, &kept, &port));
+    assert_int_equal(sent.n, 10 + 4 * 7);
+    assert_memory_equal(sent.bytes, "\xff\xfa\x2c\x01\0\0\x25\x80\xff\xf0", 10);
+}
+
+static void continues_nothing_else(void **state)
+{
+    struct telnet t = {.send = keep}, was = t;
+    const struct telnet_port port = {.speed = 9600};
+    struct telnet_kept good, bad;
+
+    (void)state;
+    telnet_keep(&t, &good);
+    bad = good;
+    bad.phase = TELNET_SUB_IAC + 1;
+    assert_false(telnet_continue(&t, &bad, NULL));
+    bad = good;
+    bad.us[TELNET_KNOWN - 1] = 3;
+    assert_false(telnet_continue(&t, &bad, NULL));
+    bad = good;
+    bad.him[0] = 255;
+    assert_false(telnet_continue(&t, &bad, NULL));
+    assert_false(telnet_continue(&t, &good, &port)); /* that was plain telnet */
+    bad = good;
+    bad.com_port = 1;
+    assert_false(telnet_continue(&t, &bad, NULL));
+    assert_memory_equal(&t, &was, sizeof t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +270,9 @@ int main(void)
         cmocka_unit_test(plain_break),
         cmocka_unit_test(peers_agree),
         cmocka_unit_test(no_room_no_state),
+        cmocka_unit_test(continues),
+        cmocka_unit_test(continues_a_port),
+        cmocka_unit_test(continues_nothing_else),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
