@@ -41,13 +41,10 @@ static int rename_domain(void *ctx, const char *domain, const char *name)
     return name_ok(domain) && name_ok(name) ? console_rename(ctx, domain, name) : -EINVAL;
 }
 
-static const char *pty(void *ctx, struct console *c, struct problem *p)
+static const char *pty(void *ctx, struct console *c, const struct source *source, struct problem *p)
 {
-    struct log_status status;
-
     (void)ctx;
-    log_status_get(&c->log, &status);
-    return pty_open(c, PTY_MODULE, status.length, p);
+    return pty_open_line(c, source->line_id, p);
 }
 
 static int attach(void *ctx, struct console *c, struct source *source, const struct plugin_origin *from)

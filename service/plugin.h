@@ -21,7 +21,7 @@
 #include "host/message.h"
 #include "source.h"
 
-#define PLUGIN_VERSION 4u
+#define PLUGIN_VERSION 5u
 #define PLUGIN_SYMBOL  "vcons_plugin"
 
 struct console; /* the service's; good until finish */
@@ -55,8 +55,11 @@ struct plugin_service {
     struct console *(*console)(void *ctx, const char *domain, const char *console, int *error);
     /* A domain has another name: its consoles, which have no source now, keep their logs under it. As console_rename. */
     int (*rename)(void *ctx, const char *domain, const char *name);
-    /* Its pseudo-terminal, which gives what is stored from now on, and takes what is typed. NULL with *p: there is none. */
-    const char *(*pty)(void *ctx, struct console *c, struct problem *p);
+    /*
+     * Its pseudo-terminal for this source, which is to be attached: it gives what is stored from now on, or, of a line that an earlier
+     * service had, what nobody has read there yet; and takes what is typed. NULL with *p: there is none.
+     */
+    const char *(*pty)(void *ctx, struct console *c, const struct source *source, struct problem *p);
     /* As console_attach: 0, the source is the service's; -EBUSY: another one is there; else a negative errno. */
     int (*attach)(void *ctx, struct console *c, struct source *source, const struct plugin_origin *origin);
     /* Drain that source and let go of it, if c still has it; its destroy follows. for_good: its guest is no more. */

@@ -14,11 +14,13 @@
 #include <unistd.h>
 
 #include "console.h"
+#include "pty_place.h"
 #include "raw.h"
 #include "service.h"
 #include "viewer.h"
 
-#define EVENTS 64u /* of inotify, read at once */
+#define EVENTS  64u  /* of inotify, read at once */
+#define KEEP_MS 1000 /* how often its place is written down while it is read */
 
 struct pty {
     struct pty *next;
@@ -29,7 +31,54 @@ struct pty {
     uint32_t size;         /* as it was last seen, rows << 16 | columns */
     int master, wd;        /* wd: the inotify watch on the slave */
     char path[32];         /* of the slave */
+    uint8_t line_id[16];   /* by it the place is kept; zero: it is not */
+    uint64_t kept;         /* that place; UINT64_MAX: none is */
 };
+
+/* Its place. */
+
+static bool is_kept(const struct pty *pty)
+{
+    static const uint8_t none[sizeof pty->line_id];
+
+    return memcmp(pty->line_id, none, sizeof none) != 0;
+}
+
+static void keep(struct pty *pty)
+{
+    uint64_t offset = pty->viewer != NULL ? viewer_offset(pty->viewer) : pty->offset;
+
+    if (is_kept(pty) && offset != pty->kept &&
+        pty_place_keep(pty->console->service->paths.runtime, pty->line_id, offset) == 0)
+        pty->kept = offset;
+}
+
+static void forget(struct pty *pty)
+{
+    if (is_kept(pty))
+        pty_place_forget(pty->console->service->paths.runtime, pty->line_id);
+}
+
+static void keep_all(uv_timer_t *timer)
+{
+    struct service *s = timer->data;
+    bool read = false;
+
+    for (struct pty *pty = s->ptys.first; pty != NULL; pty = pty->next) {
+        keep(pty);
+        read = read || (pty->viewer != NULL && is_kept(pty));
+    }
+    if (!read)
+        uv_timer_stop(timer);
+}
+
+static void keep_while_read(struct pty *pty)
+{
+    uv_timer_t *timer = &pty->console->service->ptys.keep;
+
+    if (is_kept(pty) && !uv_is_active((uv_handle_t *)timer))
+        uv_timer_start(timer, keep_all, KEEP_MS, KEEP_MS);
+}
 
 /* Modes. */
 
@@ -91,6 +140,7 @@ static void opened(struct pty *pty)
         return;
     }
     pty->viewer = viewer_newest(c);
+    keep_while_read(pty);
     viewer_begin(pty->viewer);
 }
 
@@ -98,6 +148,7 @@ void pty_left(struct pty *pty, uint64_t offset)
 {
     pty->viewer = NULL;
     pty->offset = offset;
+    keep(pty);
     make_raw(pty);
     pty_gone(pty->console);
 }
@@ -136,6 +187,8 @@ static int watch_opens(struct service *s)
     if (fd < 0)
         return -errno;
     *w = (struct watch){.ready = opened_ready, .fd = fd};
+    uv_timer_init(&s->loop, &s->ptys.keep);
+    s->ptys.keep.data = s;
     return watch_set(&s->watches, w, EPOLLIN);
 }
 
@@ -212,7 +265,7 @@ const char *pty_open(struct console *c, enum pty_for what, uint64_t from, struct
         problem_set(p, -ENOMEM, "out of memory");
         return NULL;
     }
-    *pty = (struct pty){.console = c, .what = what, .offset = from, .master = -1, .wd = -1};
+    *pty = (struct pty){.console = c, .what = what, .offset = from, .master = -1, .wd = -1, .kept = UINT64_MAX};
     if (make_slave(pty, p) != 0 || watch_slave(s, pty, p) != 0 || (what == PTY_LINK && make_link(c, pty, p) != 0)) {
         destroy(pty);
         return NULL;
@@ -221,6 +274,30 @@ const char *pty_open(struct console *c, enum pty_for what, uint64_t from, struct
     s->ptys.first = pty;
     c->pty[what] = pty;
     return pty->path;
+}
+
+const char *pty_open_line(struct console *c, const uint8_t line_id[16], struct problem *p)
+{
+    const char *path;
+    struct log_status log;
+    struct pty *pty;
+    uint64_t from;
+
+    log_status_get(&c->log, &log);
+    from = log.length;
+    if (pty_place_find(c->service->paths.runtime, line_id, &from) && from > log.length)
+        from = log.length;
+    path = pty_open(c, PTY_MODULE, from, p);
+    pty = c->pty[PTY_MODULE];
+    if (pty == NULL || memcmp(pty->line_id, line_id, sizeof pty->line_id) == 0)
+        return path;
+    forget(pty); /* somebody still has it open from the guest before */
+    memcpy(pty->line_id, line_id, sizeof pty->line_id);
+    pty->kept = UINT64_MAX;
+    keep(pty);
+    if (pty->viewer != NULL)
+        keep_while_read(pty);
+    return path;
 }
 
 const char *pty_path(const struct console *c, enum pty_for what)
@@ -262,8 +339,10 @@ static void close_one(struct pty *pty)
 void pty_gone(struct console *c)
 {
     for (int i = 0; i < PTYS; i++)
-        if (c->pty[i] != NULL && c->pty[i]->viewer == NULL && c->gone && c->source == NULL)
+        if (c->pty[i] != NULL && c->pty[i]->viewer == NULL && c->gone && c->source == NULL) {
+            forget(c->pty[i]);
             close_one(c->pty[i]);
+        }
 }
 
 void pty_close(struct console *c)

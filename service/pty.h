@@ -13,11 +13,14 @@
  * While somebody has the slave open there is a viewer (viewer.h) whose socket is the master; it ends when the last one
  * closes it, and only its place in the log is kept. What the next one reads goes on there: first what the kernel still
  * holds, 64 KiB at most, then the log. So a pty that nobody has open costs one descriptor and never wakes us; an inotify
- * watch tells when that changes. The first key asks for the write token, and the last close lets go of it.
+ * watch tells when that changes. The place of a module's is kept over the service's end (pty_place.h), also while it is read, each
+ * second: after a SIGKILL what was read since comes again, and only what the kernel held for a reader who was slow is not
+ * seen there any more. The first key asks for the write token, and the last close lets go of it.
  */
 #ifndef VCONS_SERVICE_PTY_H
 #define VCONS_SERVICE_PTY_H
 #include <stdint.h>
+#include <uv.h>
 
 #include "host/message.h"
 #include "watch.h"
@@ -30,6 +33,7 @@ struct service;
 struct ptys {
     struct watch opened; /* the inotify descriptor of all of them */
     struct pty *first;
+    uv_timer_t keep; /* runs while somebody has one open whose place is kept */
 };
 
 enum pty_for { PTY_LINK, PTY_MODULE, PTYS };
@@ -39,6 +43,11 @@ enum pty_for { PTY_LINK, PTY_MODULE, PTYS };
  * The path of the slave, good until pty_close; NULL with *p: there is none.
  */
 const char *pty_open(struct console *c, enum pty_for what, uint64_t from, struct problem *p);
+/*
+ * The module's, for a guest of this line (zero: of none that is known again): its place is kept, and where an earlier service has
+ * left it, it begins, else at the log's end.
+ */
+const char *pty_open_line(struct console *c, const uint8_t line_id[16], struct problem *p);
 const char *pty_path(const struct console *c, enum pty_for what); /* NULL: it has none */
 /* Around a change of c's name: its link goes and comes. Each accepts a console without a pty. */
 void pty_unlink(const struct console *c);

@@ -315,6 +315,16 @@ void viewer_reopened(struct viewer *v)
     update_watch(v);
 }
 
+uint64_t viewer_offset(const struct viewer *v)
+{
+    uint64_t offset;
+
+    pthread_mutex_lock(&v->console->live);
+    offset = v->cursor.offset;
+    pthread_mutex_unlock(&v->console->live);
+    return offset;
+}
+
 /* The append thread. */
 
 bool viewers_flow(struct console *c, enum appended what, const void *bytes, uint32_t n, uint64_t end)

@@ -83,6 +83,7 @@ int viewer_create(struct console *c, int fd, const struct viewer_wish *wish);
 void viewer_begin(struct viewer *v);
 /* Of a pty: somebody has it open (again). */
 void viewer_reopened(struct viewer *v);
+uint64_t viewer_offset(const struct viewer *v); /* of the log: what it was sent ends there */
 /* The newest viewer of c: the one viewer_create just made. */
 struct viewer *viewer_newest(struct console *c);
 

@@ -33,7 +33,7 @@ static void take(struct xen *x, struct ring *r)
     if (r->former[0] != '\0' && (error = s->rename(s->ctx, r->former, r->domain)) != 0)
         xen_say(x, "%s is now %s, and not all of its logs: %s", r->former, r->domain, strerror(-error));
     c = s->console(s->ctx, r->domain, r->console_name, &error);
-    tty = c != NULL ? s->pty(s->ctx, c, &p) : NULL; /* from here on: what this domain prints */
+    tty = c != NULL ? s->pty(s->ctx, c, &r->source, &p) : NULL; /* before it prints more */
     if (c != NULL)
         error = s->attach(s->ctx, c, &r->source, &r->origin);
     if (error) {

@@ -3,7 +3,7 @@
 """Runs cases of the lab: cases.py [--json] MACHINE NAME:SECONDS...
 
 MACHINE is kvm (L1 with Debian's own KVM), kvm-xen (L1 with KVM_XEN), xen (dom0 of a real Xen), arm64 or xen-arm64 (the same of that
-architecture). All cases share one boot of it, each in a directory of its own; if the machine dies in one of them, it is booted again
+architecture), xen-arm64-ox (xen-arm64 with oxenstored, where the others have the C xenstored). All cases share one boot of it, each in a directory of its own; if the machine dies in one of them, it is booted again
 for those behind it. Prints what the cases say; with --json, one object a case with the keys of Meson's test log. VCONS_BUILD is the
 build whose programs run; for arm64 it is VCONS_BUILD_ARM64, or build/arm64 where tests/lab/build-arm64 makes it.
 """
@@ -32,10 +32,10 @@ PROGRAMS = {  # in the machine's PATH: where the build has it
 }
 AS_THEY_ARE = ('tiny-arm64', 'vcons-replace-xenconsoled')  # nothing to strip
 MACHINES = {'arm64': ['run', 'arm64'], 'kvm': ['run', 'x86_64'], 'kvm-xen': ['run', 'x86_64', '--xen'],
-            'xen': ['xen-run', 'x86_64'], 'xen-arm64': ['xen-run', 'arm64']}
-ARM64 = ('arm64', 'xen-arm64')
+            'xen': ['xen-run', 'x86_64'], 'xen-arm64': ['xen-run', 'arm64'], 'xen-arm64-ox': ['xen-run', 'arm64']}
+ARM64 = ('arm64', 'xen-arm64', 'xen-arm64-ox')
+OXENSTORED = '-ox'  # the end of a machine's name; to its cases it is the one without it, in $WAY
 DOM0LESS = 'quiet; selftest; spew 20; echo as said'  # to the tiny that Xen itself starts on xen-arm64, as its first domain
-STORE = {**os.environ, 'XENSTORED': 'xenstored'}  # the C store: it names what the table of tests/xenstore is held against
 BOOT_S = 120  # a hang guard: 5 s on an idle host
 QUIET_S = 60  # no sign of life for so long, and the machine itself stands still
 TRIES = 8  # of a case whose machine stands still
@@ -72,12 +72,13 @@ class Boot:
         self.results, self.current, self.began, self.stray = [], None, 0, []
         self.heard, self.stands_still = time.monotonic() + BOOT_S - QUIET_S, False  # nothing is said while it boots
         limit = BOOT_S + sum(jobs.values()) + 10 * len(jobs)
-        way = [f'WAY={machine}', f'VCONS_LONG={LONG}', f'VCONS_SEED={os.environ.get("VCONS_SEED", "")}']
+        way = [f'WAY={machine.removesuffix(OXENSTORED)}', f'VCONS_LONG={LONG}', f'VCONS_SEED={os.environ.get("VCONS_SEED", "")}']
         extra = ['--dom0less', f'{where}/bin/tiny-arm64 {DOM0LESS}'] if machine == 'xen-arm64' else []
         command = [os.path.join(LAB, MACHINES[machine][0]), *MACHINES[machine][1:], *extra, '--dir', where, '--timeout', str(limit), '--',
                    'env', *way, 'sh', './run-cases', *(f'{name}:{seconds}' for name, seconds in jobs.items())]
+        env = {**os.environ, 'XENSTORED': 'oxenstored' if machine.endswith(OXENSTORED) else 'xenstored'}
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True, errors='replace', env=STORE) as self.process:
+                              text=True, errors='replace', env=env) as self.process:
             errors = threading.Thread(target=lambda: self.stray.append(self.process.stderr.read()))
             errors.start()
             threading.Thread(target=self.watch, daemon=True).start()

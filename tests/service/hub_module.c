@@ -2,7 +2,8 @@
 /*
  * A module for vconsd (service/plugin.h) without any hypervisor: consoles h/c0 … h/c7, rings as Xen's, ports that all wake by one
  * descriptor and stay masked until their source rests. One thread plays all guests: each prints LINES numbered lines, then gives
- * back what is typed to it, and ends at a ^D.
+ * back what is typed to it, and ends at a ^D. HUB_LINE=N gives all of them lines with an id of N, and pseudo-terminals;
+ * HUB_LINES=N has them print that many lines.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,6 @@
 #include "service/plugin.h"
 
 #define GUESTS 8u
-#define LINES  20000u
 #define OUT    2048u
 #define IN     64u
 #define WHOLE  59u /* a line and its end */
@@ -49,6 +49,7 @@ static struct {
     bool stopping;
     uint32_t asked; /* serial of a request that waits for its answer; 0: none */
     char answer[128];
+    uint32_t lines;      /* that each guest prints */
     unsigned long kicks; /* of guests by the service; guarded by lock */
     struct guest guests[GUESTS];
 } all = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
@@ -170,9 +171,9 @@ static bool print_on(struct guest *g)
     char text[WHOLE + 1];
     uint32_t put;
 
-    if (g->line >= LINES)
+    if (g->line >= all.lines)
         return false;
-    snprintf(text, sizeof text, "c%u line %08u %041u\n", g->number, g->line, g->line * 7919u);
+    snprintf(text, sizeof text, "c%u line %08u %041u\n", g->number % 10, g->line % 100000000, g->line * 7919u);
     vc_producer_put(&g->front_out, text + g->at, WHOLE - g->at, &put);
     g->at += put;
     if (g->at == WHOLE) {
@@ -191,7 +192,7 @@ static bool echo(struct guest *g)
 
     if (vc_producer_room(&g->front_out, &room) != VC_OK)
         abort();
-    if (g->line < LINES || room < sizeof bytes)
+    if (g->line < all.lines || room < sizeof bytes)
         return false;
     vc_consumer_get(&g->front_in, bytes, sizeof bytes, &got);
     if (got == 0)
@@ -238,11 +239,15 @@ static void *guests(void *argument)
 static void attach(struct guest *g)
 {
     const struct plugin_origin origin = {.kind = VC_LINK_XEN, .domid = 7, .first = g->number == 0, .engine = "hub"};
+    struct problem p;
     char name[16];
     int error;
 
     snprintf(name, sizeof name, "c%u", g->number);
     g->console = all.service->console(all.service->ctx, "h", name, &error);
+    if (g->console != NULL && g->source.line_id[0] != 0 &&
+        all.service->pty(all.service->ctx, g->console, &g->source, &p) == NULL)
+        abort();
     if (g->console == NULL || all.service->attach(all.service->ctx, g->console, &g->source, &origin) != 0)
         abort();
     if (all.service->attach(all.service->ctx, g->console, &g->source, &origin) != -EBUSY)
@@ -284,6 +289,10 @@ static void prepare(struct guest *g, uint32_t number)
                                 .room_events = EPOLLIN,
                                 .holds = OUT,
                                 .hub = &all.hub};
+    if (getenv("HUB_LINE") != NULL) {
+        g->source.line_id[0] = (uint8_t)atoi(getenv("HUB_LINE"));
+        g->source.line_id[15] = (uint8_t)number;
+    }
 }
 
 static int open_module(const struct plugin_service *service, void **instance, struct problem *p)
@@ -291,6 +300,7 @@ static int open_module(const struct plugin_service *service, void **instance, st
     if (getenv("HUB_FAILS") != NULL)
         return problem_set(p, -ENODEV, "this is no dom0");
     all.service = service;
+    all.lines = getenv("HUB_LINES") != NULL ? (uint32_t)atoi(getenv("HUB_LINES")) : 20000;
     *instance = &all;
     return 0;
 }

@@ -34,7 +34,7 @@ service() {
 # log_of DOMAIN/CONSOLE - its raw bytes since byte 0. Segments are small where the file system is, and closed ones are compressed: a case
 # that prints megabytes says segment_size = "1G"
 log_of() {
-    ! ls "log/$1"/*.zst >/dev/null 2>&1 || fail "log/$1 has compressed segments"
+    ! ls "log/$1"/*.zst >/dev/null 2>&1 || fail "log/$1 has compressed segments" >&2 # its output is the log, mostly into a pipe
     cat "log/$1"/[0-9]*.log
 }
 
