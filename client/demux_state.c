@@ -70,8 +70,8 @@ void demux_state_take(struct demux *d, json_t *state)
     d->split.owner = number(state, "owner");
     d->split.in_line = json_is_true(json_object_get(state, "in_line"));
     d->split.marked = json_is_true(json_object_get(state, "marked"));
-    d->split.is_broken = json_is_true(json_object_get(state, "is_broken"));
-    d->split.broken = number(state, "broken");
+    d->split.printed = json_is_true(json_object_get(state, "printed"));
+    d->split.n_open = (unsigned)number(state, "open");
     d->split.n_own = (unsigned)number(state, "own") & 3;
 }
 
@@ -99,10 +99,10 @@ static json_t *picture(const struct demux *d)
         key_of(t->id, key);
         (void)json_object_set_new(given, key, json_integer((json_int_t)t->given));
     }
-    return json_pack("{s:i,s:I,s:I,s:I,s:b,s:b,s:b,s:I,s:i,s:o}", "form", (int)s->form, "offset", (json_int_t)d->offset,
+    return json_pack("{s:i,s:I,s:I,s:I,s:b,s:b,s:b,s:i,s:i,s:o}", "form", (int)s->form, "offset", (json_int_t)d->offset,
                      "focus", (json_int_t)s->focus, "owner", (json_int_t)s->owner, "in_line", (int)s->in_line, "marked",
-                     (int)s->marked, "is_broken", (int)s->is_broken, "broken", (json_int_t)s->broken, "own",
-                     (int)s->n_own, "given", given);
+                     (int)s->marked, "printed", (int)s->printed, "open", (int)s->n_open, "own", (int)s->n_own, "given",
+                     given);
 }
 
 /* Whether the logs have what the picture says. */

@@ -3,23 +3,29 @@
 
 #include "split.h"
 
-#define CR_MAX 4u
+#define CR_MAX   4u
+#define OPEN_MAX 4096u /* Xen knows no more processors */
 
-enum mark { MARK_LINE, MARK_FOCUS, MARK_FOCUS_XEN, MARK_XEN };
+enum mark { MARK_LINE, MARK_FOCUS, MARK_FOCUS_XEN, MARK_XEN, MARK_OWN };
 
-/* '#': a number; '$': what ends a word, and is no part of the mark. The longest that fits counts. */
+/*
+ * '#': a number; '$': what ends a word, and is no part of the mark. The longest that fits counts. prefixed: Xen put it in front of
+ * a line that one of its processors begins, see n_open.
+ */
 static const struct {
     const char *text;
     enum mark mark;
-    bool only_xen;
+    bool only_xen, prefixed;
 } marks[] = {
-    {"(d#) ", MARK_LINE, false},
-    {"*** Serial input to DOM#$", MARK_FOCUS, false},
-    {"*** Serial input to Xen$", MARK_FOCUS_XEN, false},
-    {"(XEN) DOM#: ", MARK_LINE, true},
-    {"(XEN) *** Serial input to DOM#$", MARK_FOCUS, true},
-    {"(XEN) *** Serial input to Xen$", MARK_FOCUS_XEN, true},
-    {"(XEN) ", MARK_XEN, true},
+    {"(d#) ", MARK_LINE, false, true},
+    {"*** Serial input to DOM#$", MARK_FOCUS, false, false},
+    {"*** Serial input to Xen$", MARK_FOCUS_XEN, false, false},
+    {"DOM#: ", MARK_LINE, true, false},
+    {"(XEN) DOM#: ", MARK_LINE, true, true},
+    {"(XEN) *** Serial input to DOM#$", MARK_FOCUS, true, true},
+    {"(XEN) *** Serial input to Xen$", MARK_FOCUS_XEN, true, true},
+    {"(XEN) ", MARK_XEN, true, true},
+    {"<G><#>", MARK_OWN, true, false}, /* a message about a guest, in a line that stood open: Xen leaves its level in */
 };
 #define N_MARKS (sizeof marks / sizeof marks[0])
 
@@ -80,7 +86,7 @@ struct found {
     enum mark mark;
     size_t length; /* 0: none */
     uint64_t id;
-    bool more; /* a longer one may come of it */
+    bool prefixed, more; /* more: a longer one may come of it */
 };
 
 static struct found find(const struct split *s)
@@ -96,19 +102,15 @@ static struct found find(const struct split *s)
             fit = fits(marks[i].text, s->held, s->n_held, &length, &id);
         best.more |= fit == FIT_SO_FAR;
         if (fit == FIT_WHOLE && length > best.length)
-            best = (struct found){.mark = marks[i].mark, .length = length, .id = id, .more = best.more};
+            best = (struct found){marks[i].mark, length, id, marks[i].prefixed, best.more};
     }
     return best;
 }
 
 static void begin_line(struct split *s, uint64_t owner)
 {
-    if (s->in_line && !s->marked && s->form == SPLIT_XEN) {
-        s->is_broken = true;
-        s->broken = s->owner;
-    }
     s->owner = owner;
-    s->in_line = s->marked = true;
+    s->in_line = s->marked = s->printed = true;
 }
 
 static void flush_cr(struct split *s)
@@ -123,7 +125,6 @@ static void take_focus(struct split *s, uint64_t id)
 {
     s->focus = id;
     begin_line(s, SPLIT_HYPERVISOR);
-    s->is_broken = false;                      /* its domain has the rest of the line no more */
     s->n_own = s->form == SPLIT_VCONS ? 2 : 1; /* vcons-vmm says a line more: the domain's name */
     s->to->focus(s->ctx, id);
 }
@@ -133,10 +134,13 @@ static void take_mark(struct split *s, const struct found *found)
     uint64_t of_xen = s->focus == 0 ? SPLIT_HYPERVISOR : s->focus;
 
     flush_cr(s);
+    if (found->prefixed && s->n_open < OPEN_MAX)
+        s->n_open++;
     switch (found->mark) {
     case MARK_LINE: begin_line(s, found->id); return;
     case MARK_FOCUS: take_focus(s, found->id); break;
     case MARK_FOCUS_XEN: take_focus(s, SPLIT_HYPERVISOR); break;
+    case MARK_OWN: begin_line(s, SPLIT_HYPERVISOR); break;
     case MARK_XEN:
         begin_line(s, of_xen);
         s->marked = of_xen == SPLIT_HYPERVISOR; /* what a domain shows itself may be broken into */
@@ -146,14 +150,15 @@ static void take_mark(struct split *s, const struct found *found)
     say(s, s->owner, s->held, found->length); /* the hypervisor's own stays as it is */
 }
 
-/* A line begins that has no mark. */
+/* A line begins that has no mark: the domain with the focus may go on in one that stands open. */
 static uint64_t owner_of_bare(struct split *s)
 {
     if (s->n_own > 0)
         return SPLIT_HYPERVISOR;
     if (s->form == SPLIT_VCONS)
         return s->focus;
-    return s->is_broken ? s->broken : 0;
+    s->printed = s->n_open > 0 && s->focus != SPLIT_HYPERVISOR && s->focus != 0;
+    return s->printed ? s->focus : 0;
 }
 
 static void end_line(struct split *s)
@@ -166,11 +171,12 @@ static void end_line(struct split *s)
             s->n_cr--; /* Xen's own */
         flush_cr(s);
         say(s, s->owner, "\n", 1);
-        s->is_broken = false;
     }
+    if (s->printed && s->n_open > 0)
+        s->n_open--;
     if (s->n_own > 0 && s->owner == SPLIT_HYPERVISOR)
         s->n_own--;
-    s->in_line = s->marked = false;
+    s->in_line = s->marked = s->printed = false;
 }
 
 static void bare(struct split *s)
@@ -189,7 +195,9 @@ static void text(struct split *s, const uint8_t *bytes, size_t n)
 
 static bool may_begin(const struct split *s, uint8_t byte)
 {
-    return (byte == '(' || byte == '*') && (s->form == SPLIT_XEN || (!s->in_line && s->n_cr == 0));
+    if (s->form == SPLIT_XEN)
+        return byte == '(' || byte == '*' || byte == 'D' || byte == '<';
+    return (byte == '(' || byte == '*') && !s->in_line && s->n_cr == 0;
 }
 
 /* A byte that cannot begin a mark, or did not. */

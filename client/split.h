@@ -4,8 +4,11 @@
  *
  * Spec:  docs/vcons.1 (DEMUX). SPLIT_VCONS, the terminal of vcons-vmm: a line of a domain without the focus is whole and begins
  *        with "(dN) "; what has no mark is of who has the focus. SPLIT_XEN, the line of a Xen: "(dN) ", "(XEN) DOMN: " and
- *        "(XEN) " may come in the middle of a line, which goes on behind theirs; what has no mark is dom0's; a line with "(XEN) "
- *        alone is of the domain with the focus, if that is another than dom0, for Xen begins its lines so too.
+ *        "(XEN) " may come in the middle of a line, which goes on behind theirs; a line with "(XEN) " alone is of the domain with
+ *        the focus, if that is another than dom0, for Xen begins its lines so too; dom0's have no mark.
+ *        Each processor of that Xen has its own idea of where it stands in a line (vprintk_common: start_of_line): with one that it
+ *        has left open it goes on without "(XEN) ", whatever came in between, "DOMN: " included. So lines that stand open are
+ *        counted, and while one does, what has no mark is of the domain with the focus, if that is another than dom0.
  * Owner: the caller places struct split. Bytes go out in the call that brings them, but for those that may begin a mark.
  * Lock:  none: one thread.
  * Trust: every byte may be anything; what is kept back is bounded. The marks are in band: who has the focus can write them too.
@@ -30,8 +33,10 @@ struct split {
     enum split_form form;
     const struct split_to *to;
     void *ctx;
-    uint64_t focus, owner, broken; /* owner: of this line; broken: whose line a mark came into, until that line ends */
-    bool in_line, marked, is_broken;
+    uint64_t focus, owner; /* owner: of this line */
+    bool in_line, marked;
+    bool printed;    /* by Xen itself, by way of its processors' lines */
+    unsigned n_open; /* lines that these stand in */
     unsigned n_own;  /* lines to come that are the hypervisor's own, whatever they look like */
     unsigned n_cr;   /* kept back: a LF may follow */
     unsigned n_held; /* kept back: the beginning of a mark */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The splitter of a line that carries many domains. Whatever comes: the same goes out wherever the line was cut, in its order, and
- * nothing is lost but marks, nothing made up but a CR before a LF. From a Xen, as the lab has seen it speak: each domain gets what
- * it said, byte by byte.
+ * nothing is lost but marks, nothing made up but a CR before a LF. From a Xen of some processors, as the lab has seen it speak: each
+ * domain gets what it said, byte by byte.
  */
 #include "split_model.h"
 
-enum { SHORT = 1024 };
+enum { SHORT = 1024, PROCESSORS = 3 };
 
 /* Anything. */
 
@@ -14,17 +14,21 @@ enum { SHORT = 1024 };
 static size_t left_out(enum split_form form, const uint8_t *bytes, size_t n)
 {
     static const char xen[] = "(XEN) ", dom[] = "DOM";
+    const char *ends;
     size_t at = 0, digits;
     bool long_form = form == SPLIT_XEN && n >= 6 && memcmp(bytes, xen, 6) == 0;
 
     if (long_form && (n < 9 || memcmp(bytes + 6, dom, 3) != 0))
         return 6;
-    if (!long_form && (n < 2 || bytes[0] != '(' || bytes[1] != 'd'))
+    if (!long_form && form == SPLIT_XEN && n >= 3 && memcmp(bytes, dom, 3) == 0)
+        digits = at = 3, ends = ": ";
+    else if (!long_form && (n < 2 || bytes[0] != '(' || bytes[1] != 'd'))
         return 0;
-    digits = at = long_form ? 9 : 2;
+    else
+        digits = at = long_form ? 9 : 2, ends = long_form ? ": " : ") ";
     while (at < n && bytes[at] >= '0' && bytes[at] <= '9')
         at++;
-    if (at == digits || n - at < 2 || memcmp(bytes + at, long_form ? ": " : ") ", 2) != 0)
+    if (at == digits || n - at < 2 || memcmp(bytes + at, ends, 2) != 0)
         return long_form ? 6 : 0;
     return at + 2;
 }
@@ -109,62 +113,96 @@ static size_t anything(struct input *in, bool letters, uint8_t *bytes)
 
 /* A Xen's line. */
 
+static bool stands_open[PROCESSORS];
+
 static void line_has(const void *bytes, size_t n)
 {
     require(m.n + n <= sizeof m.line);
     memcpy(m.line + m.n, bytes, n);
     m.n += n;
+    m.open = n > 0 ? ((const uint8_t *)bytes)[n - 1] != '\n' : m.open;
 }
 
-/* As it comes: of dom0 without any mark, of the domain with the focus each line behind "(XEN) ". Xen puts a CR before each LF. */
-static void speaks(size_t who, const uint8_t *bytes, size_t n)
+/* A processor's first one from this on whose line stands so; PROCESSORS: none. */
+static size_t processor(size_t from, bool open)
 {
-    if (m.open && m.owner != who && who == DOM0)
-        return; /* nobody could tell who goes on */
+    for (size_t i = 0; i < PROCESSORS; i++)
+        if (stands_open[(from + i) % PROCESSORS] == open)
+            return (from + i) % PROCESSORS;
+    return PROCESSORS;
+}
+
+/* dom0's, as it comes, where it could be told from a line that goes on. */
+static void dom0_speaks(const uint8_t *bytes, size_t n)
+{
+    bool focused = m.focus != DOM0 && m.focus != HYPERVISOR;
+
+    if ((m.open && m.owner != DOM0) || (focused && processor(0, true) != PROCESSORS))
+        return;
     for (size_t i = 0; i < n; i++) {
-        if (who != DOM0 && (!m.open || m.owner != who))
+        if (bytes[i] == '\n')
+            line_has("\r", 1);
+        line_has(bytes + i, 1);
+    }
+    wants(DOM0, bytes, n);
+    m.owner = DOM0;
+}
+
+/* The domain with the focus, character by character, and from one processor to another. Xen puts a CR before each LF. */
+static void speaks(size_t who, const uint8_t *bytes, size_t n, size_t on)
+{
+    for (size_t i = 0; i < n; i++) {
+        on = bytes[i] % 32 == 1 ? (on + 1) % PROCESSORS : on;
+        if (m.open && m.owner == DOM0)
+            on = processor(on, false); /* else it would be dom0's */
+        if (on == PROCESSORS)
+            return;
+        if (!stands_open[on])
             line_has("(XEN) ", 6);
-        m.open = bytes[i] != '\n';
-        m.owner = who;
-        if (!m.open)
+        if (bytes[i] == '\n')
             line_has("\r", 1);
         line_has(bytes + i, 1);
         wants(who, bytes + i, 1);
+        stands_open[on] = m.open;
+        m.owner = who;
     }
 }
 
 /* A line of a domain without the focus, or Xen's own, wherever the terminal stands; the open line goes on behind it. */
-static void marked(size_t who, uint8_t *bytes, size_t n, bool pv)
+static void marked(size_t who, uint8_t *bytes, size_t n, bool pv, size_t on)
 {
     char mark[24];
-    size_t n_mark = (size_t)snprintf(mark, sizeof mark,
-                                     who == HYPERVISOR ? "(XEN) "
-                                     : pv              ? "(d%zu) "
-                                                       : "(XEN) DOM%zu: ",
-                                     who);
+    size_t n_mark;
 
+    if (who == HYPERVISOR || pv)
+        on = processor(on, false); /* else there is no mark */
+    if (on == PROCESSORS)
+        return;
+    n_mark = (size_t)(pv ? snprintf(mark, sizeof mark, "(d%zu) ", who)
+                         : snprintf(mark, sizeof mark, "%sDOM%zu: ", stands_open[on] ? "" : "(XEN) ", who));
     for (size_t i = 0; i < n; i++)
         if (bytes[i] == '\n' || (i + 1 == n && bytes[i] == '\r'))
             bytes[i] = '.';
-    line_has(mark, n_mark);
+    line_has(mark, who == HYPERVISOR ? 6 : n_mark);
     if (who == HYPERVISOR)
-        wants(who, mark, n_mark);
+        wants(who, mark, 6);
     line_has(bytes, n);
     line_has(pv ? "\r\n" : "\r\r\n", pv ? 2 : 3);
     wants(who, bytes, n);
     wants(who, "\r\n", 2);
+    stands_open[on] = false;
 }
 
-static void notice(size_t to, bool begins_line)
+static void notice(size_t to, size_t on)
 {
     char text[NOTICE];
-    size_t n = notice_of(to, text), n_mark = begins_line ? 6 : 0;
+    size_t n = notice_of(to, text), n_mark = stands_open[on] ? 0 : 6;
 
     line_has("(XEN) ", n_mark);
     wants(HYPERVISOR, "(XEN) ", n_mark);
     line_has(text, n);
     wants(HYPERVISOR, text, n);
-    m.open = m.open && m.owner == DOM0;
+    stands_open[on] = false;
     m.focus = to;
 }
 
@@ -172,19 +210,22 @@ static void from_xen(void)
 {
     uint8_t bytes[CHUNK];
 
-    while (m.in.left > 2 && m.n < MOST - 8 * CHUNK) {
+    memset(stands_open, 0, sizeof stands_open);
+    while (m.in.left > 2 && m.n < MOST - 20 * CHUNK) {
         uint8_t op = (uint8_t)take(&m.in, 1);
-        size_t who = op % WHO, n;
+        size_t who = op % WHO, on = op / WHO % PROCESSORS, n;
 
         if (op >= 208) {
-            notice(who, op % 2 != 0);
+            notice(who, on);
             continue;
         }
         n = text(bytes);
-        if (who == DOM0 || (who == m.focus && who != HYPERVISOR))
-            speaks(who, bytes, n);
+        if (who == DOM0)
+            dom0_speaks(bytes, n);
+        else if (who == m.focus && who != HYPERVISOR)
+            speaks(who, bytes, n, on);
         else if (who != HYPERVISOR || m.focus == HYPERVISOR || m.focus == DOM0)
-            marked(who, bytes, n, op >= 128);
+            marked(who, bytes, n, who != HYPERVISOR && op >= 128, on);
     }
     compare(SPLIT_XEN);
 }

@@ -138,7 +138,10 @@ static size_t text(uint8_t bytes[CHUNK])
     for (size_t i = 0; i < n; i++) {
         uint8_t byte = (uint8_t)((seed = seed * 1103515245u + 12345u) >> 16);
 
-        bytes[i] = byte == '(' || byte == '*' ? '.' : byte % 16 == 6 ? '\n' : byte % 16 == 7 ? '\r' : byte;
+        bytes[i] = byte == '(' || byte == '*' || byte == '<' ? '.'
+                   : byte % 16 == 6                          ? '\n'
+                   : byte % 16 == 7                          ? '\r'
+                                                             : byte;
     }
     return n;
 }

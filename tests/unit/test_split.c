@@ -42,6 +42,15 @@ static const struct {
     {"the focus goes on from an open line", SPLIT_XEN,
      "(XEN) *** Serial input to DOM2 (t)\r\n(XEN) domu# *** Serial input to DOM0 (t)\r\nlogin: ",
      "!2|h|(XEN) *** Serial input to DOM2 (t)\r\n|2|domu# |!0|h|*** Serial input to DOM0 (t)\r\n|0|login: |"},
+    {"as the lab: two processors, a line that stands open on one", SPLIT_XEN,
+     "(XEN) *** Serial input to DOM2 (t)\r\n(XEN) domu# (XEN) *** Serial input to DOM1 (t)\r\n"
+     "seq 1(XEN)  100\rDOM2: busy2\r\r\n\r\n(XEN) 1\r\r\n(XEN) 5(XEN) 3\r\r\n4\r\r\nlogin: ",
+     "!2|h|(XEN) *** Serial input to DOM2 (t)\r\n|2|domu# |!1|h|(XEN) *** Serial input to DOM1 (t)\r\n|1|seq 1 "
+     "100\r|2|busy2\r\n"
+     "|1|\n1\r\n53\r\n4\r\n|0|login: |"},
+    {"a message in a line that stands open", SPLIT_XEN,
+     "(XEN) *** Serial input to DOM1 (t)\r\n(XEN) ech(XEN) o<G><0>d0v1: odd\r\n\r\r\nDOM0 <G\r\n",
+     "!1|h|(XEN) *** Serial input to DOM1 (t)\r\n|1|echo|h|<G><0>d0v1: odd\r\n|1|\r\n|0|DOM0 <G\n|"},
     {"CR alone", SPLIT_XEN, "10 %\r20 %\r\r\r\r\r\r\rx\r\n", "0|10 %\r20 %\r\r\r\r\r\r\rx\n|"},
 };
 
