@@ -10,6 +10,7 @@
 #include "copy.h"
 #include "host/message.h"
 #include "host/name.h"
+#include "lease.h"
 #include "pty.h"
 #include "raw.h"
 #include "service.h"
@@ -277,7 +278,9 @@ static int rename_one(struct service *s, struct console *c, const char *name)
     copy_gone(c);
     pty_unlink(c); /* whoever has it open keeps it */
     unlink_name(&s->registry, c);
+    lease_forget(c);
     error = log_rename(&c->log, name);
+    lease_keep(c);
     pty_link(c);
     if (error)
         bucket = bucket_of(&s->registry, c->log.domain, c->log.console);

@@ -13,6 +13,7 @@
 #include "control.h"
 #include "copy.h"
 #include "host/sock.h"
+#include "lease.h"
 #include "link.h"
 #include "owner.h"
 #include "pty.h"
@@ -235,8 +236,10 @@ static void know(void *ctx, const char *domain, const char *console)
 {
     struct console *c = name_ok(domain) && name_ok(console) ? console_get(ctx, domain, console) : NULL;
 
-    if (c != NULL)
-        owner_load(c);
+    if (c == NULL)
+        return;
+    owner_load(c);
+    lease_load(c);
 }
 
 static int open_store(struct service *s, struct problem *p)
@@ -284,6 +287,7 @@ int service_start(struct service *s, struct problem *p)
     error = owners_open(s);
     if (error)
         return problem_set(p, error, "%s/owners: %s", s->paths.state, strerror(-error));
+    leases_open(s);
     error = open_store(s, p);
     if (error)
         return error;
@@ -329,6 +333,7 @@ void service_run(struct service *s)
     uv_loop_close(&s->loop);
     sources_free(s);
     owners_close(s);
+    leases_close(s);
     clients_free(&s->clients);
     kicker_close(&s->kicker);
 }

@@ -101,6 +101,8 @@ struct service {
     bool replace;                   /* who serves a Xen's consoles is ended first */
     bool stopping;
     bool said_full;        /* that descriptors are used up */
+    bool said_leases;      /* nor leases */
+    int leases_fd;         /* the directory of lease.c; -1: none */
     bool said_owners;      /* that the state directory does not take them */
     int owners_fd;         /* the directory of owner.c; -1: none */
     int lock_fd, spare_fd; /* spare: to turn clients away when there are no more */

@@ -9,6 +9,7 @@
 
 #include "audit.h"
 #include "console.h"
+#include "lease.h"
 #include "link.h"
 #include "viewer.h"
 
@@ -41,6 +42,7 @@ static void end_lease(struct console *c)
 {
     free(c->token.lease);
     c->token.lease = NULL;
+    lease_keep(c);
     viewers_tell_lease(c);
 }
 
@@ -88,10 +90,25 @@ int token_lease(struct console *c, const struct lease *wish, bool force)
         return -ENOMEM;
     *l = *wish;
     c->token.lease = l;
+    lease_keep(c);
     if (!token_free(c) && typing != wish->uid)
         give(c, NULL, false);
     viewers_tell_lease(c);
     return 0;
+}
+
+bool token_restore(struct console *c, const struct lease *lease)
+{
+    if (c->token.lease == NULL)
+        c->token.lease = malloc(sizeof *c->token.lease);
+    if (c->token.lease == NULL)
+        return false;
+    *c->token.lease = *lease;
+    if (token_leased(c) != NULL)
+        return true;
+    free(c->token.lease); /* over */
+    c->token.lease = NULL;
+    return false;
 }
 
 const struct lease *token_leased(const struct console *c)

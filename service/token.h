@@ -4,7 +4,7 @@
  *
  * Spec:  design §5; decisions, "Terminal": taken when free, stolen on request; the terminal takes it with the focus and gets
  *        it back when whoever stole it lets go while the focus is still there.
- *        A lease reserves it for a user, whoever of that user's viewers types; it is in memory, and ends with the service.
+ *        A lease reserves it for a user, whoever of that user's viewers types; lease.h keeps it over a restart.
  * Owner: struct token is part of struct console, which calls token_end.
  * Lock:  none, the control thread.
  */
@@ -45,6 +45,8 @@ void token_ask(struct console *c, const struct viewer *v); /* whoever holds it i
  * lease, or types there; unless it is forced. -ENOMEM.
  */
 int token_lease(struct console *c, const struct lease *wish, bool force);
+bool token_restore(struct console *c,
+                   const struct lease *lease);             /* of a console that has just come; false: it is over */
 const struct lease *token_leased(const struct console *c); /* the lease in force; NULL: none */
 void token_end(struct console *c);                         /* of the console: what the token owns is freed */
 void token_release(struct console *c, struct viewer *v);   /* nothing if v does not hold it */

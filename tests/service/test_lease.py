@@ -8,6 +8,7 @@ import sys
 import traceback
 
 import vcons
+from upgrades import upgrade
 
 OTHER = pwd.getpwnam("daemon").pw_uid
 FORM = struct.Struct("<QQ64s64s")  # struct vc_control_lease
@@ -129,6 +130,44 @@ def by_itself(place, feeder):
         vcons.wait_for(lambda: ask.ls()["f1/hvc0"]["lease"] is None, "its end")
 
 
+def lease(place, name="f0/hvc0"):
+    with vcons.Control(place.control) as c:
+        return c.ls()[name]["lease"]
+
+
+def outlives(place, daemon, *args):
+    """Another service takes over, or comes after a death: it is as it was, for whom and for how long. What is over, or damaged, is none."""
+    with vcons.Control(place.control) as ask, vcons.Control(place.control) as holder:
+        holder.attach("f0", "now", write="free")
+        ask.ask("lease", console="f0", for_s=3600, note="disk \u00e4, being changed")
+        ask.ask("lease", console="f1", for_s=1, note="")
+    was, short = lease(place), os.path.join(place.state, "leases", "f1,hvc0")
+    assert was["note"] == "disk \u00e4, being changed" and os.path.exists(short), was
+    daemon = upgrade(place, daemon, *args)
+    assert lease(place) == was, (lease(place), was)
+    with vcons.Control(place.control) as c:
+        c.attach("f0", "now", write="free")
+        state(c, vcons.YOURS)  # the lease is of the same user
+        since, until, who, note = lease_of(c)
+        assert who == was["who"] and note == was["note"] and abs(until - was["until"] * 1e9) < 1e6, (who, note, until)
+    vcons.wait_for(lambda: lease(place, "f1/hvc0") is None, "the end of the short one")
+    daemon.kill()
+    daemon.wait()
+    daemon = place.daemon(*args)
+    assert lease(place) == was and not os.path.exists(short)
+    kept = os.path.join(place.state, "leases", "f0,hvc0")
+    with open(kept, "rb") as f:
+        text = f.read()
+    ends = (len(text) - 1, len(text) // 2, 9, 0)
+    for damaged in [text[:n] for n in ends] + [b"2" + text[1:], text + b"x", b"1 0 1 99999999999999999999\n" + b"y" * 4096]:
+        vcons.stop(daemon)
+        with open(kept, "wb") as f:
+            f.write(damaged)
+        daemon = place.daemon(*args)
+        assert lease(place) is None and not os.path.exists(kept), damaged
+    return daemon
+
+
 def nonsense(place):
     with vcons.Control(place.control) as c:
         for fields in ({}, {"for_s": -1}, {"for_s": 1e9}, {"for_s": "1h"}, {"for_s": 2592001}, {"for_s": 1, "note": 1},
@@ -155,6 +194,7 @@ def main():
         nonsense(place)
         if os.geteuid() == 0:
             two_users(place, feeder)
+        daemon = outlives(place, daemon, "--config", path)
         assert vcons.stop(daemon) == 0
     if os.geteuid() != 0:
         vcons.skip("only root can be another user; the rest passed")
