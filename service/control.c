@@ -96,14 +96,40 @@ static bool send_answer(struct control *k)
     return true;
 }
 
+/* Jansson without memory answers less than was asked for, or takes what it read for nonsense: it is noted that it had none. */
+static _Thread_local bool starved;
+
+static void *json_memory(size_t n)
+{
+    void *memory = malloc(n);
+
+    starved = starved || memory == NULL;
+    return memory;
+}
+
+/* Whoever asked is told in no memory at all, and is gone, or all a viewer. */
+static void answer_starved(struct control *k)
+{
+    static const char text[] =
+        "{\"error\":\"" VC_CONTROL_E_FAILED "\",\"message\":\"the service has no memory for that\"}\n";
+
+    (void)send(k->watch.fd, text, sizeof text - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    shutdown(k->watch.fd, SHUT_RDWR);
+    if (k->viewer != NULL)
+        hand_over(k); /* it finds out by itself */
+    else
+        control_end(k, true);
+}
+
 /* False: k is gone. */
 static bool answer(struct control *k, json_t *value)
 {
     char *text = json_dumps(value, JSON_COMPACT);
 
     json_decref(value);
-    if (text == NULL) {
-        control_end(k, true);
+    if (text == NULL || starved) {
+        free(text);
+        answer_starved(k);
         return false;
     }
     k->answer_n = strlen(text) + 1;
@@ -118,10 +144,12 @@ static bool answer(struct control *k, json_t *value)
 static void obey(struct control *k, const char *line, size_t n)
 {
     json_error_t error;
-    json_t *request = json_loadb(line, n, JSON_REJECT_DUPLICATES, &error);
-    json_t *reply = request != NULL ? control_request(k, request)
-                                    : control_error(NULL, VC_CONTROL_E_BAD, "not JSON: %s", error.text);
+    json_t *request, *reply;
 
+    starved = false;
+    request = json_loadb(line, n, JSON_REJECT_DUPLICATES, &error);
+    reply = request != NULL && !starved ? control_request(k, request)
+                                        : control_error(NULL, VC_CONTROL_E_BAD, "not JSON: %s", error.text);
     json_decref(request);
     drop_passed(k); /* whoever needed it has sent it on */
     if (reply != NULL)
@@ -133,9 +161,15 @@ static void obey(struct control *k, const char *line, size_t n)
 /* Keep what may be the beginning of a request. False: k is gone. */
 static bool keep(struct control *k, const char *bytes, size_t n)
 {
-    char *grown = k->line_n + n <= VC_CONTROL_LINE_MAX ? realloc(k->line, k->line_n + n) : NULL;
+    bool fits = k->line_n + n <= VC_CONTROL_LINE_MAX;
+    char *grown = fits ? realloc(k->line, k->line_n + n) : NULL;
 
-    if (grown == NULL) {
+    if (fits && grown == NULL) {
+        answer_starved(k);
+        return false;
+    }
+    if (!fits) {
+        starved = false;
         if (answer(k, control_error(NULL, VC_CONTROL_E_BAD, "a request is at most %u bytes", VC_CONTROL_LINE_MAX)))
             control_end(k, true);
         return false;
@@ -324,6 +358,7 @@ static void accept_one(struct watch *w, uint32_t events)
 
 int control_listen(struct service *s, struct problem *p)
 {
+    json_set_alloc_funcs(json_memory, free);
     s->control_listen = (struct watch){.ready = accept_one};
     /* With rules for groups everybody may knock; who comes in is decided by credentials. */
     s->control_listen.fd =

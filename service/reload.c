@@ -14,7 +14,8 @@
 #include "console.h"
 #include "service.h"
 
-#define KEPT "sources" /* a directory */
+#define KEPT   "sources"     /* a directory */
+#define MEMORY (1024 * 1024) /* that reading a configuration may take: libconfuse crashes where it has none */
 
 /* The configuration, read anew. */
 
@@ -85,6 +86,14 @@ static int add_new(struct service *s, struct reload_counts *counts)
     return error;
 }
 
+static bool has_memory(size_t n)
+{
+    void *volatile memory = malloc(n); /* volatile: nobody uses it, and it is asked for all the same */
+
+    free(memory);
+    return memory != NULL;
+}
+
 int service_reload(struct service *s, struct reload_counts *counts, struct problem *p)
 {
     struct service_config config = {.n_rules = 0};
@@ -93,6 +102,8 @@ int service_reload(struct service *s, struct reload_counts *counts, struct probl
     *counts = (struct reload_counts){0};
     if (s->config_path == NULL)
         return problem_set(p, -ENOENT, "this service was started without a configuration");
+    if (!has_memory(MEMORY))
+        return problem_set(p, -ENOMEM, "%s: there is no memory to read it", s->config_path);
     error = service_config_load(&config, s->config_path, p);
     if (error)
         return error;

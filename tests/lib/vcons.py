@@ -330,6 +330,8 @@ class Control:
             self.more()
         line, self.buffer = self.buffer.split(b"\n", 1)
         answer = json.loads(line)
+        if "error" in answer and answer.get("id") is None:  # of a request that could not be read
+            raise ControlError(answer)
         assert answer["id"] == self.id, answer
         if "error" in answer:
             raise ControlError(answer)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What fails around the service: stops and continues, storms of SIGHUP, no memory for one viewer, and one system call after the other (T7)
-in a core scenario: it refuses to start and says why, or goes on; and what a log holds afterwards is what was written."""
+"""What fails around the service: stops and continues, storms of SIGHUP, no memory for one viewer, and in a core scenario (T7) one system call
+after the other, and one allocation after the other, alone and with all behind it. It refuses to start and says why, or goes on; and what a log
+holds afterwards is what was written."""
 import os
 import resource
 import shutil
@@ -20,6 +21,8 @@ CALLS = {"openat": "EMFILE", "mmap": "ENOMEM", "brk": "", "accept4": "EMFILE", "
          "chmod": "EPERM", "symlinkat": "ENOSPC", "io_setup": "EAGAIN", "prctl": "EINVAL", "unlinkat": "EIO"}
 SHORT = [("openat", 12), ("openat", 30), ("mmap", 20), ("brk", 3), ("accept4", 1), ("pwritev", 1), ("recvmsg", 3), ("sendto", 2), ("sendto", 7), ("bind", 1)]
 MOST = 40  # of one call, in the long run
+MEMORY = [(3, False), (60, False), (130, False), (250, False), (20, True), (200, True)]
+FAULTS = os.path.join(vcons.BUILD, "tests/service/fault_malloc.so")
 
 
 def stopped(place):
@@ -115,22 +118,45 @@ def no_memory(place):
     place.check(sent)
 
 
+def configured(place):
+    path = os.path.join(place.root, "vconsd.conf")
+    with open(path, "w") as f:
+        f.write(f'text {{ directory = "{place.root}/text" }}\nconsole "s/tty" {{ source = "unix:{place.root}/tty" }}\n')
+    return ["--config", path]
+
+
+class Other:
+    """The other side of a console by a socket: numbered lines for whoever connects."""
+
+    def __init__(self, place):
+        self.server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.server.bind(os.path.join(place.root, "tty"))
+        self.server.listen()
+        self.server.settimeout(1)
+
+    def say(self):
+        peer, _ = self.server.accept()
+        peer.sendall(b"".join(b"%078d\n" % i for i in range(100)))
+        return peer
+
+
 def session(place, daemon):
-    """The core scenario, as far as it gets. Nobody's failure but a crash of the service is one here."""
-    feeder = place.feeder("-n", "1")
-    sent = None
+    """The core scenario, as far as it gets: True if it got to its end. Nobody's failure but a crash of the service is one here."""
+    feeder, other, peer, done = place.feeder("-n", "1"), Other(place), None, False
     try:
         vcons.wait_for(lambda: daemon.poll() is not None or place_answers(place), "vconsd", 5)
         if daemon.poll() is None:
+            peer = other.say()
             feeder.say("lines", 0, 200)
             with vcons.Control(place.control, 1) as c:
                 c.ls()
-                c.attach("f0/hvc0", write="free")
+                c.ask("source_add", name="t/tty", source=f"unix-listen:{place.root}/listen")
+                c.ask("source_remove", name="t/tty")
+                c.attach("f0/hvc0", write="free", marks=True)
                 c.send(vcons.IN, b"key")
                 c.read(80)
             daemon.send_signal(signal.SIGHUP)
-            place_answers(place)
-            sent = feeder.sent("stop")
+            done = place_answers(place) and bool(feeder.ask("sent"))
     except (OSError, EOFError, TimeoutError, vcons.ControlError):
         pass
     if daemon.poll() is None:
@@ -138,7 +164,10 @@ def session(place, daemon):
     code = daemon.wait(vcons.WAIT_S)
     feeder.process.kill()
     feeder.process.wait()
-    return code, sent
+    other.server.close()
+    if peer:
+        peer.close()
+    return code, done
 
 
 def place_answers(place):
@@ -149,35 +178,65 @@ def place_answers(place):
         return False
 
 
+def kept_by(place, name):
+    path = os.path.join(place.log, name)
+    return place.log_bytes(name) if os.path.isdir(path) and any(f.endswith(".log") for f in os.listdir(path)) else b""
+
+
+def goes_on(place, what):
+    """What there is after a fault a service without faults goes on with: of what was written nothing is changed."""
+    before = {name: kept_by(place, name) for name in ("f0/hvc0", "s/tty")}
+    again = place.daemon(*configured(place))
+    feeder = place.feeder("-n", "1", "--prefix", "g")
+    feeder.expect("served")
+    feeder.ask("lines", 0, 5)
+    more = feeder.sent("stop")
+    assert vcons.stop(again) == 0, what
+    place.check(more, prefix="g")
+    for name, was in before.items():
+        assert kept_by(place, name) == was, what
+        lines = was.split(b"\n")
+        assert all(len(line) == (79 if name[0] == "f" else 78) for line in lines[1:-1]), (what, name)
+
+
+def complained(said):
+    return any(line.startswith("vconsd: ") for line in said.splitlines())
+
+
 def injected(call, error, when):
-    """One fault. Whether it came: a run without it has fewer such calls. What there is afterwards a service without faults goes on with."""
+    """One fault. Whether it came: a run without it has fewer such calls."""
     fault = f"error={error}" if error else "retval=0"  # brk(2) itself has no errno: it says where the break is
     with vcons.Place() as place:
         trace = os.path.join(place.root, "trace")
         daemon = place.start(["strace", "-D", "-f", "-qq", "-o", trace, "-e", f"trace={call}", "-e", f"inject={call}:{fault}:when={when}",
-                              vcons.program("vconsd"), "--foreground"], stderr=subprocess.PIPE, extra_env={"VCONS_SANDBOX": "log"})
-        code, sent = session(place, daemon)
+                              vcons.program("vconsd"), "--foreground", *configured(place)], stderr=subprocess.PIPE,
+                             extra_env={"VCONS_SANDBOX": "log"})
+        code, _ = session(place, daemon)
         said = daemon.stderr.read().decode(errors="replace")
         what = f"{call} number {when} fails with {fault}: exit {code}: {said}"
-        loader = code == 127 and "error while loading shared libraries" in said  # before anything of ours
-        assert loader or code == 0 or (code == 1 and said.startswith("vconsd: ")), what
+        loader = code == 127 and not complained(said)  # before anything of ours
+        assert loader or code == 0 or (code in (1, 2) and complained(said)), what
         vcons.wait_for(lambda: os.path.exists(trace), "the trace")
         with open(trace) as f:
             came = "(INJECTED)" in f.read()
-        path = os.path.join(place.log, "f0/hvc0")
-        before = place.log_bytes("f0/hvc0") if os.path.isdir(path) else b""
-        again = place.daemon()
-        feeder = place.feeder("-n", "1", "--prefix", "g")
-        feeder.expect("served")
-        feeder.ask("lines", 0, 5)
-        more = feeder.sent("stop")
-        assert vcons.stop(again) == 0, what
-        place.check(more, prefix="g")
-        after = place.log_bytes("f0/hvc0") if os.path.isdir(path) else b""
-        assert after == before, what
-        lines = after.split(b"\n")
-        assert all(len(line) == 79 for line in lines[1:-1]), what
+        goes_on(place, what)
         return came
+
+
+def without_memory(at, for_all):
+    """The allocation of that number fails, or all from there on. Whether there were so many."""
+    with vcons.Place() as place:
+        path = os.path.join(place.root, "came")
+        env = {"LD_PRELOAD": FAULTS, "VCONS_FAULT_AT": str(at), "VCONS_FAULT_FILE": path}
+        if for_all:
+            env["VCONS_FAULT_ALL"] = "1"
+        daemon = place.start([vcons.program("vconsd"), "--foreground", *configured(place)], stderr=subprocess.PIPE, extra_env=env)
+        code, _ = session(place, daemon)
+        said = daemon.stderr.read().decode(errors="replace")
+        what = f"allocation {at}{' and all behind' if for_all else ''}: exit {code}: {said}"
+        assert code == 0 or (code in (1, 2) and complained(said)), what
+        goes_on(place, what)
+        return os.path.getsize(path) > 0
 
 
 def traced():
@@ -202,7 +261,19 @@ def calls():
         when = 20 if call == "mmap" else 1  # the dynamic loader's own come first, and it may crash
         while when <= MOST and injected(call, error, when):
             n, when = n + 1, when + 1
-    print(n, "faults")
+    print(n, "faults of system calls")
+
+
+def allocations():
+    if not vcons.LONG:
+        for at, for_all in MEMORY:
+            without_memory(at, for_all)
+        return
+    for for_all in (False, True):
+        n = 1
+        while without_memory(n, for_all):
+            n += 1
+        print(n - 1, "faults of allocations", "with all behind" if for_all else "")
 
 
 def main():
@@ -210,6 +281,7 @@ def main():
         with vcons.Place() as place:
             step(place)
     calls()
+    allocations()
 
 
 sys.exit(main())
