@@ -17,6 +17,13 @@ Processor time comes from the scheduler's nanoseconds (schedstat). Exit status 1
     sockets    W1, W2: 1 to 10,000 consoles on other programs' UNIX sockets, in 4 KiB and in lines, against the minimal loop and,
                where they are installed (script/bootstrap bench), conman and conserver
     connect    W7: from the start of vconsd to 1,000 sockets served, against the same
+    keys       W5: a key's way to a console behind a UNIX socket and back, against as many hops; 100, 1,000 and 10,000 (or as
+               many as the descriptors allow) against one; conman, conserver, ser2net
+    keysload   W6: the same of one in 1,000 while the others say 10 and 100 MB/s, and all they can, against the minimal loop and
+               conman
+    fanout     W10: one console to 1, 10, 100 and 1,000 viewers, of whom one in ten never reads and one in ten 1 KiB a second,
+               against write(2) of the same bytes to as many sockets; conman, conserver; a source at half its rate with
+               viewers and without; memory of a viewer
     fairness   T11: the least and the largest share of 1,000 lines in a second
     echo       W5: a key's way there and back, against as many hops; 1,000 consoles against one
     replay     W9: a history of 1 MiB, 64 MiB and --replay to one viewer, against sendfile of the same bytes; compressed, against
@@ -45,11 +52,14 @@ VCONS_BENCH_DISK, where they lie that are made durable (/var/tmp).
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 
+import fanout
 import guests
 import history
+import keys
 import micro
 import rig
 import service
@@ -75,6 +85,8 @@ WORKLOADS = {"ids": lambda o: micro.ids(o.rounds), "send": lambda o: micro.send(
              "ring": lambda o: micro.ring(o.rounds), "virtio": lambda o: micro.virtio(o.rounds),
              "ringlog": lambda o: guests.ringlog(o.rounds, o.spew << 20), "lines1000": lambda o: service.lines(o.rounds),
              "sockets": lambda o: sockets.log(o.rounds), "connect": lambda o: sockets.connect(o.rounds),
+             "keys": lambda o: keys.quiet(o.rounds), "keysload": lambda o: keys.loaded(o.rounds),
+             "fanout": lambda o: fanout.fanout(o.rounds),
              "fairness": lambda o: service.fairness(), "echo": lambda o: service.echo(o.rounds),
              "replay": lambda o: history.replay(o.rounds, o.replay), "seek": lambda o: history.seek(o.rounds),
              "restart": lambda o: history.restart(o.rounds), "durable": lambda o: history.durable(o.rounds),
@@ -109,6 +121,7 @@ def main():
     if unknown:
         parser.error(f"no workload {unknown[0]}; there are {' '.join(WORKLOADS)}")
     build()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # who ends us has us leave nothing behind
     missed = 0
     for name in options.workload or [w for w in WORKLOADS if w not in IN_LAB]:
         for row in WORKLOADS[name](options):

@@ -3,6 +3,7 @@
 import json
 import mmap
 import os
+import resource
 import statistics
 import subprocess
 
@@ -104,6 +105,12 @@ def values(results):
 
 def cpus():
     return sorted(os.sched_getaffinity(0))
+
+
+def most_consoles(wanted=10000):
+    """So many, or as many as the descriptors allow that one process may have: of each vconsd has its source,
+    its segment and index, and two sockets where others find it."""
+    return min(wanted, (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 1000) // 5 // 100 * 100)
 
 
 def warm_memory(size):
