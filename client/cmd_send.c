@@ -9,6 +9,8 @@
 #include "host/clock.h"
 #include "host/name.h"
 
+#define ON_DEMAND_S 10.0 /* without --timeout, until a source that is connected for us has taken it */
+
 struct send {
     struct conn conn;
     const char *name;
@@ -122,12 +124,16 @@ static void one_round(struct send *s)
 }
 
 /* Whether somebody is there to read. */
-static int check_state(const struct send *s, const struct conn_attach *place)
+static int check_state(struct send *s, const struct conn_attach *place)
 {
     if (strcmp(place->state, "off") == 0 || strcmp(place->state, "crashed") == 0) {
         message("%s: its domain is %s: vcons reset boots it if its hypervisor still runs", place->console,
                 place->state);
         return EXIT_ENDED;
+    }
+    if (place->on_demand && s->timeout_s <= 0) {
+        s->timeout_s = ON_DEMAND_S;
+        s->deadline_ms = clock_ms() + (uint64_t)(ON_DEMAND_S * 1000);
     }
     if (strcmp(place->state, "away") == 0 && s->timeout_s <= 0) { /* with one, it may come back in time */
         message("%s: its hypervisor or socket is away: nothing takes what is sent; --timeout S waits for it",

@@ -317,6 +317,7 @@ int conn_attach(struct conn *c, const struct conn_view *view, json_t *from, stru
     attach->rows = (uint16_t)number(ok, "rows");
     attach->columns = (uint16_t)number(ok, "columns");
     attach->may_break = json_is_true(json_object_get(ok, "break"));
+    attach->on_demand = json_is_true(json_object_get(ok, "on_demand"));
     copy_text(attach->console, sizeof attach->console, ok, "console", view->console);
     copy_text(attach->state, sizeof attach->state, ok, "state", "running");
     json_decref(ok);

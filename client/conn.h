@@ -56,6 +56,7 @@ int conn_ask_with(struct conn *c, json_t *request, int fd, json_t **ok);
 struct conn_attach {
     char console[80];            /* its full name */
     char state[16];              /* "running", "off", "crashed", "paused", "away" */
+    bool on_demand;              /* away until somebody attaches, as we do */
     uint64_t start, offset, end; /* as wire/control.h says */
     uint16_t rows, columns;      /* 0: it has no size */
     bool may_break;

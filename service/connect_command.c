@@ -20,7 +20,7 @@ static void answered(struct connector *k, const struct starter_answer *answer, i
 
     if (answer->what == STARTER_EXITED) {
         snprintf(k->farewell, sizeof k->farewell, "%s", answer->text);
-        if (k->source == NULL)
+        if (k->source == NULL && connector_wanted(k))
             snprintf(k->reason, sizeof k->reason, "%s", answer->text);
     } else if (fd >= 0) {
         k->farewell[0] = '\0';

@@ -28,7 +28,7 @@ static void attempt(struct connector *k);
 
 /* Attempts, and pauses between them. */
 
-static void due(uv_timer_t *timer) { attempt(timer->data); }
+void connector_due(uv_timer_t *timer) { attempt(timer->data); }
 
 static void later(struct connector *k)
 {
@@ -37,7 +37,7 @@ static void later(struct connector *k)
     if (k->service->stopping || k->going)
         return;
     uv_update_time(&k->service->loop);
-    uv_timer_start(&k->retry, due, k->pause_ms, 0);
+    uv_timer_start(&k->retry, connector_due, k->pause_ms, 0);
     k->pause_ms = k->pause_ms * 2 < most ? k->pause_ms * 2 : most;
 }
 
@@ -106,6 +106,7 @@ static void ended(void *ctx, int error)
     uv_update_time(&k->service->loop);
     lasted = uv_now(&k->service->loop) - k->since_ms;
     k->source = NULL;
+    uv_timer_stop(&k->retry);
     uv_timer_stop(&k->break_end);
     release(k);
     if (lasted >= CONNECT_LASTED_MS)
@@ -209,6 +210,7 @@ void connector_connected(struct connector *k, int fd)
     k->told = k->trying = false;
     k->reason[0] = '\0';
     k->since_ms = uv_now(&k->service->loop);
+    connector_look(k);
 }
 
 /* What a service before us was connected to. */
@@ -225,6 +227,7 @@ static bool adopt(struct connector *k)
     k->since_ms = uv_now(&k->service->loop);
     if (attach(k, fd, &earlier) == 0) {
         stuck(k); /* what was typed before us, and not sent */
+        connector_look(k);
         return true;
     }
     release(k);
@@ -250,9 +253,11 @@ static void attempt(struct connector *k)
     int fd;
 
     assert(k->source == NULL && !k->trying);
-    k->trying = true;
-    fd = k->way->begin(k, &p);
-    if (fd >= 0)
+    k->trying = connector_wanted(k);
+    fd = k->trying ? k->way->begin(k, &p) : -ENOTCONN;
+    if (!k->trying)
+        connector_idle(k);
+    else if (fd >= 0)
         connector_connected(k, fd);
     else if (fd != -EINPROGRESS)
         fail(k, p.text);
@@ -313,7 +318,7 @@ int sources_begin(struct service *s, const struct name *name, const struct conso
     return error;
 }
 
-static void cancel(struct connector *k)
+void connector_cancel(struct connector *k)
 {
     uv_timer_stop(&k->retry);
     if (k->way->cancel != NULL)
@@ -332,7 +337,7 @@ bool connector_change(struct connector *k, const struct console_settings *settin
         return false;
     settings_free(&k->next_settings);
     k->next_settings = own;
-    cancel(k);
+    connector_cancel(k);
     if (k->source == NULL)
         begin_anew(k);
     else
@@ -352,7 +357,7 @@ void connector_remove(struct connector *k)
 {
     struct console *c = k->console;
 
-    cancel(k);
+    connector_cancel(k);
     k->going = true;
     c->connector = NULL;
     uv_close((uv_handle_t *)&k->retry, handle_closed);
@@ -378,7 +383,7 @@ int sources_start(struct service *s)
 void sources_stop(struct service *s)
 {
     for (struct connector *k = s->sources.first; k != NULL; k = k->next)
-        cancel(k);
+        connector_cancel(k);
 }
 
 void sources_free(struct service *s)

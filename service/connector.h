@@ -12,6 +12,7 @@
  *        the configuration to say.
  *
  *     connector.c        when: attempts, pauses, reasons; the list
+ *     connector_demand.c when: only while somebody is attached
  *     connect_socket.c   how: UNIX sockets, connecting and listening
  *     connect_tty.c      how: pseudo-terminals and serial ports
  *     connect_lock.c     who else uses them
@@ -104,6 +105,17 @@ void connector_remove(struct connector *k); /* its console goes for good, its lo
 
 /* Whether that console has a connector whose source it has now, and which can carry sizes. */
 bool connector_sizes(const struct console *c);
+
+/* Viewers of c came or went: a source that is connected for them alone is connected now, or in a while no more. */
+void connector_viewers(const struct console *c);
+bool connector_on_demand(const struct console *c);
+
+/* connector_demand.c with connector.c: whether it is to be connected now; that it is not; to look at it again. */
+bool connector_wanted(const struct connector *k);
+void connector_idle(struct connector *k);
+void connector_look(struct connector *k);
+void connector_due(uv_timer_t *timer); /* an attempt */
+void connector_cancel(struct connector *k);
 
 /* For the ways: an attempt that said -EINPROGRESS came to its end. fd is the connector's. */
 void connector_connected(struct connector *k, int fd);

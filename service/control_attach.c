@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "audit.h"
+#include "connector.h"
 #include "console.h"
 #include "control_requests.h"
 #include "service.h"
@@ -91,10 +92,11 @@ static json_t *attach_to(struct control *k, const json_t *request, struct consol
     if (may->write && write != NULL && strcmp(write, "no") != 0)
         k->viewer->refused = !token_request(c, k->viewer, strcmp(write, "steal") == 0 ? TOKEN_STEAL : TOKEN_IF_FREE);
     snprintf(name, sizeof name, "%s/%s", c->log.domain, c->log.console);
-    return control_ok(
-        id, json_pack("{s:s, s:s, s:I, s:I, s:I, s:i, s:i, s:b}", "console", name, "state", console_state(c), "start",
-                      (json_int_t)log.oldest, "offset", (json_int_t)wish.offset, "end", (json_int_t)log.length, "rows",
-                      (int)(c->size >> 16), "columns", (int)(c->size & 0xffff), "break", (int)may->send_break));
+    return control_ok(id, json_pack("{s:s, s:s, s:I, s:I, s:I, s:i, s:i, s:b, s:b}", "console", name, "state",
+                                    console_state(c), "start", (json_int_t)log.oldest, "offset",
+                                    (json_int_t)wish.offset, "end", (json_int_t)log.length, "rows",
+                                    (int)(c->size >> 16), "columns", (int)(c->size & 0xffff), "break",
+                                    (int)may->send_break, "on_demand", (int)connector_on_demand(c)));
 }
 
 json_t *control_attach_on(struct control *k)

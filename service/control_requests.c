@@ -143,7 +143,8 @@ static void describe_source(const struct console *c, json_t *o)
     if (k == NULL && type == NULL)
         json_object_set_new(o, "source", json_null());
     json_object_set_new(o, "reason", k != NULL && k->reason[0] != '\0' ? json_string(k->reason) : json_null());
-    json_object_set_new(o, "early_output", json_boolean(k == NULL || k->way->early));
+    json_object_set_new(o, "early_output", json_boolean(k == NULL || (k->way->early && !k->settings.on_demand)));
+    json_object_set_new(o, "on_demand", json_boolean(connector_on_demand(c)));
     json_object_set_new(o, "turned_away", json_integer(k != NULL ? (json_int_t)k->turned_away : 0));
 }
 

@@ -163,6 +163,22 @@ static const char *read_over(const char *text, void *to)
     return *(bool *)to || strcmp(text, "hold") == 0 ? NULL : "hold or drop";
 }
 
+static const char *read_connect(const char *text, void *to)
+{
+    static const char *const words[] = {"always", "viewer", NULL};
+    uint8_t word;
+
+    if (!read_word(text, words, &word))
+        return "always or viewer";
+    *(bool *)to = word != 0;
+    return NULL;
+}
+
+static const char *read_linger(const char *text, void *to)
+{
+    return number_of(text, 86400, to) ? NULL : "seconds, at most 86400";
+}
+
 /* The keys, in the order of enum setting. */
 static const struct key {
     const char *name;
@@ -181,6 +197,8 @@ static const struct key {
     [SETTING_MODEM] = {"modem", read_bool, MEMBER(modem), .text = false},
     [SETTING_DELAY] = {"delay", read_delay, MEMBER(delay_us), .text = false},
     [SETTING_ECHO_CHECK] = {"echo_check", read_bool, MEMBER(echo_check), .text = false},
+    [SETTING_CONNECT] = {"connect", read_connect, MEMBER(on_demand), .text = false},
+    [SETTING_LINGER] = {"linger", read_linger, MEMBER(linger_s), .text = false},
     [SETTING_LIMIT] = {"limit", read_limit, MEMBER(limit), .text = false},
     [SETTING_OVER_LIMIT] = {"over_limit", read_over, MEMBER(drop_over_limit), .text = false},
     [SETTING_SEGMENT_SIZE] = {"segment_size", settings_read_size, MEMBER(segment_bytes), .text = false},
@@ -227,7 +245,7 @@ void settings_inherit(struct console_settings *to, const struct console_settings
 void settings_complete(struct console_settings *s)
 {
     static const struct console_settings without = {
-        .speed = 115200, .bits = 8, .stop = 1, .pin_bytes = LOG_PIN_BYTES, .compress = true};
+        .speed = 115200, .bits = 8, .stop = 1, .linger_s = 10, .pin_bytes = LOG_PIN_BYTES, .compress = true};
 
     for (unsigned i = 0; i < SETTINGS; i++)
         if ((s->has & UINT64_C(1) << i) == 0)
@@ -236,7 +254,7 @@ void settings_complete(struct console_settings *s)
 
 static bool same_text(const char *a, const char *b) { return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0; }
 
-static bool of_source(unsigned i) { return i == SETTING_SOURCE || (i >= SETTING_SPEED && i <= SETTING_ECHO_CHECK); }
+static bool of_source(unsigned i) { return i == SETTING_SOURCE || (i >= SETTING_SPEED && i <= SETTING_LINGER); }
 
 bool settings_of_source(const char *name)
 {

@@ -30,6 +30,8 @@ enum setting {
     SETTING_MODEM,
     SETTING_DELAY,
     SETTING_ECHO_CHECK,
+    SETTING_CONNECT,
+    SETTING_LINGER,
     SETTING_LIMIT,
     SETTING_OVER_LIMIT,
     SETTING_SEGMENT_SIZE,
@@ -49,6 +51,8 @@ struct console_settings {
     uint64_t has; /* 1 << enum setting for each key that was given; the others are what they are without it */
     char *source; /* as written: KIND:WHERE (source_text.h); NULL: none */
     bool pty, modem, echo_check;
+    bool on_demand; /* connected while somebody is attached, and so many seconds after: */
+    uint32_t linger_s;
     uint8_t bits, parity, stop, flow; /* of a serial port: 5..8, enum settings_parity, 1..2, enum settings_flow */
     uint32_t speed;                   /* bits a second */
     uint32_t delay_us;                /* between two bytes of input */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "audit.h"
+#include "connector.h"
 #include "console.h"
 #include "copy.h"
 #include "pty.h"
@@ -49,6 +50,7 @@ static void viewer_destroy(struct viewer *v)
     c->n_viewers--;
     pthread_mutex_unlock(&c->live);
     c->service->n_viewers--;
+    connector_viewers(c);
     audit_detached(v);
     token_release(c, v);
     watch_end(&c->service->watches, &v->watch);
@@ -297,6 +299,7 @@ int viewer_create(struct console *c, int fd, const struct viewer_wish *wish)
     c->n_viewers++;
     pthread_mutex_unlock(&c->live);
     c->service->n_viewers++;
+    connector_viewers(c);
     audit_attached(v);
     return 0;
 }

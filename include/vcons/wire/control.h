@@ -30,8 +30,9 @@
  *                                             keep, of one that is added, for the domain's next start
  *     {"id":5,"op":"attach","console":"web/hvc0","from":FROM,"follow":true,"write":"no"|"free"|"steal","marks":MARKS}
  *                                             {"id":5,"ok":{"console":"web/hvc0","state":…,"start":0,"offset":…,"end":…,
- *                                             "rows":…,"columns":…,"break":true|false}}, then frames; the size is 0 if
- *                                             nobody has set any; "break": whether you may send one
+ *                                             "rows":…,"columns":…,"break":true|false,"on_demand":true|false}}, then frames; the size
+ *                                             is 0 if nobody has set any; "break": whether you may send one; "on_demand":
+ *                                             as in CONSOLE
  *     {"id":6,"op":"upgrade","version":1}     for a new service that takes this one's place: what follows the answer is between both
  *     anything refused                        {"id":N,"error":CODE,"message":"…"}
  *
@@ -42,7 +43,7 @@
  * dropped held_s(seconds)) guest("open" or
  * "closed": what the guest last did to its end of a virtio port; else null); source is what was configured, as KIND:WHERE, or
  * the kind of what others brought, or null; reason(why it is not connected, or null) early_output(whether what the guest says
- * before the service is there is kept for it) turned_away(peers that came while there was one)
+ * before the service is there is kept for it) on_demand(connected while somebody is attached: vconsd.conf(5), connect) turned_away(peers that came while there was one)
  * lease(null, or {who, uid, since, until, note}: until then only that user's viewers have the write token).
  * FROM: "start" | "now" | {"offset":N} | {"tail":BYTES} | {"lines":N} | {"time_ns":N (realtime)} | {"boot":N, -1 the newest}.
  * MARKS: false; true for records that have a place in the stream; "time" for time marks as well.
