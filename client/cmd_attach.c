@@ -234,7 +234,7 @@ static void one_round(struct attach *a, int signals, uint64_t *away_since)
         come_back(a, *away_since);
     sink_flush(&a->sink);
     if (a->sink.gone || (fds[FD_SCREEN].revents & POLLERR) != 0)
-        attach_leave(a, a->interactive ? EXIT_FAILED : EXIT_DONE);
+        attach_leave(a, sink_status(&a->sink, a->interactive));
 }
 
 /* Where the view begins; *from is taken. Without a wish it is the present screen, else the last screenful. */

@@ -77,7 +77,8 @@ static int run_xen(struct options *options, int argc, char **argv)
     at = optind + 1 + (verb->words[1] != NULL);
     left = argc - at - 1;
     if (left < verb->needed || left > verb->names)
-        return usage_error(&command_xen, "%s", left < 0 ? "which domain?" : "too few or too many names");
+        return usage_error(&command_xen, "%s",
+                           left < 0 ? "expected a domain, by its name or id" : "too few or too many names");
     domain = argv[at];
     name = left > 0 ? argv[at + 1] : NULL;
     if (!name_ok(domain) || (name != NULL && !name_ok(name)))

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "host/file.h"
 #include "host/message.h"
 #include "host/paths.h"
 
@@ -110,9 +111,9 @@ int options_next(struct options *options, const struct command *command, int arg
 int arguments_check(const struct command *command, int argc, int min, int max)
 {
     if (argc - optind < min || argc - optind > max)
-        return usage_error(command, "%s: expected: vcons %s %s",
+        return usage_error(command, "%s: expected: vcons %s%s%s",
                            argc - optind < min ? "too few arguments" : "too many arguments", command->name,
-                           command->usage);
+                           command->usage[0] != '\0' ? " " : "", command->usage);
     return 0;
 }
 
@@ -151,6 +152,17 @@ static int run_command(struct options *options, int argc, char **argv)
     return usage_error(NULL, "'%s' is no command", argv[0]);
 }
 
+/* "help COMMAND", as others have it. */
+static int run_help(struct options *options, int argc, char **argv)
+{
+    char flag[] = "--help", *words[] = {argv[1], flag, NULL};
+
+    if (argc > 1)
+        return run_command(options, 2, words);
+    help_program(stdout);
+    return finish_output(EXIT_DONE);
+}
+
 int main(int argc, char **argv)
 {
     struct options options = {.socket = getenv("VCONS_SOCKET")};
@@ -158,6 +170,7 @@ int main(int argc, char **argv)
 
     setlocale(LC_ALL, "");
     signal(SIGPIPE, SIG_IGN); /* each write looks for EPIPE: a reader that leaves is no failure */
+    file_standard();
     message_program("vcons");
     options_begin();
     option = options_next(&options, NULL, argc, argv, "+:h", NULL);
@@ -169,5 +182,7 @@ int main(int argc, char **argv)
         help_program(stderr);
         return EXIT_USAGE;
     }
-    return run_command(&options, argc - optind, argv + optind);
+    argc -= optind;
+    argv += optind;
+    return strcmp(argv[0], "help") == 0 ? run_help(&options, argc, argv) : run_command(&options, argc, argv);
 }

@@ -248,7 +248,7 @@ static void one_round(struct merged *m, int signals, uint64_t *look_ms)
     check_end(m);
     sink_flush(&m->sink);
     if (m->sink.gone || (fds[FD_SCREEN].revents & POLLERR) != 0)
-        merged_leave(m, m->interactive ? EXIT_FAILED : EXIT_DONE);
+        merged_leave(m, sink_status(&m->sink, m->interactive));
 }
 
 /* Those that were named must be there; patterns may wait. */

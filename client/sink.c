@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "command.h"
+#include "host/message.h"
 #include "sink.h"
 
 void sink_open(struct sink *s, int fd)
@@ -86,8 +88,10 @@ void sink_flush(struct sink *s)
             done += (size_t)written;
         else if (errno == EAGAIN)
             break;
-        else if (errno != EINTR)
+        else if (errno != EINTR) {
             s->gone = true;
+            s->error = errno;
+        }
     }
     if (s->gone)
         done = s->have;
@@ -97,3 +101,13 @@ void sink_flush(struct sink *s)
 }
 
 bool sink_waits(const struct sink *s) { return s->have > 0; }
+
+int sink_status(const struct sink *s, bool terminal)
+{
+    if (terminal)
+        return EXIT_FAILED;
+    if (s->error == 0 || s->error == EPIPE)
+        return EXIT_DONE;
+    message("cannot write the output: %s", strerror(s->error));
+    return EXIT_FAILED;
+}

@@ -16,6 +16,7 @@ struct sink {
     int fd;
     bool own;     /* fd was opened here, without blocking: the shell's description is not touched */
     bool gone;    /* nobody will read it any more */
+    int error;    /* why */
     uint8_t last; /* the last byte that was put; '\n' at first */
     uint8_t *bytes;
     size_t have, size;
@@ -30,5 +31,7 @@ void sink_put(struct sink *s, const void *bytes, size_t n);
 /* Write what can be written now; s->gone if nobody is there. */
 void sink_flush(struct sink *s);
 bool sink_waits(const struct sink *s);
+/* It is gone: the command's exit status. What went wrong is said, but for a reader that left, or a terminal. */
+int sink_status(const struct sink *s, bool terminal);
 
 #endif

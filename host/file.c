@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "file.h"
@@ -20,6 +21,13 @@ ssize_t file_read(int fd, void *to, size_t n)
         have += (size_t)got;
     }
     return (ssize_t)have;
+}
+
+void file_standard(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) /* open takes the lowest that is free */
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            return;
 }
 
 int file_read_all(int fd, void *to, size_t n)

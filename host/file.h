@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * file.h: reading a file whose size may change meanwhile.
+ * file.h: reading a file whose size may change meanwhile; the descriptors that a program begins with.
  *
  * Owner: the descriptor and the memory are the caller's.
  * Lock:  none.
@@ -14,5 +14,10 @@
 ssize_t file_read(int fd, void *to, size_t n);
 /* All n bytes: 0; -EIO where the file ends before; -errno. */
 int file_read_all(int fd, void *to, size_t n);
+/*
+ * Before anything else is opened: whoever started us may have closed descriptors 0 to 2, and what we open next, a console's log say,
+ * would be what we print to. Nothing is to be read then, and output fails.
+ */
+void file_standard(void);
 
 #endif

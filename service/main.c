@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/file.h"
 #include "host/message.h"
 #include "host/sandbox.h"
 #include "privileges.h"
@@ -367,6 +368,7 @@ int main(int argc, char **argv)
     struct problem p = {.text = ""};
     int ready = -1, error;
 
+    file_standard();
     message_program("vconsd");
     tidier_init(&s.tidier);
     committer_init(&s.committer);

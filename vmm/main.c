@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "host/file.h"
 #include "host/message.h"
 #include "host/paths.h"
 #include "vmm.h"
@@ -196,6 +197,7 @@ int main(int argc, char **argv)
     struct arguments arguments = {0};
     int status;
 
+    file_standard();
     message_program("vcons-vmm");
     if (parse_arguments(&arguments, argc, argv) != 0) {
         fputs(usage, stderr);
