@@ -75,7 +75,8 @@ static int recover_late(struct log *l)
 {
     struct log saved = *l;
     uint64_t lost;
-    int error, dir = log_dir_open(l->store, l->domain, l->console, true);
+    bool empty;
+    int error, dir = log_dir_make(l->store, l->domain, l->console, &empty);
 
     if (dir < 0)
         return dir;

@@ -160,7 +160,7 @@ static bool next_of_console(struct log_store *s, struct log_compress *c)
     struct log_rules rules;
     uint64_t from = c->start;
 
-    c->dir = log_dir_open(s, c->domain, c->console, false);
+    c->dir = log_dir_open(s, c->domain, c->console);
     log_rules_find(s, c->domain, c->console, &rules);
     while (c->dir >= 0 && find_closed(s, c, from) && rules.raw == 0) {
         c->error = begin(c);
@@ -355,7 +355,7 @@ void log_compress_run(struct log_compress *c, const uint32_t *stop)
 /* Whether it is still a closed segment of that console. Under the store's lock. */
 static bool still_closed(struct log_store *s, const struct log_compress *c, struct log **l)
 {
-    int dir = log_dir_open(s, c->domain, c->console, false);
+    int dir = log_dir_open(s, c->domain, c->console);
     bool same = dir >= 0 && same_directory(dir, c->dir);
     struct stat st;
     struct log_view view;

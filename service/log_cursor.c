@@ -74,7 +74,7 @@ static bool has_bytes(int dir, uint64_t start)
 static uint64_t next_start(const struct log_cursor *c, const struct log_view *v, uint64_t end)
 {
     const struct log *l = c->log;
-    int dir = v->segment > c->segment ? log_dir_open(l->store, l->domain, l->console, false) : -ENOENT;
+    int dir = v->segment > c->segment ? log_dir_open(l->store, l->domain, l->console) : -ENOENT;
     uint64_t next = c->segment;
 
     if (dir < 0)
@@ -205,7 +205,7 @@ static int take_step(struct log_cursor *c, step *how)
 
     for (int i = 0; i < TRIES && error == -ENOENT; i++) {
         struct log_view v;
-        int dir = log_dir_open(l->store, l->domain, l->console, false);
+        int dir = log_dir_open(l->store, l->domain, l->console);
 
         if (dir < 0)
             return dir;

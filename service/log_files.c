@@ -13,40 +13,56 @@
 #define DIGITS 20 /* of UINT64_MAX */
 
 /* One level down, made if asked for. Never through a link: what lies in a log directory may have been planted (R41). */
-static int step(int dir, const char *name, bool create)
+static int step(int dir, const char *name, bool create, bool *made)
 {
     struct stat st;
-    bool made;
     int fd;
 
+    *made = false;
     if (!name_ok(name))
         return -EINVAL;
-    made = create && mkdirat(dir, name, 0750) == 0;
-    if (create && !made && errno != EEXIST)
+    *made = create && mkdirat(dir, name, 0750) == 0;
+    if (create && !*made && errno != EEXIST)
         return -errno;
     fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     /* Who may read logs is not the umask's to say: decisions, Names. Left alone where it is right already: a change would
      * take the directory's group from those made in it. */
-    if (fd >= 0 && made && (fstat(fd, &st) != 0 || (st.st_mode & 0777) != 0750))
+    if (fd >= 0 && *made && (fstat(fd, &st) != 0 || (st.st_mode & 0777) != 0750))
         (void)fchmod(fd, 0750);
     return fd < 0 ? -errno : fd;
 }
 
-int log_dir_open(const struct log_store *s, const char *domain, const char *console, bool create)
+static int dir_open(const struct log_store *s, const char *domain, const char *console, bool create, bool *made)
 {
-    int outer = step(s->dir, domain, create), inner;
+    int outer = step(s->dir, domain, create, made), inner;
 
     if (outer < 0)
         return outer;
-    inner = step(outer, console, create);
+    inner = step(outer, console, create, made);
     close(outer);
     return inner;
+}
+
+int log_dir_open(const struct log_store *s, const char *domain, const char *console)
+{
+    bool made;
+
+    return dir_open(s, domain, console, false, &made);
+}
+
+int log_dir_make(const struct log_store *s, const char *domain, const char *console, bool *empty)
+{
+    int dir = dir_open(s, domain, console, false, empty); /* most are there: making one that is costs more */
+
+    return dir == -ENOENT ? dir_open(s, domain, console, true, empty) : dir;
 }
 
 int log_rename(struct log *l, const char *domain)
 {
     struct log_store *s = l->store;
-    int before = step(s->dir, l->domain, false), after = before < 0 ? before : step(s->dir, domain, true);
+    bool made;
+    int before = step(s->dir, l->domain, false, &made);
+    int after = before < 0 ? before : step(s->dir, domain, true, &made);
     int error = after < 0 ? after : 0;
 
     if (error == 0 && renameat2(before, l->console, after, l->console, RENAME_NOREPLACE) != 0)
@@ -81,7 +97,7 @@ int log_file_open(int dir, uint64_t start, const char *suffix, int flags)
         return -errno;
     /* A second name would let what is written here appear elsewhere; one without any is ours, just deleted. */
     error = fstat(fd, &st) != 0 ? -errno : S_ISREG(st.st_mode) && st.st_nlink <= 1 ? 0 : -ELOOP;
-    if (error == 0 && (flags & O_CREAT) != 0)
+    if (error == 0 && (flags & O_CREAT) != 0 && (st.st_mode & 07777) != 0640)
         (void)fchmod(fd, 0640);
     if (error == 0)
         return fd;
@@ -177,26 +193,34 @@ void log_segment_measure(struct log_segments *list, size_t i, int dir)
                                  : log_frames_content(dir, s->start);
 }
 
-int log_segments_names(struct log_segments *list, int dir)
+/* One block of a directory's names. */
+static int add_block(struct log_segments *list, size_t *room, const char *block, size_t n)
 {
-    int error = 0, fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *entry;
-    size_t room = 0;
+    const struct dirent64 *entry;
     bool compressed;
     uint64_t start;
+    int error = 0;
+
+    for (size_t at = 0; error == 0 && at < n; at += entry->d_reclen) {
+        entry = (const struct dirent64 *)(const void *)(block + at);
+        if (parse_bytes_name(entry->d_name, &start, &compressed))
+            error = add_segment(list, room, start, compressed);
+    }
+    return error;
+}
+
+int log_segments_names(struct log_segments *list, int dir)
+{
+    _Alignas(struct dirent64) char block[16384]; /* of few names, mostly: a stream costs more than they do */
+    size_t room = 0;
+    ssize_t n = 1;
+    int error = lseek(dir, 0, SEEK_SET) < 0 ? -errno : 0;
 
     *list = (struct log_segments){0};
-    if (stream == NULL) {
-        error = -errno;
-        if (fd >= 0)
-            close(fd);
-        return error;
+    while (error == 0 && n > 0) {
+        n = getdents64(dir, block, sizeof block);
+        error = n < 0 ? -errno : add_block(list, &room, block, (size_t)n);
     }
-    while (error == 0 && (entry = readdir(stream)) != NULL)
-        if (parse_bytes_name(entry->d_name, &start, &compressed))
-            error = add_segment(list, &room, start, compressed);
-    closedir(stream);
     if (list->n > 1)
         qsort(list->at, list->n, sizeof *list->at, by_start);
     unite(list);
@@ -244,7 +268,7 @@ uint64_t log_segment_next(int dir, uint64_t after, uint64_t last)
 
 int log_segments_of(struct log_segments *list, const struct log_store *s, const char *domain, const char *console)
 {
-    int error, dir = log_dir_open(s, domain, console, false);
+    int error, dir = log_dir_open(s, domain, console);
 
     *list = (struct log_segments){0};
     if (dir < 0)

@@ -256,7 +256,7 @@ static int locate_by_index(const struct log *l, const struct log_from *from, con
     if (from->kind == LOG_FROM_BOOT && (boot < 1 || boot > (int64_t)status->boot))
         return -ENOENT;
     s.boot = (uint32_t)boot;
-    dir = log_dir_open(l->store, l->domain, l->console, false);
+    dir = log_dir_open(l->store, l->domain, l->console);
     if (dir < 0)
         return dir;
     error = log_segments_recall(&list, l->store, dir);

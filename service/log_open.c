@@ -123,17 +123,21 @@ static uint64_t stored_ns(const struct log *l, int dir)
 static int open_files(struct log *l, const struct log_time *now)
 {
     uint64_t lost = 0;
-    int error, dir = log_dir_open(l->store, l->domain, l->console, l->writes);
+    bool empty = false;
+    int error = 0, dir = l->writes ? log_dir_make(l->store, l->domain, l->console, &empty)
+                                   : log_dir_open(l->store, l->domain, l->console);
 
     if (dir < 0)
         return dir;
-    error = l->writes ? log_recover(l, dir, &lost) : log_recover_view(l, dir);
+    l->recovered = empty;
+    if (!empty)
+        error = l->writes ? log_recover(l, dir, &lost) : log_recover_view(l, dir);
     if (l->writes && is_disk(error))
         (void)log_recover_view(l, dir); /* what is there can at least be read */
     l->stored_ns = stored_ns(l, dir);
-    close(dir);
     if (error == 0 && l->writes && l->log_fd < 0)
-        error = log_rotate(l, now);
+        error = log_rotate_in(l, dir, empty, now);
+    close(dir);
     if (error == 0 && lost > 0)
         mark_cut(l, lost, now);
     return error;

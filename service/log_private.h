@@ -50,7 +50,9 @@ void log_untidy(struct log_store *s);                                       /* h
 
 /* log_files.c */
 /* DOMAIN/CONSOLE below the store, no link followed. A descriptor or a negative errno. */
-int log_dir_open(const struct log_store *s, const char *domain, const char *console, bool create);
+int log_dir_open(const struct log_store *s, const char *domain, const char *console);
+/* The same, made if it is not there, and then *empty. */
+int log_dir_make(const struct log_store *s, const char *domain, const char *console, bool *empty);
 void log_file_name(char name[LOG_FILE_NAME], uint64_t start, const char *suffix);
 /* A regular file of that name in dir, no link followed. A descriptor or a negative errno. */
 int log_file_open(int dir, uint64_t start, const char *suffix, int flags);
@@ -71,7 +73,7 @@ struct log_segments { /* by start */
     uint64_t bytes; /* on disk, of all, with indices */
 };
 /* What a console's directory holds by its names alone: where each starts, and whether it is compressed. It costs no look at any
- * file. 0 or a negative errno; finish in either case. Allocates. */
+ * file, and moves the descriptor's place. 0 or a negative errno; finish in either case. Allocates. */
 int log_segments_names(struct log_segments *list, int dir);
 int log_segments_recall(struct log_segments *list, struct log_store *s,
                         int dir); /* the same, as it was if nothing changed */
@@ -154,7 +156,8 @@ void log_dirty(struct log *l); /* behind each log_publish of something new */
 /* log_rotate.c */
 uint64_t log_segment_limit(const struct log *l);
 uint64_t log_index_limit(uint64_t segment_limit);
-int log_rotate(struct log *l, const struct log_time *now);       /* go on in a new segment that starts at the end */
+int log_rotate(struct log *l, const struct log_time *now); /* go on in a new segment that starts at the end */
+int log_rotate_in(struct log *l, int dir, bool empty, const struct log_time *now); /* the same, of log_dir_make */
 void log_point_current(int dir, uint64_t start);                 /* current.log is the segment that starts there */
 int log_check_linked(struct log *l, const struct log_time *now); /* files deleted under us? then anew; each second */
 void log_files_close(struct log *l);

@@ -39,27 +39,34 @@ void log_point_current(int dir, uint64_t start)
     log_file_name(name, start, ".log");
     if (n == (ssize_t)strlen(name) && memcmp(is, name, (size_t)n) == 0)
         return;
+    if (n < 0 && symlinkat(name, dir, "current.log") == 0)
+        return;
     (void)unlinkat(dir, "current.new", 0);
     if (symlinkat(name, dir, "current.new") == 0)
         (void)renameat(dir, "current.new", dir, "current.log"); /* a convenience for tail -F: no error of the log */
 }
 
-/* The index comes into being with its first record: under another name, then renamed. */
-static int index_begin(struct log *l, int dir, const struct log_time *now)
+/*
+ * The index comes into being with its first record: under another name, then renamed. Of the first segment of all an empty one
+ * does no harm: should we die right here, it is replaced.
+ */
+static int index_begin(struct log *l, int dir, bool empty, const struct log_time *now)
 {
+    const char *suffix = empty ? ".idx" : ".idx.new";
     char temporary[LOG_FILE_NAME], name[LOG_FILE_NAME];
     struct vc_index_record r = log_record(l, VC_INDEX_START, l->store->machine_boot, now);
     int error;
 
-    log_file_name(temporary, l->length, ".idx.new");
+    log_file_name(temporary, l->length, suffix);
     log_file_name(name, l->length, ".idx");
-    (void)unlinkat(dir, temporary, 0);
-    l->idx_fd = log_file_open(dir, l->length, ".idx.new", O_RDWR | O_CREAT | O_EXCL);
+    if (!empty)
+        (void)unlinkat(dir, temporary, 0);
+    l->idx_fd = log_file_open(dir, l->length, suffix, O_RDWR | O_CREAT | O_EXCL);
     if (l->idx_fd < 0)
         return l->idx_fd;
     l->idx_bytes = l->idx_room = 0;
     error = log_records_write(l, &r, 1);
-    if (error == 0 && renameat(dir, temporary, dir, name) != 0)
+    if (error == 0 && !empty && renameat(dir, temporary, dir, name) != 0)
         error = -errno;
     if (error != 0) {
         (void)unlinkat(dir, temporary, 0);
@@ -81,14 +88,14 @@ static int bytes_begin(const struct log *l, int dir)
     return bytes < 0 ? (int)bytes : -EEXIST; /* never cut what we do not know */
 }
 
-static int begin(struct log *l, int dir, const struct log_time *now)
+static int begin(struct log *l, int dir, bool empty, const struct log_time *now)
 {
     int old_log = l->log_fd, old_idx = l->idx_fd, log_fd = bytes_begin(l, dir), error;
     uint64_t old_idx_bytes = l->idx_bytes, old_idx_room = l->idx_room;
 
     if (log_fd < 0)
         return log_fd;
-    error = index_begin(l, dir, now);
+    error = index_begin(l, dir, empty, now);
     if (error != 0) {
         close(log_fd);
         l->idx_fd = old_idx;
@@ -104,18 +111,15 @@ static int begin(struct log *l, int dir, const struct log_time *now)
     return 0;
 }
 
-int log_rotate(struct log *l, const struct log_time *now)
+int log_rotate_in(struct log *l, int dir, bool empty, const struct log_time *now)
 {
-    int dir, error;
+    int error;
 
     if (l->idx_fd >= 0 && l->marked_offset != l->length && !l->gap_open)
         (void)log_time_mark(l, now); /* vouches for the last block, which no CRC record will close */
     if (l->length > LOG_OFFSET_MAX)
         return -EOVERFLOW; /* no console prints that much: a planted name */
-    dir = log_dir_open(l->store, l->domain, l->console, true);
-    if (dir < 0)
-        return dir;
-    error = begin(l, dir, now);
+    error = begin(l, dir, empty, now);
     if (error == 0) {
         bool closed = l->length > l->segment;
 
@@ -134,6 +138,17 @@ int log_rotate(struct log *l, const struct log_time *now)
             l->store->env->closed(l->store->ctx);
         }
     }
+    return error;
+}
+
+int log_rotate(struct log *l, const struct log_time *now)
+{
+    bool empty;
+    int dir = log_dir_make(l->store, l->domain, l->console, &empty), error = dir;
+
+    if (dir < 0)
+        return dir;
+    error = log_rotate_in(l, dir, empty, now);
     close(dir);
     return error;
 }
@@ -148,7 +163,7 @@ static bool linked(int fd)
 static bool oldest_exists(const struct log *l, uint64_t oldest)
 {
     static const char *const suffixes[] = {".log", LOG_COMPRESSED};
-    int dir = log_dir_open(l->store, l->domain, l->console, false), fd = -ENOENT;
+    int dir = log_dir_open(l->store, l->domain, l->console), fd = -ENOENT;
 
     if (dir < 0)
         return false;

@@ -76,7 +76,7 @@ static int flush_file(int dir, uint64_t start, const char *suffix)
 
 static int flush_one(struct log_store *s, const struct newest *newest)
 {
-    int error, dir = log_dir_open(s, newest->domain, newest->console, false);
+    int error, dir = log_dir_open(s, newest->domain, newest->console);
 
     if (dir < 0)
         return dir;

@@ -206,7 +206,7 @@ static void shorten_to(struct holdings *all, struct holding *h, uint64_t cap)
                            .cap = cap,
                            .real_ns = all->real_ns,
                            .expiry = all->expiry,
-                           .dir = log_dir_open(all->store, h->domain, h->console, false)};
+                           .dir = log_dir_open(all->store, h->domain, h->console)};
 
     h->bytes = 0;
     if (a.dir < 0)
@@ -298,7 +298,7 @@ uint64_t log_store_tidy(struct log_store *s, const struct log_time *now)
 void log_shed(struct log *l)
 {
     struct log_segment oldest = {.start = load64(&l->oldest)};
-    int dir = oldest.start >= l->segment ? -1 : log_dir_open(l->store, l->domain, l->console, false);
+    int dir = oldest.start >= l->segment ? -1 : log_dir_open(l->store, l->domain, l->console);
     uint64_t gone;
 
     if (dir < 0)

@@ -268,6 +268,36 @@ static void an_unborn_segment_is_forgotten(void **state)
     lab_end(&lab);
 }
 
+/* Killed while the first of all segments was made: after its bytes, its empty index, a torn record in that. */
+static void a_first_segment_that_was_half_made_is_made_anew(void **state)
+{
+    char path[160], index[160];
+    struct lab lab;
+
+    (void)state;
+    for (int step = 0; step < 3; step++) {
+        lab_begin(&lab, NULL);
+        lab_file(&lab, path, 0, ".log");
+        lab_file(&lab, index, 0, ".idx");
+        lab_kill(&lab);
+        assert_int_equal(truncate(path, 0), 0);
+        assert_int_equal(truncate(index, 0), 0);
+        if (step == 0)
+            assert_int_equal(unlink(index), 0);
+        if (step == 2)
+            assert_int_equal(truncate(index, VC_INDEX_RECORD_BYTES / 2), 0);
+        lab_store(&lab);
+        lab_open(&lab);
+        assert_int_equal(log_attach(&lab.log, line_a, 5, &lab.now), 0);
+        lab_put(&lab, 100);
+        lab_kill(&lab);
+        lab_store(&lab);
+        lab_open(&lab);
+        lab_expect_pattern(&lab.log, 0, 100);
+        lab_end(&lab);
+    }
+}
+
 static uint64_t disk_bytes(const struct lab *lab)
 {
     char path[512];
@@ -662,6 +692,7 @@ int main(void)
         cmocka_unit_test(a_renamed_domain_keeps_its_history),
         cmocka_unit_test(resumes_right_after_a_rotation),
         cmocka_unit_test(an_unborn_segment_is_forgotten),
+        cmocka_unit_test(a_first_segment_that_was_half_made_is_made_anew),
         cmocka_unit_test(retention_holds_the_console_cap),
         cmocka_unit_test(quota_holds_even_if_nobody_tidies),
         cmocka_unit_test(marks_alone_cannot_fill_the_disk),
