@@ -54,22 +54,44 @@ static int kick_by_write(int fd)
     return write(fd, &one, sizeof one) == sizeof one || errno == EAGAIN ? 0 : -errno;
 }
 
-int kick(struct kicker *k, int fd)
+static int kick_all_by_write(const int *fds, unsigned n)
 {
-    struct iocb read_nothing = {.aio_lio_opcode = IOCB_CMD_PREAD,
-                                .aio_fildes = (uint32_t)k->nothing,
-                                .aio_flags = IOCB_FLAG_RESFD,
-                                .aio_resfd = (uint32_t)fd};
-    struct iocb *list[1] = {&read_nothing};
+    int error = 0;
+
+    for (unsigned i = 0; error == 0 && i < n; i++)
+        error = kick_by_write(fds[i]);
+    return error;
+}
+
+int kick_all(struct kicker *k, const int *fds, unsigned n)
+{
+    struct iocb reads[KICK_MOST], *list[KICK_MOST];
+    unsigned done = 0;
 
     if (k->context == 0)
-        return kick_by_write(fd);
-    if (++k->outstanding > COMPLETIONS / 2)
+        return kick_all_by_write(fds, n);
+    for (unsigned i = 0; i < n; i++) {
+        reads[i] = (struct iocb){.aio_lio_opcode = IOCB_CMD_PREAD,
+                                 .aio_fildes = (uint32_t)k->nothing,
+                                 .aio_flags = IOCB_FLAG_RESFD,
+                                 .aio_resfd = (uint32_t)fds[i]};
+        list[i] = &reads[i];
+    }
+    if (k->outstanding + n > COMPLETIONS / 2)
         collect(k);
-    while (syscall(SYS_io_submit, k->context, 1, list) != 1) {
+    while (done < n) {
+        long taken = syscall(SYS_io_submit, k->context, n - done, list + done);
+
+        if (taken > 0) {
+            done += (unsigned)taken;
+            k->outstanding += (unsigned)taken;
+            continue;
+        }
         if (errno != EAGAIN || k->outstanding == 0)
             return -errno;
         collect(k);
     }
     return 0;
 }
+
+int kick(struct kicker *k, int fd) { return kick_all(k, &fd, 1); }

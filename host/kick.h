@@ -29,5 +29,8 @@ void kicker_close(struct kicker *k);
 bool kicker_sure(const struct kicker *k);
 /* 0, or -EINVAL: fd is no eventfd, or another negative errno. */
 int kick(struct kicker *k, int fd);
+#define KICK_MOST 8u
+/* Each of n, KICK_MOST at most, in one system call where it can be. Those behind one that fails may not have been kicked. */
+int kick_all(struct kicker *k, const int *fds, unsigned n);
 
 #endif

@@ -23,42 +23,53 @@ static int address(const char *path, struct sockaddr_un *at, struct problem *p)
     return 0;
 }
 
-/* True: nothing is at path any more, or nothing ever was. */
-static bool cleared(const char *path, const struct sockaddr_un *at, int type)
+/* True: nobody listens there. */
+static bool is_dead(const struct sockaddr_un *at, int type)
 {
-    struct stat st;
     int fd, refused;
 
-    if (lstat(path, &st) != 0)
-        return errno == ENOENT;
-    if (!S_ISSOCK(st.st_mode))
-        return false;
     fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return false;
     refused = connect(fd, (const struct sockaddr *)at, sizeof *at) != 0 && errno == ECONNREFUSED;
     close(fd);
-    return refused && unlink(path) == 0;
+    return refused;
 }
 
-int sock_listen(const char *path, int type, mode_t mode, struct problem *p)
+/* The name, which is mostly free. What a dead program left there goes; anything else stays. */
+static int take_name(int fd, const char *path, const struct sockaddr_un *at, int type, bool ours)
+{
+    struct stat st;
+
+    if (bind(fd, (const struct sockaddr *)at, sizeof *at) == 0)
+        return 0;
+    if (errno != EADDRINUSE)
+        return -errno;
+    if (lstat(path, &st) != 0 || !S_ISSOCK(st.st_mode) || (!ours && !is_dead(at, type)) || unlink(path) != 0)
+        return -EADDRINUSE;
+    return bind(fd, (const struct sockaddr *)at, sizeof *at) == 0 ? 0 : -errno;
+}
+
+__attribute__((nonnull(1))) static int listen_at(const char *path, int type, mode_t mode, bool ours, struct problem *p)
 {
     struct sockaddr_un at;
     int fd, error = address(path, &at, p);
 
     if (error != 0)
         return error;
-    if (!cleared(path, &at, type))
-        return problem_set(p, -EADDRINUSE, "%s: in use: another program listens there, or it is no socket", path);
     fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return problem_set(p, -errno, "%s: cannot make a socket: %s", path, strerror(errno));
     /* The mode of the inode that bind makes comes from the socket's own: no moment with a wider one. */
-    if (fchmod(fd, mode) != 0 || bind(fd, (struct sockaddr *)&at, sizeof at) != 0) {
-        error = problem_set(p, -errno, "%s: cannot bind: %s", path, strerror(errno));
+    error = fchmod(fd, mode) != 0 ? -errno : take_name(fd, path, &at, type, ours);
+    if (error == -EADDRINUSE)
+        problem_set(p, error, "%s: in use: another program listens there, or it is no socket", path);
+    else if (error)
+        problem_set(p, error, "%s: cannot bind: %s", path, strerror(-error));
+    if (error)
         goto close_fd;
-    }
-    if (chmod(path, mode) != 0 || listen(fd, SOMAXCONN) != 0) { /* chmod: what the umask took away */
+    /* What a umask took away, which is nothing of its own user's. */
+    if (((mode & 077) != 0 && chmod(path, mode) != 0) || listen(fd, SOMAXCONN) != 0) {
         error = problem_set(p, -errno, "%s: cannot listen: %s", path, strerror(errno));
         goto unlink_path;
     }
@@ -69,6 +80,16 @@ unlink_path:
 close_fd:
     close(fd);
     return error;
+}
+
+int sock_listen(const char *path, int type, mode_t mode, struct problem *p)
+{
+    return listen_at(path, type, mode, false, p);
+}
+
+int sock_listen_ours(const char *path, int type, mode_t mode, struct problem *p)
+{
+    return listen_at(path, type, mode, true, p);
 }
 
 int sock_connect(const char *path, int type, struct problem *p)

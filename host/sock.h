@@ -21,6 +21,8 @@
  * first moment on. A socket left there by a dead program is replaced; anything else there is -EADDRINUSE and
  * stays. The caller holds a lock on the directory, so that two programs do not replace each other's. */
 __attribute__((nonnull(1))) int sock_listen(const char *path, int type, mode_t mode, struct problem *p);
+/* The same in a directory of ours alone: a socket there is one of ours that is over, and replaced without a look. */
+__attribute__((nonnull(1))) int sock_listen_ours(const char *path, int type, mode_t mode, struct problem *p);
 /* A blocking socket, connected. -ENOENT, -ECONNREFUSED: nobody listens there; -EACCES; *p names the path. */
 __attribute__((nonnull(1))) int sock_connect(const char *path, int type, struct problem *p);
 /* Who is at the other end. pid is 0 where it lives in another pid namespace. */

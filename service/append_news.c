@@ -33,15 +33,18 @@ struct console *append_collect(struct append *a, uint32_t *news)
 static void push_command(struct append *a, struct console *c, bool *command)
 {
     uint64_t one = 1;
+    bool first;
 
     pthread_mutex_lock(&a->lock);
+    first = a->commands == NULL;
     if (!c->append.command_add && !c->append.command_remove && !c->append.command_sync) {
         c->append.next_command = a->commands;
         a->commands = c;
     }
     *command = true;
     pthread_mutex_unlock(&a->lock);
-    (void)!write(a->wake, &one, sizeof one); /* ours alone: it is neither full nor blocking */
+    if (first)                                   /* else it was woken for one that it has not taken yet */
+        (void)!write(a->wake, &one, sizeof one); /* ours alone: it is neither full nor blocking */
 }
 
 void append_add(struct append *a, struct console *c) { push_command(a, c, &c->append.command_add); }

@@ -82,7 +82,7 @@ static int listen_at(struct console *c, struct watch *w, const char *end, struct
 
     if (error)
         return error;
-    w->fd = sock_listen(path, SOCK_STREAM, c->service->config.n_rules > 0 ? 0666 : 0600, p);
+    w->fd = sock_listen_ours(path, SOCK_STREAM, c->service->config.n_rules > 0 ? 0666 : 0600, p);
     return w->fd < 0 ? w->fd : watch_set(&c->service->watches, w, EPOLLIN);
 }
 
@@ -90,22 +90,23 @@ static int listen_at(struct console *c, struct watch *w, const char *end, struct
 static int make(const char *path, mode_t mode)
 {
     if (mkdir(path, mode) != 0)
-        return errno == EEXIST ? 0 : -1;
-    return chmod(path, mode);
+        return errno == EEXIST ? 0 : -errno;
+    return (mode & 077) != 0 && chmod(path, mode) != 0 ? -errno : 0;
 }
 
 int raw_directory(const struct console *c)
 {
-    char path[PATH_MAX];
+    char above[PATH_MAX], path[PATH_MAX];
     mode_t mode = c->service->config.n_rules > 0 ? 0755 : 0700;
+    int error;
 
-    if (paths_format(path, "%s/consoles", c->service->paths.runtime) != 0)
+    if (paths_format(above, "%s/consoles", c->service->paths.runtime) != 0 ||
+        paths_format(path, "%s/%s", above, c->log.domain) != 0)
         return -ENAMETOOLONG;
-    if (make(path, mode) != 0)
-        return -errno;
-    if (paths_format(path, "%s/consoles/%s", c->service->paths.runtime, c->log.domain) != 0)
-        return -ENAMETOOLONG;
-    return make(path, mode) != 0 ? -errno : 0;
+    error = make(path, mode);
+    if (error == -ENOENT && (error = make(above, mode)) == 0) /* the first console of all */
+        error = make(path, mode);
+    return error;
 }
 
 void raw_open(struct console *c)
@@ -113,7 +114,7 @@ void raw_open(struct console *c)
     struct problem p = {.text = ""};
     int error;
 
-    if (c->raw.on)
+    if (c->raw.on || c->service->starting)
         return;
     c->raw.ready = writer_ready;
     c->raw_ro.ready = reader_ready;
@@ -124,6 +125,14 @@ void raw_open(struct console *c)
         error = listen_at(c, &c->raw_ro, ".ro.sock", &p);
     if (error)
         message("%s/%s has no raw sockets: %s", c->log.domain, c->log.console, p.text);
+}
+
+void raws_open(struct service *s)
+{
+    s->starting = false;
+    for (struct console *c = s->registry.first; c != NULL; c = c->next)
+        if (c->source != NULL)
+            raw_open(c);
 }
 
 static void end_one(struct console *c, struct watch *w, const char *end)

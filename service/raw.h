@@ -17,8 +17,9 @@ struct console;
 struct problem;
 struct service;
 
-/* Begin to listen, if it does not yet; says so when it cannot, once for each console. */
+/* Begin to listen, if it does not yet; says so when it cannot, once for each console. Nothing while the service is starting. */
 void raw_open(struct console *c);
+void raws_open(struct service *s); /* it has started: of all consoles that have a source */
 void raw_close(struct console *c); /* accepts one that never listened */
 
 /* consoles/DOMAIN/CONSOLE and this end; its directory, made. 0 or a negative errno, the former with *p. */

@@ -17,6 +17,7 @@
 #include "link.h"
 #include "owner.h"
 #include "pty.h"
+#include "raw.h"
 #include "reload.h"
 #include "viewer.h"
 
@@ -312,9 +313,11 @@ int service_start(struct service *s, struct problem *p)
         error = metrics_start(s, p);
     if (error)
         return error;
+    s->starting = true; /* what consoles say is logged first, and then is the time for viewers */
     if ((error = starter_watch(s)) != 0 || (error = sources_start(s)) != 0)
         return problem_set(p, error, "sources: %s", strerror(-error));
     sources_kept(s);
+    raws_open(s);
     manager_sockets_done(&s->manager);
     manager_forget_stored(&s->manager);
     upgrade_done(&s->upgrade);

@@ -99,6 +99,7 @@ struct service {
     bool had_link;                  /* a private service waits for its first, then leaves with the last */
     bool control_given, link_given; /* those sockets are the service manager's, and stay when we go */
     bool replace;                   /* who serves a Xen's consoles is ended first */
+    bool starting;                  /* no console has raw sockets yet: raws_open */
     bool stopping;
     bool said_full;        /* that descriptors are used up */
     bool said_leases;      /* nor leases */

@@ -172,8 +172,7 @@ static void line_greet(struct source *s)
 
     if (l->geometry == VC_LINK_GEOMETRY_XEN) /* as any backend of such a page */
         vc_store8_seq(&((struct xencons_interface *)l->memory)->connection, XENCONSOLE_CONNECTED);
-    kick(l->control, l->out_room);
-    kick(l->control, l->in_bytes);
+    kick_all(l->control, (const int[]){l->out_room, l->in_bytes}, 2);
 }
 
 static bool line_used(const struct source *s)
@@ -223,10 +222,7 @@ static bool map_memory(struct line *l, int fd)
 /* A kick of each, also of those that the peer writes: what is no eventfd shows, and a kick without work is harmless. */
 static bool are_events(struct kicker *k, const int fds[VC_LINK_FDS])
 {
-    for (int i = VC_LINK_FD_OUT_BYTES; i < VC_LINK_FDS; i++)
-        if (kick(k, fds[i]) != 0)
-            return false;
-    return true;
+    return kick_all(k, fds + VC_LINK_FD_OUT_BYTES, VC_LINK_FDS - VC_LINK_FD_OUT_BYTES) == 0;
 }
 
 struct source *line_create(uint32_t geometry, const int fds[VC_LINK_FDS], struct kicker *append, struct kicker *control,
