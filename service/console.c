@@ -13,104 +13,12 @@
 #include "lease.h"
 #include "pty.h"
 #include "raw.h"
+#include "registry.h"
 #include "service.h"
 #include "upgrade.h"
 #include "viewer.h"
 
 #define NEWS_A_TURN 256u /* as long as the append thread is as quick as we are there is always one more */
-
-void registry_open(struct registry *r)
-{
-    *r = (struct registry){0};
-    r->last = &r->first;
-}
-
-static struct console **bucket_of(struct registry *r, const char *domain, const char *console)
-{
-    uint32_t hash = 2166136261u; /* FNV-1a; names are checked, so '/' parts them */
-
-    for (const char *p = domain; *p != '\0'; p++)
-        hash = (hash ^ (uint8_t)*p) * 16777619u;
-    hash = (hash ^ '/') * 16777619u;
-    for (const char *p = console; *p != '\0'; p++)
-        hash = (hash ^ (uint8_t)*p) * 16777619u;
-    return &r->buckets[hash % CONSOLE_BUCKETS];
-}
-
-struct console *console_find(struct service *s, const char *domain, const char *console)
-{
-    struct console *c = *bucket_of(&s->registry, domain, console);
-
-    while (c != NULL && (strcmp(c->log.domain, domain) != 0 || strcmp(c->log.console, console) != 0))
-        c = c->next_name;
-    return c;
-}
-
-/* Of a domain's consoles: the one it called its first, else the oldest. Live ones before others. */
-static struct console *best(struct console *a, struct console *b)
-{
-    if (a == NULL || ((b->source != NULL) > (a->source != NULL)))
-        return b;
-    return (b->source != NULL) == (a->source != NULL) && b->origin.first && !a->origin.first ? b : a;
-}
-
-static struct console *first_of(struct service *s, const char *domain)
-{
-    struct console *found = NULL;
-
-    for (struct console *c = s->registry.first; c != NULL; c = c->next)
-        if (strcmp(c->log.domain, domain) == 0)
-            found = best(found, c);
-    return found;
-}
-
-static struct console *first_of_id(struct service *s, uint32_t domid)
-{
-    struct console *found = NULL;
-
-    for (struct console *c = s->registry.first; c != NULL; c = c->next)
-        if (c->link != NULL && c->origin.domid == domid)
-            found = best(found, c);
-    return found;
-}
-
-struct console *console_resolve(struct service *s, const char *text)
-{
-    struct name name;
-    struct console *c;
-    uint32_t domid;
-
-    if (name_split(text, &name, NULL) != 0)
-        return NULL;
-    if (name.console[0] != '\0')
-        return console_find(s, name.domain, name.console);
-    c = first_of(s, name.domain);
-    return c == NULL && name_domid(text, &domid) ? first_of_id(s, domid) : c;
-}
-
-struct console *console_get(struct service *s, const char *domain, const char *console)
-{
-    struct console **bucket = bucket_of(&s->registry, domain, console);
-    struct console *c = console_find(s, domain, console);
-
-    if (c != NULL)
-        return c;
-    c = s->registry.n < CONSOLES_MAX ? calloc(1, sizeof *c) : NULL;
-    if (c == NULL)
-        return NULL;
-    c->service = s;
-    snprintf(c->log.domain, sizeof c->log.domain, "%s", domain);
-    snprintf(c->log.console, sizeof c->log.console, "%s", console);
-    c->gone = true; /* known by its log only, until a source comes */
-    c->state = VC_DOMAIN_OFF;
-    pthread_mutex_init(&c->live, NULL);
-    c->next_name = *bucket;
-    *bucket = c;
-    *s->registry.last = c;
-    s->registry.last = &c->next;
-    s->registry.n++;
-    return c;
-}
 
 int console_open(struct console *c)
 {
@@ -164,8 +72,9 @@ static void belong(struct console *c, const struct origin *origin)
 
     c->owner_kept = c->owner_kept && o->uid == origin->uid && o->pid == origin->pid &&
                     memcmp(o->uuid, origin->uuid, sizeof o->uuid) == 0;
+    registry_set_link(c, NULL);
     c->origin = *origin;
-    c->link = origin->link;
+    registry_set_link(c, origin->link);
     c->gone = false;
     c->state = VC_DOMAIN_RUNNING;
 }
@@ -258,18 +167,8 @@ int console_attach(struct console *c, struct source *source, const struct origin
     return 0;
 }
 
-static void unlink_name(struct registry *r, struct console *c)
-{
-    struct console **at = bucket_of(r, c->log.domain, c->log.console);
-
-    while (*at != c)
-        at = &(*at)->next_name;
-    *at = c->next_name;
-}
-
 static int rename_one(struct service *s, struct console *c, const char *name)
 {
-    struct console **bucket = bucket_of(&s->registry, name, c->log.console);
     int error = c->source != NULL ? -EBUSY : console_find(s, name, c->log.console) != NULL ? -EEXIST : console_open(c);
 
     if (error)
@@ -277,15 +176,12 @@ static int rename_one(struct service *s, struct console *c, const char *name)
     raw_close(c); /* what has the name in its path comes again with the source */
     copy_gone(c);
     pty_unlink(c); /* whoever has it open keeps it */
-    unlink_name(&s->registry, c);
+    registry_leave_names(c);
     lease_forget(c);
     error = log_rename(&c->log, name);
     lease_keep(c);
     pty_link(c);
-    if (error)
-        bucket = bucket_of(&s->registry, c->log.domain, c->log.console);
-    c->next_name = *bucket;
-    *bucket = c;
+    registry_enter_names(c); /* by the name that it has now */
     return error;
 }
 
@@ -329,7 +225,7 @@ void console_guest(struct console *c, uint32_t end)
 void console_detach(struct console *c, bool for_good)
 {
     c->gone = c->gone || for_good;
-    c->link = NULL;
+    registry_set_link(c, NULL);
     if (for_good && c->state == VC_DOMAIN_RUNNING)
         c->state = VC_DOMAIN_OFF;
     if (c->token.terminal || c->token.claimed)

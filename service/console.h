@@ -39,8 +39,10 @@ struct origin {        /* what a source says about its console */
 };
 
 struct console {
-    struct console *next;      /* of all, in the order they came */
-    struct console *next_name; /* in its bucket */
+    struct console *next;        /* of all, in the order they came */
+    struct console *next_name;   /* in its bucket, ... */
+    struct console *next_domain; /* ... in that of its domain, newest first, ... */
+    struct console *next_cookie; /* ... and, while it has a link, in that of its cookie */
     struct service *service;
     struct log log;
     struct log_glance glance;      /* while it is not open */
@@ -73,7 +75,7 @@ struct console {
 #define CONSOLES_MAX    65536u /* with those of which only a log is left */
 struct registry {
     struct console *first, **last;
-    struct console *buckets[CONSOLE_BUCKETS];
+    struct console *buckets[CONSOLE_BUCKETS], *domains[CONSOLE_BUCKETS], *cookies[CONSOLE_BUCKETS];
     uint32_t n, n_sources; /* n_sources: with the append thread, or about to be */
 };
 
@@ -83,6 +85,10 @@ void registry_close(struct service *s);
 
 /* The console of that exact name, or NULL. */
 struct console *console_find(struct service *s, const char *domain, const char *console);
+/* The next of a domain's, newest first; before NULL: the first. NULL: no more. */
+struct console *console_of_domain(struct service *s, const char *domain, const struct console *before);
+/* The one that this link brought with that cookie, or NULL. */
+struct console *console_of_link(struct service *s, const struct link *l, uint32_t cookie);
 /* What a person may call it: DOMAIN/CONSOLE, DOMAIN for its first console, a domain id. NULL: none. */
 struct console *console_resolve(struct service *s, const char *name);
 /* Find or make. NULL: out of memory, or there are CONSOLES_MAX. */

@@ -163,15 +163,6 @@ static bool on_hello(struct link *l, const struct vc_link_hello *hello)
     return send_packet(l, &answer, sizeof answer);
 }
 
-static struct console *console_of(struct link *l, uint32_t cookie)
-{
-    struct console *c = l->service->registry.first;
-
-    while (c != NULL && (c->link != l || c->origin.cookie != cookie))
-        c = c->next;
-    return c;
-}
-
 /* 0, or why this domain is not this link's to bring (enum vc_link_reason). */
 static uint32_t check_owner(struct link *l, const struct vc_link_add *add, const struct console *c)
 {
@@ -195,13 +186,12 @@ static uint32_t check_owner(struct link *l, const struct vc_link_add *add, const
 
 static uint32_t check_domain(struct link *l, const struct vc_link_add *add)
 {
-    for (const struct console *c = l->service->registry.first; c != NULL; c = c->next) {
-        uint32_t reason = strcmp(c->log.domain, add->domain) == 0 ? check_owner(l, add, c) : 0;
+    const struct console *c = NULL;
+    uint32_t reason = 0;
 
-        if (reason != 0)
-            return reason;
-    }
-    return 0;
+    while (reason == 0 && (c = console_of_domain(l->service, add->domain, c)) != NULL)
+        reason = check_owner(l, add, c);
+    return reason;
 }
 
 static uint32_t check_add(struct link *l, const struct vc_link_add *add, unsigned n_fds)
@@ -243,7 +233,8 @@ static uint32_t take_line(struct link *l, const struct vc_link_add *add, const i
     uint32_t reason;
     int error;
 
-    if (console_of(l, add->cookie) != NULL || (c != NULL && (c->link != NULL || (c->source != NULL && !c->removing))))
+    if (console_of_link(l->service, l, add->cookie) != NULL ||
+        (c != NULL && (c->link != NULL || (c->source != NULL && !c->removing))))
         return VC_LINK_E_BUSY;
     source = line_create(add->geometry, fds, &l->service->append.kicker, &l->service->kicker, &reason);
     if (source == NULL)
@@ -302,7 +293,7 @@ static bool on_answer(struct link *l, const struct vc_link_answer *a)
         control_answered(l->service, l, a);
         return true;
     }
-    c = console_of(l, a->cookie);
+    c = console_of_link(l->service, l, a->cookie);
     if (c != NULL)
         console_detach(c, true);
     return true;
@@ -310,7 +301,7 @@ static bool on_answer(struct link *l, const struct vc_link_answer *a)
 
 static void on_status(struct link *l, const struct vc_link_status *status)
 {
-    struct console *c = console_of(l, status->cookie);
+    struct console *c = console_of_link(l->service, l, status->cookie);
 
     if (c == NULL || status->state < VC_DOMAIN_RUNNING || status->state > VC_DOMAIN_PAUSED)
         return;
@@ -330,7 +321,7 @@ static void on_all(struct link *l)
 
 static void on_claim(struct link *l, const struct vc_link_claim *claim)
 {
-    struct console *c = console_of(l, claim->cookie);
+    struct console *c = console_of_link(l->service, l, claim->cookie);
 
     if (c != NULL)
         token_claim(c, claim->holds == 1);
