@@ -12,7 +12,7 @@ from rig import Row, cpus, in_turn, values
 from service import private_kib, vcons
 
 PIECE = 4096
-DELIVERED = 1 << 30  # to all viewers together
+DELIVERED = 2 << 30  # to all viewers together
 
 
 class Plain:
@@ -93,7 +93,7 @@ def taken(who, n, pieces):
 
 def fanout(rounds):
     for n in (1, 10, 100, 1000):
-        pieces = min(DELIVERED // 2, DELIVERED // n) // PIECE
+        pieces = min(DELIVERED // 4, DELIVERED // n) // PIECE
         a, b = in_turn(rounds, lambda: delivered(Ours(), n, pieces), lambda: delivered(Plain(n, pieces), n, pieces))
         what = f"W10 fanout: {n:,} viewer{'s' if n > 1 else ''}"
         yield Row(what, "MB/s", values(a), values(b), 0.85, True, {"limit": Plain.name}, True)

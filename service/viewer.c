@@ -193,6 +193,7 @@ void viewers_drop(struct console *c)
         }
         viewer_destroy(v);
     }
+    viewer_pieces_forget(&c->log);
 }
 
 /* Receiving. */

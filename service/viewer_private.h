@@ -17,6 +17,14 @@ enum viewer_step { STEP_ON, STEP_STUCK, STEP_LIVE, STEP_DEAD };
 enum viewer_step viewer_step(struct viewer *v);
 enum viewer_step viewer_send_small(struct viewer *v); /* what stands in v->small, and nothing else */
 void viewer_small_end(struct viewer *v);              /* put the END frame there */
+#define VIEWER_PIECE (64u * 1024) /* of output in one frame, at most */
+
+/*
+ * The next piece of the BYTES that its cursor just showed, n bytes at most, in memory that is good until the next call. Returns
+ * how many, or as log_cursor_read. viewer_piece.c.
+ */
+ptrdiff_t viewer_piece(struct viewer *v, const struct log_item *item, uint64_t n, const uint8_t **bytes);
+void viewer_pieces_forget(const struct log *log); /* before it is closed: nothing of it may be taken for another's */
 /* (append, under the live lock) n bytes that stand at offset in the log, to a viewer who is live. True: it has all of them. */
 bool viewer_send_direct(struct viewer *v, const void *bytes, uint32_t n, uint64_t offset);
 

@@ -10,8 +10,6 @@
 #include "console.h"
 #include "viewer_private.h"
 
-#define PIECE (64u * 1024) /* of output in one frame */
-
 /* Frames. */
 
 static void small_begin(struct viewer *v, enum vc_control_frame_type type, uint32_t length)
@@ -168,18 +166,16 @@ enum viewer_step viewer_send_small(struct viewer *v)
     return stuck ? STEP_STUCK : STEP_ON;
 }
 
-static uint8_t piece[PIECE]; /* the control thread's */
-
 /* Read the next piece of output, n bytes at most. 0: what stood there is a gap now. False: the log cannot be read. */
-static bool read_piece(struct viewer *v, const struct log_item *item, uint64_t n, size_t *got)
+static bool read_piece(struct viewer *v, const struct log_item *item, uint64_t n, const uint8_t **piece, size_t *got)
 {
-    ptrdiff_t read = log_cursor_read(&v->cursor, item, piece, n < PIECE ? n : PIECE);
+    ptrdiff_t read = viewer_piece(v, item, n, piece);
 
     *got = read > 0 ? (size_t)read : 0;
     return read >= 0; /* else nothing honest can be sent */
 }
 
-static enum viewer_step send_piece(struct viewer *v, size_t n)
+static enum viewer_step send_piece(struct viewer *v, const uint8_t *piece, size_t n)
 {
     uint32_t taken;
     bool stuck;
@@ -195,25 +191,27 @@ static enum viewer_step send_piece(struct viewer *v, size_t n)
 /* Go on with the frame of output under way. */
 static enum viewer_step send_output(struct viewer *v, const struct log_item *item)
 {
+    const uint8_t *piece;
     size_t n;
 
-    if (!read_piece(v, item, v->frame_left, &n) || n == 0)
+    if (!read_piece(v, item, v->frame_left, &piece, &n) || n == 0)
         return STEP_DEAD; /* the rest of what the frame promised cannot be had */
-    return send_piece(v, n);
+    return send_piece(v, piece, n);
 }
 
 /* A frame is as long as what was read for it: damage that shows now stands between frames, as a gap. */
 static enum viewer_step begin_output(struct viewer *v, const struct log_item *item)
 {
+    const uint8_t *piece;
     size_t n;
 
-    if (!read_piece(v, item, v->end - item->offset, &n))
+    if (!read_piece(v, item, v->end - item->offset, &piece, &n))
         return STEP_DEAD;
     if (n == 0)
         return STEP_ON;
     v->frame_left = (uint32_t)n;
     out_head(v, item->offset, v->frame_left);
-    return send_piece(v, n);
+    return send_piece(v, piece, n);
 }
 
 /* Nothing stands before the cursor, and nothing can come without viewers_flow seeing us LIVE: all under its lock. */
