@@ -34,6 +34,9 @@ Processor time comes from the scheduler's nanoseconds (schedstat). Exit status 1
                against never
     memory     W8: of a console besides its line, before and after traffic
     idle       W13: wakeups of 1,000 idle consoles
+    socketmemory  W8: of a console behind a UNIX socket: PSS, RSS and descriptors, of 1,000 and of 10,000 (or as many as the
+               descriptors allow), after 1 GiB against before, against conman and conserver
+    socketidle W13: wakeups of as many with 100 viewers, beside conman, conserver, ser2net and the minimal loop
     stock      stock Linux on KVM, both ways: a dd to hvc0, exits and processor time against QEMU's virtio-console. Runs in the
                lab (tests/lab), where time is emulated: its speed says nothing
     stockuart  the same, on x86_64 to ttyS0 and on arm64 to ttyAMA0, exits to the hypervisor's program and processor time
@@ -65,6 +68,7 @@ import rig
 import service
 import sockets
 import stock
+import weight
 import xen
 
 
@@ -90,6 +94,7 @@ WORKLOADS = {"ids": lambda o: micro.ids(o.rounds), "send": lambda o: micro.send(
              "fairness": lambda o: service.fairness(), "echo": lambda o: service.echo(o.rounds),
              "replay": lambda o: history.replay(o.rounds, o.replay), "seek": lambda o: history.seek(o.rounds),
              "restart": lambda o: history.restart(o.rounds), "durable": lambda o: history.durable(o.rounds),
+             "socketmemory": lambda o: weight.memory(o.rounds), "socketidle": lambda o: weight.idle(o.idle),
              "memory": lambda o: service.memory(o.rounds), "idle": lambda o: service.idle(o.idle),
              "stock": lambda o: stock.stock(o.rounds, o.dd), "stockuart": lambda o: stock.stock_uart(o.rounds, o.dd // 8),
              "stockvirtio": lambda o: stock.stock_virtio(o.rounds, o.dd * 8), "xen": lambda o: xen.xen(o.rounds, o.dd * 2)}

@@ -31,7 +31,8 @@ void viewer_pieces_forget(const struct log *log)
 
 static bool holds(uint32_t i, const struct log_cursor *c, const struct log_item *item)
 {
-    return kept[i].log == c->log && kept[i].files == c->files && kept[i].begin <= item->offset && item->offset < kept[i].end;
+    return kept[i].log == c->log && kept[i].files == c->files && kept[i].begin <= item->offset &&
+           item->offset < kept[i].end;
 }
 
 /* Where nobody else looks on, the same memory each time, which stays in the processor's cache. */

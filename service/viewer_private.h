@@ -17,7 +17,7 @@ enum viewer_step { STEP_ON, STEP_STUCK, STEP_LIVE, STEP_DEAD };
 enum viewer_step viewer_step(struct viewer *v);
 enum viewer_step viewer_send_small(struct viewer *v); /* what stands in v->small, and nothing else */
 void viewer_small_end(struct viewer *v);              /* put the END frame there */
-#define VIEWER_PIECE (64u * 1024) /* of output in one frame, at most */
+#define VIEWER_PIECE (64u * 1024)                     /* of output in one frame, at most */
 
 /*
  * The next piece of the BYTES that its cursor just showed, n bytes at most, in memory that is good until the next call. Returns
