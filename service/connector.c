@@ -20,7 +20,7 @@ static const struct connect_way *const ways[] = {
     [SOURCE_PTY] = &connect_pty,         [SOURCE_SERIAL] = &connect_serial,
     [SOURCE_TCP] = &connect_tcp,         [SOURCE_TELNET] = &connect_telnet,
     [SOURCE_RFC2217] = &connect_rfc2217, [SOURCE_COMMAND] = &connect_command,
-    [SOURCE_LIBVIRT] = &connect_libvirt,
+    [SOURCE_LIBVIRT] = &connect_libvirt, [SOURCE_XL] = &connect_xl,
 };
 _Static_assert(sizeof ways / sizeof ways[0] == SOURCE_KINDS, "one each");
 
@@ -241,7 +241,7 @@ bool connector_answered(struct service *s, const struct starter_answer *answer, 
 
     while (k != NULL && (k->asked != answer->serial || k->way->answered == NULL))
         k = k->next;
-    if (k == NULL || (!k->trying && answer->what != STARTER_EXITED))
+    if (k == NULL || (!k->trying && k->source == NULL && answer->what != STARTER_EXITED))
         return false;
     k->way->answered(k, answer, fd);
     return true;

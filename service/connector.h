@@ -17,6 +17,7 @@
  *     connect_tty.c      how: pseudo-terminals and serial ports
  *     connect_lock.c     who else uses them
  *     connect_libvirt.c  how: pseudo-terminals that libvirt knows by the domain's name; libvirt_xml.h
+ *     connect_xl.c       how: terminals that XenStore knows by the domain's name; xl_lookup.h
  *     connect_net.c      how: TCP, telnet, RFC 2217
  *     connect_command.c  how: programs; starter.h
  */
@@ -80,6 +81,7 @@ struct connector {
     uint8_t n_handles;
     struct watch watch; /* a way's own: listening, or connecting */
     char lock[64];      /* a way's own: the lock file that is ours; empty: none */
+    int lock_fd;        /* a way's own: open while lock is ours, where a lock is the descriptor's */
     uint32_t asked;     /* a way's own: serial of a request to the starter; 0: none */
     uint8_t address, n_addresses;
     struct starter_address addresses[STARTER_ADDRESSES];
@@ -132,6 +134,6 @@ void connect_lock_again(struct connector *k, const char *device); /* after an ea
 void connect_unlock(struct connector *k);
 
 extern const struct connect_way connect_command, connect_libvirt, connect_rfc2217, connect_tcp, connect_telnet;
-extern const struct connect_way connect_unix, connect_unix_listen, connect_pty, connect_serial;
+extern const struct connect_way connect_xl, connect_unix, connect_unix_listen, connect_pty, connect_serial;
 
 #endif

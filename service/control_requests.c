@@ -182,8 +182,8 @@ json_t *control_describe(struct console *c)
                   c->link != NULL ? link_name(c->link) : "", "engine", c->origin.engine, "door", control_door(c),
                   "state", console_state(c));
     json_object_update_new(o, json_pack("{s:I, s:I, s:i, s:i, s:I, s:b}", "bytes", (json_int_t)status.length, "dropped",
-                                        (json_int_t)c->dropped, "boots", (int)status.boot, "viewers", (int)c->n_viewers,
-                                        "refused", (json_int_t)c->refused, "broken",
+                                        (json_int_t)(c->dropped + status.discarded), "boots", (int)status.boot,
+                                        "viewers", (int)c->n_viewers, "refused", (json_int_t)c->refused, "broken",
                                         (int)__atomic_load_n(&c->append.broken, __ATOMIC_SEQ_CST)));
     json_object_set_new(o, "synced", status.syncs ? json_integer((json_int_t)status.synced) : json_null());
     json_object_set_new(o, "writer", who[0] != '\0' ? json_string(who) : json_null());

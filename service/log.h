@@ -240,6 +240,7 @@ struct log_status {
     uint32_t boot;
     bool syncs;         /* it is flushed to the disk, and */
     uint64_t synced;    /* this far: what a loss of power leaves */
+    uint64_t discarded; /* bytes that were not stored, since it was opened: for want of room, or over a limit */
     uint64_t opened_ns; /* CLOCK_REALTIME of the last byte stored before the log was opened, by its file; 0: none */
 };
 void log_view_get(const struct log *l, struct log_view *view);

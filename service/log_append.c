@@ -65,7 +65,7 @@ void log_discard(struct log *l, uint64_t n, const struct log_time *now)
         (void)log_time_mark(l, now); /* vouch for what is stored while there may be room for it */
     l->gap_open = true;
     l->gap += n;
-    l->discarded += n;
+    store64(&l->discarded, l->discarded + n);
     l->line_index += (uint32_t)n;
     gap_write(l, now);
 }

@@ -54,6 +54,7 @@ void log_status_get(const struct log *l, struct log_status *status)
                                   .boot = view.boot,
                                   .syncs = load64(&l->rules.sync_ns) != 0,
                                   .synced = load64(&l->synced),
+                                  .discarded = load64(&l->discarded),
                                   .opened_ns = l->stored_ns};
     if (status->oldest > status->length)
         status->oldest = status->length; /* files were replaced between the two looks */

@@ -59,7 +59,7 @@ static const char *const syscalls[] = {
     "timerfd_create", "timerfd_settime",
     /* clients and hypervisors */
     "accept4", "recvfrom", "recvmsg", "sendto", "sendmsg", "getsockopt", "setsockopt", "socket", "bind", "listen",
-    "connect", "shutdown", "fchmod", "fchmodat", "chmod", "fcntl", "fstatfs", "kill",
+    "connect", "shutdown", "fchmod", "fchmodat", "chmod", "fcntl", "flock", "fstatfs", "kill",
     /* logs, raw sockets */
     "openat", "mkdir", "mkdirat", "unlink", "unlinkat", "renameat", "renameat2", "symlinkat", "ftruncate", "fallocate",
     "sysinfo", /* glibc's qsort, for the names of more than a hundred segments */

@@ -61,6 +61,17 @@ static bool dropped(const struct console *c, uint64_t *value)
     return true;
 }
 
+static bool discarded(const struct console *c, uint64_t *value)
+{
+    struct log_status status;
+
+    if (!c->log_open)
+        return false;
+    log_status_get(&c->log, &status);
+    *value = status.discarded;
+    return true;
+}
+
 static bool refused(const struct console *c, uint64_t *value)
 {
     *value = c->refused;
@@ -113,6 +124,8 @@ static const struct family families[] = {
     {"vcons_console_boots_total", "counter", "Boots that the log has seen.", NULL, boots, false},
     {"vcons_console_dropped_bytes_total", "counter", "Bytes of output that the hypervisor dropped.", NULL, dropped,
      false},
+    {"vcons_console_discarded_bytes_total", "counter", "Bytes of output that the service did not store.", NULL,
+     discarded, false},
     {"vcons_console_refused_bytes_total", "counter", "Bytes typed without the write token.", NULL, refused, false},
     {"vcons_console_viewers", "gauge", "Viewers of the console.", NULL, watched, false},
     {"vcons_console_writers", "gauge", "Who has the write token: one, or none.", NULL, written_to, false},

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "xl_lookup.h"
+
 static const char *check_socket_path(struct source_place *place)
 {
     const char *where = place->where;
@@ -57,6 +59,11 @@ static const char *check_domain(struct source_place *place)
     return "the name of a domain behind the colon";
 }
 
+static const char *check_xl(struct source_place *place)
+{
+    return xl_text_ok(place->where) ? NULL : "DOMAIN, DOMAIN/pv0 or DOMAIN/vuart0 behind the colon";
+}
+
 static const struct {
     const char *prefix;
     const char *(*check)(struct source_place *place); /* NULL, or what it expects */
@@ -65,7 +72,7 @@ static const struct {
     [SOURCE_PTY] = {"pty:", check_device},         [SOURCE_SERIAL] = {"serial:", check_device},
     [SOURCE_TCP] = {"tcp:", check_host},           [SOURCE_TELNET] = {"telnet:", check_host},
     [SOURCE_RFC2217] = {"rfc2217:", check_host},   [SOURCE_COMMAND] = {"command:", check_command},
-    [SOURCE_LIBVIRT] = {"libvirt:", check_domain},
+    [SOURCE_LIBVIRT] = {"libvirt:", check_domain}, [SOURCE_XL] = {"xl:", check_xl},
 };
 _Static_assert(sizeof kinds / sizeof kinds[0] == SOURCE_KINDS, "one row each");
 
@@ -80,5 +87,5 @@ const char *source_text_parse(const char *text, struct source_place *place)
         return kinds[kind].check(place);
     }
     return "one of unix:PATH, unix-listen:PATH, pty:PATH, serial:PATH, tcp:HOST:PORT, telnet:HOST:PORT, "
-           "rfc2217:HOST:PORT, command:TEXT, libvirt:DOMAIN";
+           "rfc2217:HOST:PORT, command:TEXT, libvirt:DOMAIN, xl:DOMAIN";
 }

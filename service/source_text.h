@@ -22,6 +22,7 @@ enum source_kind {
     SOURCE_RFC2217,
     SOURCE_COMMAND,
     SOURCE_LIBVIRT,
+    SOURCE_XL,
     SOURCE_KINDS
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * starter.h: a process beside the service for what waits or starts programs: names of hosts looked up, commands run on
+ * starter.h: a process beside the service for what waits or starts programs: names of hosts and domains looked up, commands run on
  * pseudo-terminals. It was forked before there were threads and a filter of system calls; the service behind its filter can do neither.
  *
  * Spec:  one packet a request and an answer, over a socketpair(2) of type SOCK_SEQPACKET. A command is /bin/sh -c TEXT in a session
@@ -24,12 +24,12 @@
 
 struct service;
 
-enum starter_what { STARTER_RESOLVE, STARTER_RUN, STARTER_END, STARTER_EXITED };
+enum starter_what { STARTER_RESOLVE, STARTER_RUN, STARTER_END, STARTER_EXITED, STARTER_XL };
 
 struct starter_ask {
     uint32_t serial; /* END: of the RUN */
     uint32_t what;
-    char text[SETTINGS_TEXT_BYTES]; /* a host, or a command */
+    char text[SETTINGS_TEXT_BYTES]; /* a host, a command, or a domain of Xen's (xl_lookup.h) */
 };
 
 struct starter_address {
@@ -43,7 +43,7 @@ struct starter_answer { /* RUN: a descriptor comes with it if there is no error.
     int32_t error; /* an errno, or 0 */
     uint32_t n;
     struct starter_address addresses[STARTER_ADDRESSES];
-    char text[96]; /* what went wrong, or how it ended */
+    char text[96]; /* what went wrong, or how it ended; XL: the domain's id and its terminal, with a blank between */
 };
 
 struct starter {

@@ -22,6 +22,7 @@
 
 #include "host/sock.h"
 #include "starter.h"
+#include "xl_lookup.h"
 
 #define RESOLVERS 16u   /* names looked up at once: further ones wait in the socket */
 #define RESOLVE_S 30u   /* for one name, at most */
@@ -120,10 +121,31 @@ _Noreturn static void look_up(const struct process *p, const struct starter_ask 
     _exit(0);
 }
 
+_Noreturn static void ask_xenstore(const struct process *p, const struct starter_ask *ask)
+{
+    struct starter_answer a = {.serial = ask->serial, .what = STARTER_XL};
+    struct xl_place place;
+    const char *why;
+
+    be_a_child();
+    alarm(RESOLVE_S);
+    why = xl_lookup(ask->text, &place);
+    if (why == NULL) {
+        snprintf(a.text, sizeof a.text, "%u %s", place.domid, place.tty);
+    } else {
+        a.error = ENOENT;
+        snprintf(a.text, sizeof a.text, "%s", why);
+    }
+    answer(p, &a, -1);
+    _exit(0);
+}
+
 static void resolve(struct process *p, const struct starter_ask *ask)
 {
     pid_t pid = fork();
 
+    if (pid == 0 && ask->what == STARTER_XL)
+        ask_xenstore(p, ask);
     if (pid == 0)
         look_up(p, ask);
     if (pid < 0 || add_job(p, ask->serial, pid, true) == NULL)
@@ -292,7 +314,8 @@ static void look_at_jobs(struct process *p, int *wait_ms)
 static void obey(struct process *p, const struct starter_ask *ask)
 {
     switch (ask->what) {
-    case STARTER_RESOLVE: resolve(p, ask); break;
+    case STARTER_RESOLVE:
+    case STARTER_XL: resolve(p, ask); break;
     case STARTER_RUN: run(p, ask); break;
     case STARTER_END:
         for (struct job *j = p->jobs; j != NULL; j = j->next)

@@ -85,11 +85,13 @@ def interrupted(place, break_it, mend_it):
             return failing(c) == 0
         vcons.wait_for(resumed, "logging to resume")
         some_lines(feeder, 0, 1000)
+        told = c.ls()["f0/hvc0"]["dropped"]
     sent = feeder.sent("stop")
     assert vcons.stop(daemon) == 0
     gaps = account(place, "f0/hvc0", 0, sent[0])
     account(place, "f1/hvc0", 1, sent[1])
     assert gaps, "nothing was lost?"
+    assert told == sum(r[6] for r in gaps), (told, gaps)
     print([(r[0], r[6]) for r in gaps])
 
 
