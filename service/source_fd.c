@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <termios.h>
@@ -42,7 +43,7 @@ struct source_fd {
     pthread_mutex_t lock; /* of telnet, and of what is to be sent: out[out_begin..out_end) */
     uint32_t out_begin, out_end;
     struct telnet telnet;
-    uint8_t out[OUT_BYTES];
+    uint8_t *out;     /* OUT_BYTES: pages of its own, which are there once something is typed */
     struct kept kept; /* for handover only */
 };
 
@@ -393,6 +394,7 @@ static void release(struct source_fd *f)
     if (f->paced)
         close(f->source.room_fd);
     pthread_mutex_destroy(&f->lock);
+    munmap(f->out, OUT_BYTES);
     free(f);
 }
 
@@ -431,7 +433,7 @@ bool source_fd_continue(struct source *s, const struct source_handover *h)
     const struct kept *kept = h->kept;
     uint64_t now = mono_ns();
 
-    if (h->n_out > sizeof f->out || h->n_kept != sizeof *kept)
+    if (h->n_out > OUT_BYTES || h->n_kept != sizeof *kept)
         return false;
     memcpy(f->out, h->out, h->n_out);
     f->out_end = h->n_out;
@@ -467,13 +469,28 @@ static const struct source_ops fd_ops = {
     .destroy = fd_destroy,
 };
 
+/* In one piece with that of the others, as far as the kernel is concerned; but not so that what is typed to one has it fill a
+ * huge page for all of them. */
+static bool out_map(struct source_fd *f)
+{
+    void *out = mmap(NULL, OUT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (out == MAP_FAILED)
+        return false;
+    (void)madvise(out, OUT_BYTES, MADV_NOHUGEPAGE);
+    f->out = out;
+    return true;
+}
+
 struct source *source_fd_create(int fd, const struct source_fd_wish *wish)
 {
-    struct source_fd *f = malloc(sizeof *f); /* not its buffer: that one's pages come with use */
+    struct source_fd *f = malloc(sizeof *f);
     bool paced = wish->delay_us > 0 || wish->echo_check;
     int timer = f != NULL && paced ? timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC) : -1;
 
-    if (f == NULL || (paced && timer < 0)) {
+    if (f == NULL || (paced && timer < 0) || !out_map(f)) {
+        if (timer >= 0)
+            close(timer);
         free(f);
         return NULL;
     }

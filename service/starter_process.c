@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -370,6 +371,8 @@ _Noreturn void starter_process(int fd)
     int wait_ms;
 
     set_up(&p);
+    malloc_trim(
+        0); /* of what the configuration took to be read: the service uses that memory again, and here it would be ours */
     for (look_at_jobs(&p, &wait_ms); serving || p.jobs != NULL; look_at_jobs(&p, &wait_ms)) {
         struct pollfd polled[] = {{.fd = serving && p.n_resolvers < RESOLVERS ? p.fd : -1, .events = POLLIN},
                                   {.fd = p.signals, .events = POLLIN}};
