@@ -15,8 +15,10 @@ Processor time comes from the scheduler's nanoseconds (schedstat). Exit status 1
     ringlog    W3: a guest's spew through its PV ring into the log, against the minimal loop and xenconsoled's rule
     lines1000  W1: 1 and 1,000 lines printing, against the minimal loop on the same lines
     sockets    W1, W2: 1 to 10,000 consoles on other programs' UNIX sockets, in 4 KiB and in lines, against the minimal loop and,
-               where they are installed (script/bootstrap bench), conman and conserver
-    connect    W7: from the start of vconsd to 1,000 sockets served, against the same
+               where they are installed (script/bootstrap bench), conman, conserver and virtlogd
+    ptys       W1: 1, 100 and 1,000 consoles on terminals, against the same
+    connect    W7: from the start of vconsd to 1,000 sockets served, against the same; one more where there are 10,000, or as
+               many as the descriptors allow
     keys       W5: a key's way to a console behind a UNIX socket and back, against as many hops; 100, 1,000 and 10,000 (or as
                many as the descriptors allow) against one; conman, conserver, ser2net
     keysload   W6: the same of one in 1,000 while the others say 10 and 100 MB/s, and all they can, against the minimal loop and
@@ -88,7 +90,7 @@ WORKLOADS = {"ids": lambda o: micro.ids(o.rounds), "send": lambda o: micro.send(
              "uart": lambda o: micro.uart(o.rounds), "uartkvm": lambda o: micro.uartkvm(o.rounds),
              "ring": lambda o: micro.ring(o.rounds), "virtio": lambda o: micro.virtio(o.rounds),
              "ringlog": lambda o: guests.ringlog(o.rounds, o.spew << 20), "lines1000": lambda o: service.lines(o.rounds),
-             "sockets": lambda o: sockets.log(o.rounds), "connect": lambda o: sockets.connect(o.rounds),
+             "sockets": lambda o: sockets.log(o.rounds), "ptys": lambda o: sockets.terminals(o.rounds), "connect": lambda o: sockets.connect(o.rounds),
              "keys": lambda o: keys.quiet(o.rounds), "keysload": lambda o: keys.loaded(o.rounds),
              "fanout": lambda o: fanout.fanout(o.rounds),
              "fairness": lambda o: service.fairness(), "echo": lambda o: service.echo(o.rounds),

@@ -9,8 +9,7 @@
 #include <sys/un.h>
 #include <termios.h>
 
-#define PIPES_FIRST 3
-#define LINE        UINT64_MAX /* what epoll says of standard input */
+#define LINE UINT64_MAX /* what epoll says of standard input */
 
 struct feed *feeds;
 uint32_t n_feeds;
@@ -65,6 +64,18 @@ static void take_caller(uint32_t c)
     begin(c, fd);
 }
 
+/* The next number in the list of them. */
+static int inherited_pipe(void)
+{
+    static FILE *list;
+    int fd;
+
+    if (list == NULL)
+        list = fopen(dir, "re");
+    require(list != NULL && fscanf(list, "%d", &fd) == 1);
+    return fd;
+}
+
 /* A terminal under the name of the console's socket. */
 static int open_terminal(uint32_t c)
 {
@@ -104,7 +115,7 @@ void feed_open(enum feed_kind of, const char *at, uint32_t n, uint32_t bytes)
     require(epoll >= 0 && feeds != NULL);
     watch(STDIN_FILENO, EPOLLIN, LINE);
     for (uint32_t c = 0; c < n_feeds; c++) {
-        feeds[c].fd = kind == FEED_PIPES ? PIPES_FIRST + (int)c : kind == FEED_PTYS ? open_terminal(c) : -1;
+        feeds[c].fd = kind == FEED_PIPES ? inherited_pipe() : kind == FEED_PTYS ? open_terminal(c) : -1;
         feeds[c].listening = kind == FEED_SOCKETS ? listen_at(c) : -1;
     }
     event("listening");

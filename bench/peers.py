@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -23,8 +24,8 @@ class Feed:
     """Consoles as socket_feed has them."""
 
     def __init__(self, place, n, piece, kind="sockets", fds=()):
-        self.n, self.piece = n, piece
-        self.process = place.start([rig.path_of("socket_feed"), kind, place.sockets, str(n), str(piece)],
+        where = place.write("pipes", "".join(f"{fd}\n" for fd in fds)) if fds else place.sockets
+        self.process = place.start([rig.path_of("socket_feed"), kind, where, str(n), str(piece)],
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, pass_fds=fds)
         self.expect("listening")
 
@@ -181,6 +182,45 @@ class Ser2net(Peer):
         return self.kind, str(self.ports[c]), ""
 
 
+class Virtlogd(Peer):
+    """Who is asked for a pipe for each log, as libvirtd asks it, and has no viewers."""
+    name = program = "virtlogd"
+    pipes = ()
+    PROGRAM, OPEN, CALL, OK, WITH_FDS = 0x87539319, 1, 0, 0, 5  # libvirt's src/logging/log_protocol.x
+
+    def start(self, place, n, sources):
+        with contextlib.ExitStack() as both:
+            paths = [os.path.join(place.root, p) for p in ("virtlogd", "admin")]
+            listening = [both.enter_context(socket.socket(socket.AF_UNIX)) for _ in paths]
+            for s, p in zip(listening, paths):
+                s.bind(p)
+                s.listen()
+            process = self.activated(place, [s.fileno() for s in listening])
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(paths[0])
+            self.pipes = [self.ask(s, c, f"{place.log}/{c:05d}.log") for c in range(n)]
+        return process
+
+    def activated(self, place, fds):
+        """As systemd starts it: its sockets are descriptors 3 and 4."""
+        config = place.write("virtlogd.conf", "max_size = 0\nmax_backups = 1\n")
+        script = 'exec 8<&"$1" 9<&"$2" 3<&8 4<&9 8<&- 9<&-; shift 2; LISTEN_PID=$$ exec "$@"'
+        names = {"LISTEN_FDS": "2", "LISTEN_FDNAMES": "virtlogd.socket:virtlogd-admin.socket"}
+        return place.start(["bash", "-c", script, "virtlogd", *map(str, fds), "/usr/sbin/virtlogd", "-f", config, "-p",
+                            os.path.join(place.root, "pid")], pass_fds=fds, env=dict(os.environ, **names),
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def ask(self, s, serial, log):
+        def text(t):
+            return struct.pack(">I", len(t)) + t.encode().ljust((len(t) + 3) // 4 * 4, b"\0")
+        body = text("bench") + serial.to_bytes(16, "big") + text(f"c{serial}") + text(log) + struct.pack(">I", 0)
+        s.sendall(struct.pack(">7I", 28 + len(body), self.PROGRAM, 1, self.OPEN, self.CALL, serial, self.OK) + body)
+        length, *_, kind, _, status = struct.unpack(">7I", vcons.read_exactly(s, 28))
+        vcons.read_exactly(s, length - 28)
+        assert kind == self.WITH_FDS and status == self.OK, "virtlogd opens no log"
+        return socket.recv_fds(s, 1, 1)[1][0]
+
+
 def installed(*peers):
     """Those of them that are there; who is not is named."""
     for peer in peers:
@@ -220,6 +260,16 @@ def listens(where):
 def served(who, n, piece, sources="sockets"):
     """Somebody serves n consoles; and how long he took for that."""
     with Place() as place:
+        if sources == "pipes":
+            began = time.monotonic()
+            daemon = who.start(place, n, sources)
+            took = time.monotonic() - began
+            feed = Feed(place, n, piece, sources, who.pipes)
+            for fd in who.pipes:
+                os.close(fd)
+            feed.expect("connected")
+            yield place, feed, daemon, took
+            return
         feed = Feed(place, n, piece, sources)
         began = time.monotonic()
         daemon = who.start(place, n, sources)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * socket_feed: N consoles that say what they have to say as fast as it is taken, and echo what is typed to them. Arguments:
- * "sockets", "ptys" or "pipes"; the directory where they are, N, the bytes of a piece, which is what one write takes. Says
+ * "sockets", "ptys" or "pipes"; the directory where they are, or the file with the pipes' numbers; N, the bytes of a piece, which is what one write takes. Says
  * "listening", then "connected" when each has somebody, and then does what standard input says:
  *
  *     flood PIECES         every console says so many, one write each at a time; "drained" once the last byte was taken

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """sockets.py: vconsd with other programs' UNIX sockets as sources, against a minimal loop and, where installed, its peers."""
+import socket
 import statistics
 import subprocess
 import time
 
 import rig
-from peers import Conman, Conserver, Limit, Ours, Peer, family_cpu_ns, installed, served, sizes
+from peers import Conman, Conserver, Limit, Ours, Peer, Virtlogd, family_cpu_ns, installed, served, sizes
 from rig import Row, in_turn, values
 from service import vcons
 
@@ -53,7 +54,24 @@ def log(rounds):
         for n, goal in PEERS[peer].items():
             a, b = in_turn(rounds, lambda: flood(Ours(), n, 4096, 128 << 20), lambda: flood(peer(), n, 4096, 128 << 20))
             yield row(f"W1 log: {n} socket{'s' if n > 1 else ''}, against {peer.name}", goal, a, b, peer.name)
+    for peer in installed(Virtlogd):
+        for n in (1, 1000):
+            a, b = in_turn(rounds, lambda: flood(Ours(), n, 4096, 128 << 20), lambda: flood(peer(), n, 4096, 128 << 20, "pipes"))
+            yield row(f"W1 log: {n} socket{'s' if n > 1 else ''}, against {peer.name} on pipes", 1.0, a, b, peer.name)
     yield flat(rounds)
+
+
+def terminals(rounds):
+    """W1: consoles on terminals, which hand over a page at most."""
+    for n in (1, 100, 1000):
+        total = 64 << 20
+        a, b = in_turn(rounds, lambda: flood(Ours(), n, 4096, total, "ptys"), lambda: flood(Limit(), n, 4096, total, "ptys"))
+        what = f"W1 log: {n:,} pty{'s' if n > 1 else ''}, writes of 4096"
+        yield row(what, 0.95, a, b, Limit.name)
+        yield row(what, 0.95, a, b, Limit.name, True)
+    for peer in installed(Conman, Conserver):
+        a, b = in_turn(rounds, lambda: flood(Ours(), 100, 4096, total, "ptys"), lambda: flood(peer(), 100, 4096, total, "ptys"))
+        yield row(f"W1 log: 100 ptys, against {peer.name}", 1.0, a, b, peer.name)
 
 
 def flat(rounds):
@@ -67,10 +85,27 @@ def flat(rounds):
 def connect(rounds, n=1000):
     """W7: from the start of the program until it is connected to all, with their logs open."""
     def seconds(who):
-        with served(who, n, 80) as (_, _, _, took):
+        with served(who, n, 80, "pipes" if isinstance(who, Virtlogd) else "sockets") as (_, _, _, took):
             return {"value": took}
 
-    for peer, goal in [(Limit, 1.5)] + [(peer, {Conman: 0.5, Conserver: 0.1}[peer]) for peer in installed(Conman, Conserver)]:
+    goals = {Conman: 0.5, Conserver: 0.1, Virtlogd: 1.0}
+    for peer, goal in [(Limit, 1.5)] + [(peer, goals[peer]) for peer in installed(*goals)]:
         a, b = in_turn(rounds, lambda: seconds(Ours()), lambda: seconds(peer()))
         yield Row(f"W7 connect: {n} sockets, against {peer.name}", "s", values(a), values(b), goal, False,
                   {"spread_of_ours": round(statistics.pstdev(values(a)), 4)}, True)
+    yield one_more(rounds)
+
+
+def one_more(rounds, times=20):
+    """W7: from the request that adds a console to its connection, where there are thousands."""
+    n, took = rig.most_consoles(), []
+    with served(Ours(), n, 80) as (place, _, _, _), vcons.Control(f"{place.root}/control.sock") as control:
+        for i in range(times * rounds):
+            with socket.socket(socket.AF_UNIX) as listening:
+                listening.bind(f"{place.sockets}/more{i}")
+                listening.listen()
+                began = time.monotonic()
+                control.ask("source_add", name=f"more{i}/s", source=f"unix:{place.sockets}/more{i}")
+                listening.accept()[0].close()
+                took.append((time.monotonic() - began) * 1e3)
+    return Row(f"W7 connect: one more than {n:,}", "ms", took, [1.0], 1.0, False)
