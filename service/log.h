@@ -151,6 +151,7 @@ struct log { /* for the caller to place and zero, not to read; well below 1 KiB 
     uint64_t segment_mono, segment_real; /* when the segment was begun; 0: real is not known, or not needed */
     uint64_t checked_mono;               /* when the files were last seen to be linked */
     uint64_t retry_mono;                 /* while error: not before */
+    uint64_t patient_mono;               /* no new segment could be opened: the next try */
     uint64_t gap;                        /* bytes of the gap that still grows */
     uint64_t discarded, marks_lost;
     int error;    /* errno while nothing can be stored, else 0 */

@@ -6,7 +6,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define RECORDS_MAX (LOG_CHUNK_BYTES / VC_INDEX_CRC_BLOCK + 2) /* whole blocks that one chunk ends, and a time mark */
+#define RECORDS_MAX  (LOG_CHUNK_BYTES / VC_INDEX_CRC_BLOCK + 2) /* whole blocks that one chunk ends, and a time mark */
+#define OVER_SEGMENT 4u /* times its limit, that a segment grows to where no other can be opened */
 
 void log_fail(struct log *l, int error, const struct log_time *now)
 {
@@ -117,16 +118,43 @@ static bool aged(const struct log *l, const struct log_time *now)
     return age > 0 && l->length > l->segment && now->mono_ns - l->segment_mono >= age;
 }
 
-static int prepare(struct log *l, const struct log_time *now)
+static bool is_full(const struct log *l, uint64_t times)
 {
     uint64_t limit = log_segment_limit(l);
+
+    return l->length - l->segment >= times * limit || l->idx_bytes >= times * log_index_limit(limit);
+}
+
+/* Whether the next byte is for another segment. */
+static bool is_due(const struct log *l, const struct log_time *now)
+{
+    if (!l->rotate && now->mono_ns < l->patient_mono)
+        return is_full(l, OVER_SEGMENT);
+    return l->rotate || is_full(l, 1) || aged(l, now);
+}
+
+/* There are no descriptors for a new segment, and the old one is as good as it was: on in it, up to a bound. */
+static bool goes_on(struct log *l, int error, const struct log_time *now)
+{
+    if ((error != -EMFILE && error != -ENFILE && error != -ENOMEM) || l->rotate || l->log_fd < 0 || l->idx_fd < 0 ||
+        is_full(l, OVER_SEGMENT))
+        return false;
+    log_tell(l, LOG_TELL_FILES, now, "there is no new segment, %s: it goes on in the one it has", strerror(-error));
+    l->patient_mono = now->mono_ns + NS_PER_S;
+    return true;
+}
+
+static int prepare(struct log *l, const struct log_time *now)
+{
     int error = ensure_files(l, now);
 
     if (error != 0)
         return error;
-    if (l->rotate || l->length - l->segment >= limit || l->idx_bytes >= log_index_limit(limit) || aged(l, now)) {
+    if (is_due(l, now)) {
         (void)log_gap_close(l, now); /* if there is no room here, the new segment has some */
         error = log_rotate(l, now);
+        if (error != 0 && goes_on(l, error, now))
+            error = 0;
         if (log_over(l))
             log_shed(l);
     }
@@ -240,6 +268,8 @@ static int put_record(struct log *l, enum vc_index_kind kind, uint64_t value, co
         error = ensure_files(l, now);
         if (error == 0 && l->idx_bytes >= log_index_limit(log_segment_limit(l)))
             error = log_rotate(l, now);
+        if (error != 0 && goes_on(l, error, now))
+            error = 0;
         if (error != 0)
             log_fail(l, error, now);
     }

@@ -118,6 +118,48 @@ def no_memory(place):
     place.check(sent)
 
 
+def descriptors(daemon):
+    return {int(fd) for fd in os.listdir(f"/proc/{daemon.pid}/fd")}
+
+
+def segments(place, name):
+    return sum(f.endswith(".idx") for f in os.listdir(os.path.join(place.log, name)))
+
+
+def no_descriptors(place):
+    """All are used up while a log needs a new segment for each 64 KiB: nobody is let in, guests write on and who looks on sees it all. Then there
+    are some again, and nothing is missing."""
+    config = os.path.join(place.root, "small.conf")
+    with open(config, "w") as f:
+        f.write('segment_size = "64K"\n')
+    daemon = place.daemon("--config", config)
+    feeder = place.feeder("-n", "2")
+    feeder.expect("served")
+    with vcons.Control(place.control) as there:
+        there.attach("f0/hvc0")
+        feeder.ask("lines", 0, 10)
+        assert there.read(800) == vcons.pattern(0, 0, 10)
+        clients, top = [], max(descriptors(daemon)) + 1
+        while not descriptors(daemon) >= set(range(top)):  # none is free below
+            clients.append(vcons.Control(place.control))
+        assert max(descriptors(daemon)) < top + 1, "the limit lies above all"
+        top = max(descriptors(daemon)) + 1
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (top, hard))
+        feeder.ask("lines", 0, 2500)  # three segments more, in one that may have four
+        assert there.read(2500 * 80) == vcons.pattern(0, 10, 2500)
+        assert not place_answers(place)
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (hard, hard))
+        for c in clients:
+            c.close()
+        vcons.wait_for(lambda: place_answers(place), "an answer")
+        feeder.ask("lines", 1, 3000)
+        vcons.wait_for(lambda: (feeder.ask("lines", 0, 10), segments(place, "f0/hvc0"))[1] > 1, "a new segment")
+        sent = feeder.sent("stop")
+    assert vcons.stop(daemon) == 0
+    place.check(sent)
+
+
 def configured(place):
     path = os.path.join(place.root, "vconsd.conf")
     with open(path, "w") as f:
@@ -277,7 +319,7 @@ def allocations():
 
 
 def main():
-    for step in (stopped, storm, no_memory):
+    for step in (stopped, storm, no_memory, no_descriptors):
         with vcons.Place() as place:
             step(place)
     calls()
