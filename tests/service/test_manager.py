@@ -86,6 +86,33 @@ def watched(place):
     assert "STOPPING" in other.hear()
 
 
+def sleeps(pid):
+    """How often its threads have gone to sleep so far."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/status") as f:
+            total += sum(int(line.split()[1]) for line in f if line.startswith("voluntary_ctxt_switches"))
+    return total
+
+
+def waking(place):
+    """A watchdog wakes an idle service once each half interval, all its threads together (W13); test_thousand.py: without one nothing does."""
+    manager = Manager(place)
+    daemon = place.daemon(extra_env=dict(manager.env, WATCHDOG_USEC="400000"))
+    manager.hear_of("READY")
+
+    def once_each():
+        manager.hear_of("WATCHDOG")
+        before = sleeps(daemon.pid)
+        for _ in range(5):
+            manager.hear_of("WATCHDOG")
+        return 4 <= sleeps(daemon.pid) - before <= 6  # it may have been on its way to sleep, before and after
+
+    vcons.wait_for(once_each, "one wakeup each half interval")  # at first there are timers of the start
+    assert vcons.stop(daemon) == 0
+    os.unlink(manager.path)
+
+
 def hand_sockets(place, names, sockets, *args):
     """Start vconsd with these as its descriptors 3, 4, ..."""
     def arrange():
@@ -192,7 +219,7 @@ def units():
 
 
 def main():
-    for step in (told, watched, activated, levels):
+    for step in (told, watched, waking, activated, levels):
         with vcons.Place() as place:
             step(place)
     units()
