@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Many consoles, ten viewers of each, all guests writing as fast as they can: every log is exact, every viewer who reads sees exactly the
-log, and no guest waits for a viewer: first nobody reads at all, then nine of ten do, the tenth never."""
+log, and no guest waits for a viewer: first nobody reads at all, then nine of ten do, the tenth never. And viewers that come and go by the
+thousand while guests write (T13): what each sees is a part of the log."""
 import fcntl
+import json
 import os
 import resource
 import select
 import shutil
+import socket
 import struct
 import sys
 import termios
@@ -17,6 +20,8 @@ EACH = 10            # viewers of a console; the last of them has stopped
 WIDTH = 1000         # of a line: few of them to make
 LINES = 400          # a stage: more bytes than a viewer's socket holds, and far more than ...
 RING_BYTES = 16384   # ... a guest can write ahead of the service
+JOINS = 10_000_000 if vcons.LONG else 10_000
+TOGETHER = 100
 DESCRIPTORS = 6      # of the service for each viewer: clients.h
 HEAD = struct.Struct("<IB3xQ")  # of a frame of output, with its offset
 
@@ -130,10 +135,65 @@ def many(n, each, memory):
         place.check(sent, width=WIDTH)
 
 
+def come(place, console):
+    """Requests are sent at once: each is read when the one before is answered."""
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    s.settimeout(vcons.WAIT_S)
+    s.connect(place.control)
+    s.sendall(b'{"op":"hello","version":1}\n'
+              b'{"op":"attach","console":"f%d/hvc0","from":"now","follow":true,"write":"no","marks":false}\n' % console)
+    return s
+
+
+def see_and_go(s, console):
+    """The first piece of what flows."""
+    with s:
+        data = b""
+        while data.count(b"\n") < 2:
+            data += s.recv(1 << 16)
+        attached, data = data.split(b"\n", 2)[1:]
+        at = json.loads(attached)["ok"]["offset"]
+        while True:
+            while len(data) < 8 or len(data) < 8 + struct.unpack_from("<I", data)[0]:
+                part = s.recv(1 << 16)
+                assert part, "the service closed the connection"
+                data += part
+            length, kind = struct.unpack_from("<IB", data)
+            if kind == vcons.OUT:
+                break
+            data = data[8 + length:]
+    assert struct.unpack_from("<Q", data, 8)[0] == at
+    seen, first = data[16:8 + length], at // 80
+    assert vcons.pattern(console, first, len(seen) // 80 + 2)[at - first * 80:].startswith(seen), f"console {console}, from {at} on"
+
+
+def joins(n):
+    """Of four consoles that write on and on, at a rate that the disk can stand for as long as it takes."""
+    with vcons.Place() as place:
+        config = os.path.join(place.root, "vconsd.conf")
+        with open(config, "w") as f:
+            f.write('console_size = "8M"\nconsole "*" { limit = 256K }\n')
+        daemon = place.daemon("--config", config)
+        feeder = place.feeder("-n", "4", "--out", str(RING_BYTES))
+        feeder.expect("served", 4)
+        feeder.say("go")
+        began = time.monotonic()
+        for _ in range(0, n, TOGETHER):
+            for i, s in enumerate([come(place, i % 4) for i in range(TOGETHER)]):
+                see_and_go(s, i % 4)
+        print(f"{n} viewers came and went, {n / (time.monotonic() - began):.0f} a second", flush=True)
+        with vcons.Control(place.control) as c:
+            vcons.wait_for(lambda: sum(console["viewers"] for console in c.ls().values()) == 0, "the last to be gone")
+        sent = feeder.sent("stop")
+        assert vcons.stop(daemon) == 0
+        place.check(sent)
+
+
 def main():
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     memory = "/dev/shm" if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 4 << 30 else None
+    joins(JOINS)
     if not vcons.LONG:
         many(min(100, limit // (EACH * DESCRIPTORS)), EACH, memory)
     elif limit >= 1000 * EACH * DESCRIPTORS:

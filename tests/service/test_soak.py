@@ -10,7 +10,8 @@ import time
 import vcons
 
 CONSOLES = 100
-SECONDS = 60 if vcons.LONG else 15
+SECONDS = float(os.environ.get("VCONS_SOAK_S", 3600 if vcons.LONG else 60))  # VCONS_SOAK_S=259200: three days
+REST = 0 if vcons.LONG else 3  # times as long as a round takes, so that tests beside this one have the machine
 HEAPS_KIB = 1024
 
 
@@ -76,11 +77,13 @@ def main():
         feeder.expect("served", CONSOLES)
         weighed, rounds, began = [], 0, time.monotonic()
         while time.monotonic() - began < SECONDS or len(weighed) < 2:
+            round_began = time.monotonic()
             burst(feeder, chance)
             look(place, chance)
             if rounds % 5 == 4:
                 leave_and_return(feeder)
             rounds += 1
+            time.sleep(min(REST * (time.monotonic() - round_began), 1))
             if len(weighed) < 2 and time.monotonic() - began > SECONDS / 3 * (len(weighed) + 1): # the largest size may come late
                 weighed.append(quiet(place, daemon, feeder))
         last = quiet(place, daemon, feeder)

@@ -32,6 +32,14 @@ struct lab {
     char message[256];
 };
 
+/* How often: VCONS_LONG asks for the long figure. */
+static inline unsigned lab_times(unsigned usual, unsigned in_long)
+{
+    const char *wish = getenv("VCONS_LONG");
+
+    return wish != NULL && *wish != '\0' && strcmp(wish, "0") != 0 ? in_long : usual;
+}
+
 static inline void lab_message(void *ctx, const char *text)
 {
     struct lab *lab = ctx;

@@ -6,7 +6,7 @@
 #include "log_lab.h"
 #include <errno.h>
 
-#define CUTS   2000
+#define CUTS   lab_times(2000, 1000000)
 #define REGION (64u * 1024)
 
 static const uint8_t line_a[16] = "line a";
@@ -151,7 +151,7 @@ static void after_a_loss_of_power_the_prefix_is_exact(void **state)
 
     (void)state;
     make_original(&lab, &o);
-    for (int i = 0; i < CUTS; i++) {
+    for (unsigned i = 0, cuts = CUTS; i < cuts; i++) {
         struct damage d = {o.log_bytes, o.idx_bytes, o.log_bytes, o.idx_bytes};
         uint8_t *log = malloc(o.log_bytes), *idx = malloc(o.idx_bytes);
         uint64_t expected;
