@@ -63,28 +63,64 @@ static void knocked(struct watch *w, uint32_t events)
     k->turned_away++;
 }
 
+static void listen_on(struct connector *k, int fd, bool elsewhere)
+{
+    k->watch = (struct watch){.ready = knocked, .fd = fd};
+    k->elsewhere = elsewhere;
+    if (k->source == NULL)
+        snprintf(k->reason, sizeof k->reason, "%s: nobody is connected", k->place.where);
+    wait_for_peer(k);
+}
+
+/* A directory that the configuration did not name when we gave up all others: a socket there is made by who did not. */
+static int ask_for_it(struct connector *k, struct problem *p)
+{
+    k->asked = starter_request(k->service, STARTER_LISTEN, k->place.where);
+    return k->asked != 0 ? -EINPROGRESS
+                         : problem_set(p, -EAGAIN, "%s: who may make it does not answer", k->place.where);
+}
+
 static int listen_there(struct connector *k, struct problem *p)
 {
     int fd = k->watch.fd;
+    bool elsewhere = k->elsewhere;
 
     if (k->watch.ready == NULL) {
         fd = sock_listen(k->place.where, SOCK_STREAM, 0600, p);
-        if (fd < 0)
-            return fd;
-        k->watch = (struct watch){.ready = knocked, .fd = fd};
+        if (fd == -EACCES)
+            return ask_for_it(k, p);
+        elsewhere = false;
     }
-    snprintf(k->reason, sizeof k->reason, "%s: nobody is connected", k->place.where);
-    wait_for_peer(k);
+    if (fd < 0)
+        return fd;
+    listen_on(k, fd, elsewhere);
     return -EINPROGRESS;
+}
+
+static void answered(struct connector *k, const struct starter_answer *answer, int fd)
+{
+    struct problem p;
+
+    k->asked = 0;
+    if (fd >= 0) {
+        listen_on(k, fd, true);
+        return;
+    }
+    problem_set(&p, -answer->error, "%s", answer->text);
+    connector_failed(k, &p);
 }
 
 static void listen_no_more(struct connector *k)
 {
+    k->asked = 0;
     if (k->watch.ready == NULL)
         return;
     watch_end(&k->service->watches, &k->watch);
     close(k->watch.fd);
-    unlink(k->place.where);
+    if (k->elsewhere)
+        starter_unlink(k->service, k->place.where);
+    else
+        unlink(k->place.where);
     k->watch = (struct watch){.ready = NULL};
 }
 
@@ -97,5 +133,9 @@ static void listen_beside(struct connector *k)
     k->reason[0] = '\0';
 }
 
-const struct connect_way connect_unix_listen = {
-    .type = "unix-listen", .early = true, .begin = listen_there, .adopted = listen_beside, .cancel = listen_no_more};
+const struct connect_way connect_unix_listen = {.type = "unix-listen",
+                                                .early = true,
+                                                .begin = listen_there,
+                                                .adopted = listen_beside,
+                                                .cancel = listen_no_more,
+                                                .answered = answered};

@@ -82,6 +82,7 @@ struct connector {
     struct watch watch; /* a way's own: listening, or connecting */
     char lock[64];      /* a way's own: the lock file that is ours; empty: none */
     int lock_fd;        /* a way's own: open while lock is ours, where a lock is the descriptor's */
+    bool elsewhere;     /* a way's own: the starter made the socket on which it listens */
     uint32_t asked;     /* a way's own: serial of a request to the starter; 0: none */
     uint8_t address, n_addresses;
     struct starter_address addresses[STARTER_ADDRESSES];

@@ -7,8 +7,8 @@
 #include "service.h"
 #include "viewer.h"
 
-/* A pseudo-terminal of ours is there whether somebody has it open or not, and comes with the source. */
-static bool is_attached(const struct viewer *v) { return v->pty == NULL && v->end == UINT64_MAX; }
+/* Who looks at what there is, is nobody. */
+static bool is_attached(const struct viewer *v) { return v->end == UINT64_MAX; }
 
 bool connector_wanted(const struct connector *k)
 {

@@ -111,6 +111,8 @@ void console_settle(struct console *c)
     struct log_status log;
 
     append_limit_set(&c->append.limit, settings.limit, settings.drop_over_limit);
+    if (!settings.pty)
+        pty_withdraw(c);
     if (!settings.pty || c->source == NULL)
         return;
     log_status_get(&c->log, &log);

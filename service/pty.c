@@ -33,6 +33,7 @@ struct pty {
     char path[32];         /* of the slave */
     uint8_t line_id[16];   /* by it the place is kept; zero: it is not */
     uint64_t kept;         /* that place; UINT64_MAX: none is */
+    bool withdrawn;        /* it goes when nobody has it open any more */
 };
 
 /* Its place. */
@@ -258,8 +259,12 @@ const char *pty_open(struct console *c, enum pty_for what, uint64_t from, struct
     struct service *s = c->service;
     struct pty *pty;
 
-    if (c->pty[what] != NULL)
+    if (c->pty[what] != NULL && c->pty[what]->withdrawn && make_link(c, c->pty[what], p) != 0)
+        return NULL;
+    if (c->pty[what] != NULL) {
+        c->pty[what]->withdrawn = false;
         return c->pty[what]->path;
+    }
     pty = calloc(1, sizeof *pty);
     if (pty == NULL) {
         problem_set(p, -ENOMEM, "out of memory");
@@ -302,7 +307,7 @@ const char *pty_open_line(struct console *c, const uint8_t line_id[16], struct p
 
 const char *pty_path(const struct console *c, enum pty_for what)
 {
-    return c->pty[what] != NULL ? c->pty[what]->path : NULL;
+    return c->pty[what] != NULL && !c->pty[what]->withdrawn ? c->pty[what]->path : NULL;
 }
 
 void pty_unlink(const struct console *c)
@@ -317,7 +322,7 @@ void pty_link(const struct console *c)
 {
     struct problem p = {.text = ""};
 
-    if (c->pty[PTY_LINK] != NULL && make_link(c, c->pty[PTY_LINK], &p) != 0)
+    if (pty_path(c, PTY_LINK) != NULL && make_link(c, c->pty[PTY_LINK], &p) != 0)
         message("%s/%s: %s", c->log.domain, c->log.console, p.text);
 }
 
@@ -330,7 +335,7 @@ static void close_one(struct pty *pty)
     while (*at != pty)
         at = &(*at)->next;
     *at = pty->next;
-    if (pty->what == PTY_LINK)
+    if (pty->what == PTY_LINK && !pty->withdrawn)
         pty_unlink(c);
     c->pty[pty->what] = NULL;
     destroy(pty);
@@ -339,10 +344,20 @@ static void close_one(struct pty *pty)
 void pty_gone(struct console *c)
 {
     for (int i = 0; i < PTYS; i++)
-        if (c->pty[i] != NULL && c->pty[i]->viewer == NULL && c->gone && c->source == NULL) {
+        if (c->pty[i] != NULL && c->pty[i]->viewer == NULL &&
+            (c->pty[i]->withdrawn || (c->gone && c->source == NULL))) {
             forget(c->pty[i]);
             close_one(c->pty[i]);
         }
+}
+
+void pty_withdraw(struct console *c)
+{
+    if (pty_path(c, PTY_LINK) == NULL)
+        return;
+    pty_unlink(c);
+    c->pty[PTY_LINK]->withdrawn = true;
+    pty_gone(c);
 }
 
 void pty_close(struct console *c)

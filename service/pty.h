@@ -54,6 +54,8 @@ void pty_unlink(const struct console *c);
 void pty_link(const struct console *c);
 /* c's source is gone for good: each pty goes as well once nobody has it open, so that its last words can be read. */
 void pty_gone(struct console *c);
+/* Nobody wants its link any more: the pty goes once nobody has it open, unless pty_open comes before. */
+void pty_withdraw(struct console *c);
 void pty_close(struct console *c); /* all, at once, after their viewers; accepts a console without one */
 void ptys_close(struct service *s);
 

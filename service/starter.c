@@ -134,6 +134,14 @@ uint32_t starter_request(struct service *s, enum starter_what what, const char *
     return send_request(s, &ask) ? ask.serial : 0;
 }
 
+void starter_unlink(struct service *s, const char *path)
+{
+    struct starter_ask ask = {.what = STARTER_UNLINK};
+
+    snprintf(ask.text, sizeof ask.text, "%s", path);
+    (void)send_request(s, &ask); /* if it cannot be told: who listens there next replaces it */
+}
+
 void starter_end(struct service *s, uint32_t serial)
 {
     const struct starter_ask ask = {.serial = serial, .what = STARTER_END};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * starter.h: a process beside the service for what waits or starts programs: names of hosts and domains looked up, commands run on
- * pseudo-terminals. It was forked before there were threads and a filter of system calls; the service behind its filter can do neither.
+ * pseudo-terminals; and for sockets in directories that nobody knew of when the service gave up the rest of the file system. It was
+ * forked before there were threads and a filter of system calls; the service behind its filter can do none of that.
  *
  * Spec:  one packet a request and an answer, over a socketpair(2) of type SOCK_SEQPACKET. A command is /bin/sh -c TEXT in a session
  *        of its own, whose terminal's other side travels with the answer. When it is to end, or its first process has, the whole
@@ -24,12 +25,20 @@
 
 struct service;
 
-enum starter_what { STARTER_RESOLVE, STARTER_RUN, STARTER_END, STARTER_EXITED, STARTER_XL };
+enum starter_what {
+    STARTER_RESOLVE,
+    STARTER_RUN,
+    STARTER_END,
+    STARTER_EXITED,
+    STARTER_XL,
+    STARTER_LISTEN,
+    STARTER_UNLINK
+};
 
 struct starter_ask {
     uint32_t serial; /* END: of the RUN */
     uint32_t what;
-    char text[SETTINGS_TEXT_BYTES]; /* a host, a command, or a domain of Xen's (xl_lookup.h) */
+    char text[SETTINGS_TEXT_BYTES]; /* a host, a command, a domain of Xen's (xl_lookup.h), or the path of a socket */
 };
 
 struct starter_address {
@@ -38,7 +47,7 @@ struct starter_address {
     uint32_t scope;
 };
 
-struct starter_answer { /* RUN: a descriptor comes with it if there is no error. EXITED comes unasked, later */
+struct starter_answer { /* RUN, LISTEN: a descriptor comes with it if there is no error. EXITED comes unasked, later */
     uint32_t serial, what;
     int32_t error; /* an errno, or 0 */
     uint32_t n;
@@ -62,8 +71,11 @@ void starter_close(struct service *s);
 /* A request is on its way: its serial, else 0. */
 uint32_t starter_request(struct service *s, enum starter_what what, const char *text);
 void starter_end(struct service *s, uint32_t serial);
+void starter_unlink(struct service *s, const char *path); /* a socket */
 
 /* starter_process.c: the process itself. */
 _Noreturn void starter_process(int fd);
+_Noreturn void starter_look_up(int fd,
+                               const struct starter_ask *ask); /* in a child of its own: the answer, and its end */
 
 #endif

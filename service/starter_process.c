@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -16,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -23,10 +22,8 @@
 
 #include "host/sock.h"
 #include "starter.h"
-#include "xl_lookup.h"
 
 #define RESOLVERS 16u   /* names looked up at once: further ones wait in the socket */
-#define RESOLVE_S 30u   /* for one name, at most */
 #define GRACE_MS  1000u /* between SIGHUP and SIGKILL */
 
 struct job {
@@ -64,16 +61,21 @@ static void refuse(const struct process *p, const struct starter_ask *ask, int e
     answer(p, &a, -1);
 }
 
-static struct job *add_job(struct process *p, uint32_t serial, pid_t pid, bool resolves)
+static struct job *make_job(uint32_t serial, bool resolves)
 {
-    struct job *j = calloc(1, sizeof *j);
+    struct job *j = malloc(sizeof *j);
 
-    if (j == NULL)
-        return NULL;
-    *j = (struct job){.next = p->jobs, .pid = pid, .serial = serial, .resolves = resolves};
-    p->jobs = j;
-    p->n_resolvers += resolves;
+    if (j != NULL)
+        *j = (struct job){.serial = serial, .resolves = resolves};
     return j;
+}
+
+static void begin_job(struct process *p, struct job *j, pid_t pid)
+{
+    j->pid = pid;
+    j->next = p->jobs;
+    p->jobs = j;
+    p->n_resolvers += j->resolves;
 }
 
 static void be_a_child(void)
@@ -86,71 +88,23 @@ static void be_a_child(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Names. */
-
-static bool take_address(struct starter_address *to, const struct addrinfo *found)
-{
-    *to = (struct starter_address){.family = (uint16_t)found->ai_family};
-    if (found->ai_family == AF_INET) {
-        memcpy(to->bytes, &((const struct sockaddr_in *)(const void *)found->ai_addr)->sin_addr, 4);
-        return true;
-    }
-    if (found->ai_family != AF_INET6)
-        return false;
-    memcpy(to->bytes, &((const struct sockaddr_in6 *)(const void *)found->ai_addr)->sin6_addr, 16);
-    to->scope = ((const struct sockaddr_in6 *)(const void *)found->ai_addr)->sin6_scope_id;
-    return true;
-}
-
-_Noreturn static void look_up(const struct process *p, const struct starter_ask *ask)
-{
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct starter_answer a = {.serial = ask->serial, .what = STARTER_RESOLVE};
-    struct addrinfo *found = NULL;
-    int error;
-
-    be_a_child();
-    alarm(RESOLVE_S);
-    error = getaddrinfo(ask->text, NULL, &hints, &found);
-    for (const struct addrinfo *f = found; error == 0 && f != NULL && a.n < STARTER_ADDRESSES; f = f->ai_next)
-        a.n += take_address(&a.addresses[a.n], f);
-    if (a.n == 0) {
-        a.error = ENOENT;
-        snprintf(a.text, sizeof a.text, "%s", error ? gai_strerror(error) : "no address");
-    }
-    answer(p, &a, -1);
-    _exit(0);
-}
-
-_Noreturn static void ask_xenstore(const struct process *p, const struct starter_ask *ask)
-{
-    struct starter_answer a = {.serial = ask->serial, .what = STARTER_XL};
-    struct xl_place place;
-    const char *why;
-
-    be_a_child();
-    alarm(RESOLVE_S);
-    why = xl_lookup(ask->text, &place);
-    if (why == NULL) {
-        snprintf(a.text, sizeof a.text, "%u %s", place.domid, place.tty);
-    } else {
-        a.error = ENOENT;
-        snprintf(a.text, sizeof a.text, "%s", why);
-    }
-    answer(p, &a, -1);
-    _exit(0);
-}
+/* Names: starter_lookup.c. */
 
 static void resolve(struct process *p, const struct starter_ask *ask)
 {
-    pid_t pid = fork();
+    struct job *j = make_job(ask->serial, true);
+    pid_t pid = j != NULL ? fork() : -1;
 
-    if (pid == 0 && ask->what == STARTER_XL)
-        ask_xenstore(p, ask);
-    if (pid == 0)
-        look_up(p, ask);
-    if (pid < 0 || add_job(p, ask->serial, pid, true) == NULL)
-        refuse(p, ask, EAGAIN);
+    if (pid == 0) {
+        be_a_child();
+        starter_look_up(p->fd, ask);
+    }
+    if (pid > 0) {
+        begin_job(p, j, pid);
+        return;
+    }
+    free(j);
+    refuse(p, ask, EAGAIN);
 }
 
 /* Commands. */
@@ -193,17 +147,18 @@ static int open_pair(int *master, int *slave)
 static void run(struct process *p, const struct starter_ask *ask)
 {
     struct starter_answer a = {.serial = ask->serial, .what = STARTER_RUN};
-    int master, slave, error = open_pair(&master, &slave);
+    struct job *j = make_job(ask->serial, false); /* first: who cannot be remembered is not begun */
+    int master = -1, slave = -1, error = j != NULL ? open_pair(&master, &slave) : ENOMEM;
     pid_t pid = error == 0 ? fork() : -1;
 
     if (pid == 0)
         become(slave, ask->text);
     if (error == 0 && pid < 0)
         error = errno;
-    if (error == 0 && add_job(p, ask->serial, pid, false) == NULL) {
-        kill(pid, SIGKILL); /* it stays a zombie: there is no memory to remember it by */
-        error = ENOMEM;
-    }
+    if (error == 0)
+        begin_job(p, j, pid);
+    else
+        free(j);
     if (error)
         refuse(p, ask, error);
     else
@@ -312,12 +267,37 @@ static void look_at_jobs(struct process *p, int *wait_ms)
     }
 }
 
+static void listen_at(struct process *p, const struct starter_ask *ask)
+{
+    struct starter_answer a = {.serial = ask->serial, .what = STARTER_LISTEN};
+    struct problem why;
+    int fd = sock_listen(ask->text, SOCK_STREAM, 0600, &why);
+
+    if (fd < 0) {
+        a.error = -fd;
+        snprintf(a.text, sizeof a.text, "%.*s", (int)sizeof a.text - 1, why.text);
+    }
+    answer(p, &a, fd);
+    if (fd >= 0)
+        close(fd);
+}
+
+static void unlink_socket(const char *path)
+{
+    struct stat st;
+
+    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+        unlink(path);
+}
+
 static void obey(struct process *p, const struct starter_ask *ask)
 {
     switch (ask->what) {
     case STARTER_RESOLVE:
     case STARTER_XL: resolve(p, ask); break;
     case STARTER_RUN: run(p, ask); break;
+    case STARTER_LISTEN: listen_at(p, ask); break;
+    case STARTER_UNLINK: unlink_socket(ask->text); break;
     case STARTER_END:
         for (struct job *j = p->jobs; j != NULL; j = j->next)
             if (j->serial == ask->serial && !j->resolves)
