@@ -24,7 +24,7 @@ static inline void echo_wait(int fd)
     require(poll(&p, 1, -1) == 1);
 }
 
-#define ECHO_ROUND_NS UINT64_C(3000000000) /* a round ends then, though fewer have been timed */
+#define ECHO_ROUND_NS UINT64_C(2000000000) /* a round ends then, though fewer have been timed */
 
 static inline void echo_round(uint32_t *took, uint32_t most, void (*round_trip)(uint32_t i))
 {

@@ -95,7 +95,7 @@ def loaded(rounds, n=1000):
     makers = [Ours, lambda: Limit(n // 2), *installed(Conman)]
     for rate, piece in ((10, 80), (100, 4096), (0, 4096)):
         ours, *others = [[] for _ in makers]
-        for i in range(min(rounds, 3)):
+        for i in range(min(rounds, 2)):
             for k in range(len(makers)):
                 k = (i + k) % len(makers)
                 (ours, *others)[k].append(beside(makers[k](), n, piece, rate * 1000000))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """sockets.py: vconsd with other programs' UNIX sockets as sources, against a minimal loop and, where installed, its peers."""
+import contextlib
 import socket
 import statistics
 import subprocess
@@ -63,14 +64,14 @@ def log(rounds):
 
 def terminals(rounds):
     """W1: consoles on terminals, which hand over a page at most."""
-    for n in (1, 100, 1000):
-        total = 64 << 20
+    for n, total in ((1, 64 << 20), (100, 64 << 20), (1000, 256 << 20)):
         a, b = in_turn(rounds, lambda: flood(Ours(), n, 4096, total, "ptys"), lambda: flood(Limit(), n, 4096, total, "ptys"))
         what = f"W1 log: {n:,} pty{'s' if n > 1 else ''}, writes of 4096"
         yield row(what, 0.95, a, b, Limit.name)
         yield row(what, 0.95, a, b, Limit.name, True)
     for peer in installed(Conman, Conserver):
-        a, b = in_turn(rounds, lambda: flood(Ours(), 100, 4096, total, "ptys"), lambda: flood(peer(), 100, 4096, total, "ptys"))
+        a, b = in_turn(rounds, lambda: flood(Ours(), 100, 4096, 64 << 20, "ptys"),
+                       lambda: flood(peer(), 100, 4096, 64 << 20, "ptys"))
         yield row(f"W1 log: 100 ptys, against {peer.name}", 1.0, a, b, peer.name)
 
 
@@ -99,13 +100,14 @@ def connect(rounds, n=1000):
 def one_more(rounds, times=20):
     """W7: from the request that adds a console to its connection, where there are thousands."""
     n, took = rig.most_consoles(), []
-    with served(Ours(), n, 80) as (place, _, _, _), vcons.Control(f"{place.root}/control.sock") as control:
+    with served(Ours(), n, 80) as (place, _, _, _), vcons.Control(f"{place.root}/control.sock") as control, \
+            contextlib.ExitStack() as stay:
         for i in range(times * rounds):
-            with socket.socket(socket.AF_UNIX) as listening:
-                listening.bind(f"{place.sockets}/more{i}")
-                listening.listen()
-                began = time.monotonic()
-                control.ask("source_add", name=f"more{i}/s", source=f"unix:{place.sockets}/more{i}")
-                listening.accept()[0].close()
-                took.append((time.monotonic() - began) * 1e3)
+            listening = stay.enter_context(socket.socket(socket.AF_UNIX))
+            listening.bind(f"{place.sockets}/more{i}")
+            listening.listen()
+            began = time.monotonic()
+            control.ask("source_add", name=f"more{i}/s", source=f"unix:{place.sockets}/more{i}")
+            stay.enter_context(listening.accept()[0])
+            took.append((time.monotonic() - began) * 1e3)
     return Row(f"W7 connect: one more than {n:,}", "ms", took, [1.0], 1.0, False)
