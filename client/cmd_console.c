@@ -119,7 +119,7 @@ static int run_resize(struct options *options, int argc, char **argv)
 const struct command command_console = {
     .name = "console",
     .usage = "add [--device N] [--port] DOMAIN NAME | remove DOMAIN NAME",
-    .about = "Give a running domain one more virtio console, or take one away; its log stays",
+    .about = "Give a running domain one more virtio console, or take one away",
     .help = "  --device N           the domain's virtio device that gets the port; without it 0\n"
             "  --port               a named port, /dev/virtio-ports/NAME to Linux, that is no console to the guest\n"
             "  --json               print the console as an object, as ls --json does\n",
@@ -128,7 +128,7 @@ const struct command command_console = {
 const struct command command_resize = {
     .name = "resize",
     .usage = "[--json] CONSOLE COLUMNSxROWS",
-    .about = "Tell a console's guest the size of its terminal; else it follows whoever types",
+    .about = "Tell a console's guest the size of its terminal",
     .help = "  --json               print the console's name and the size\n",
     .run = run_resize,
 };

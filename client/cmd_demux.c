@@ -317,7 +317,7 @@ static int run(struct options *options, int argc, char **argv)
 const struct command command_demux = {
     .name = "demux",
     .usage = "[--xen] [--ro] [--host NAME] [--name dN=NAME]... [--switch LETTER] SOURCE",
-    .about = "Make a console of each domain that speaks on one line, and type there by its switch keys",
+    .about = "Make a console of each domain that speaks on one line",
     .help = "  --xen                the line is a Xen's, not the terminal of vcons-vmm\n"
             "  --ro                 type nothing\n"
             "  --host NAME          consoles are NAME/dN and NAME/hypervisor; else named after SOURCE\n"

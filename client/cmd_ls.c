@@ -6,6 +6,7 @@
 #include "conn.h"
 #include "listing.h"
 #include "live.h"
+#include "tty.h"
 
 #define COLUMNS 8u
 
@@ -27,14 +28,19 @@ static void fill(struct row *row, const json_t *console)
         listing_cell(row->cell[i], columns[i], console, 0);
 }
 
+/* Nothing behind the last cell: a terminal's last column may be its. */
 static void print_row(const struct row *row, const size_t width[COLUMNS], bool colours)
 {
-    for (size_t i = 0; i < COLUMNS; i++) {
-        bool coloured = colours && i == 1;
-        size_t n = strlen(row->cell[i]);
+    size_t blanks = 0;
 
-        printf("%s%s%s%*s", coloured ? listing_colour(row->cell[i]) : "", row->cell[i], coloured ? "\x1b[m" : "",
-               i + 1 < COLUMNS ? (int)(width[i] - n + 2) : 0, "");
+    for (size_t i = 0; i < COLUMNS; i++) {
+        bool coloured = colours && columns[i] == LISTING_STATE;
+
+        if (width[i] == 0)
+            continue;
+        printf("%*s%s%s%s", (int)blanks, "", coloured ? listing_colour(row->cell[i]) : "", row->cell[i],
+               coloured ? "\x1b[m" : "");
+        blanks = width[i] - strlen(row->cell[i]) + 2;
     }
     putchar('\n');
 }
@@ -60,6 +66,7 @@ static void print_reasons(const json_t *consoles)
 static void print_table(const json_t *consoles)
 {
     bool colours = colour_allowed(STDOUT_FILENO);
+    uint16_t rows, room;
     size_t width[COLUMNS] = {0}, index;
     const json_t *console;
     struct row row;
@@ -72,9 +79,11 @@ static void print_table(const json_t *consoles)
         for (size_t i = 0; i < COLUMNS; i++)
             width[i] = strlen(row.cell[i]) > width[i] ? strlen(row.cell[i]) : width[i];
     }
+    if (tty_size(STDOUT_FILENO, &rows, &room))
+        listing_fit(columns, width, COLUMNS, room);
     for (size_t i = 0; i < COLUMNS; i++)
-        printf("%-*s", i + 1 < COLUMNS ? (int)width[i] + 2 : 0, listing_title(columns[i]));
-    putchar('\n');
+        snprintf(row.cell[i], sizeof row.cell[i], "%s", listing_title(columns[i]));
+    print_row(&row, width, false);
     json_array_foreach(consoles, index, console)
     {
         fill(&row, console);
@@ -122,7 +131,7 @@ static int run(struct options *options, int argc, char **argv)
 const struct command command_ls = {
     .name = "ls",
     .usage = "[--json | --watch]",
-    .about = "List every console: state, door, engine, size of its log, viewers, writer, last output",
+    .about = "List every console: state, size of its log, writer, last output",
     .help = "  --json               an array of objects, stable: see vcons(1)\n"
             "  --watch              on the whole terminal, looked at anew each second, until q\n",
     .run = run,

@@ -90,7 +90,7 @@ static int run(struct options *options, int argc, char **argv)
 const struct command command_save = {
     .name = "save",
     .usage = "DOMAIN FILE",
-    .about = "Save a running domain to a file and stop it; vcons restore has it go on",
+    .about = "Save a running domain to a file and stop it; see restore",
     .help = "",
     .run = run,
 };

@@ -74,7 +74,7 @@ static int run_source(struct options *options, int argc, char **argv)
 const struct command command_source = {
     .name = "source",
     .usage = "add [--keep] NAME SOURCE [KEY=VALUE...] | remove NAME",
-    .about = "Give the service one more console, whose other end is SOURCE, or take one away; its log stays",
+    .about = "Give the service one more console, from SOURCE, or take one away",
     .help = "  --keep               also after a restart of the service\n"
             "SOURCE and its keys are those of vconsd.conf(5).\n",
     .run = run_source,
@@ -103,7 +103,7 @@ static int run_reload(struct options *options, int argc, char **argv)
 const struct command command_reload = {
     .name = "reload",
     .usage = "",
-    .about = "Have the service read its configuration anew: only what changed is touched, and nobody is dropped",
+    .about = "Have the service read its configuration anew; nobody is dropped",
     .help = "",
     .run = run_reload,
 };

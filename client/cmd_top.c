@@ -20,7 +20,7 @@ static int run(struct options *options, int argc, char **argv)
 const struct command command_top = {
     .name = "top",
     .usage = "",
-    .about = "Show the busiest consoles on the whole terminal: rates, viewers, writers, states; q leaves",
+    .about = "Show the busiest consoles on the whole terminal; q leaves",
     .help = "  q leaves; j and k, the arrow and page keys move\n",
     .run = run,
 };

@@ -97,7 +97,7 @@ const struct command command_xen = {
     .name = "xen",
     .usage = "console add [--keep] DOMAIN [NAME] | console remove DOMAIN NAME | release [--yes] DOMAIN | attach-ring "
              "DOMAIN [NAME]",
-    .about = "In a Xen's dom0: one more PV console of a running domain, or one less; no service for a domain",
+    .about = "In a Xen's dom0: a running domain's PV consoles, by hand",
     .help = "  -k, --keep           add it again whenever the domain starts, until it is removed\n"
             "  -y, --yes            release without asking\n",
     .run = run_xen,

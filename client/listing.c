@@ -116,6 +116,22 @@ void listing_cell(char out[LISTING_CELL_BYTES], enum listing_cell which, const j
     }
 }
 
+void listing_fit(const enum listing_cell *columns, size_t *width, size_t n, size_t room)
+{
+    static const enum listing_cell goes[] = {LISTING_ENGINE, LISTING_DOOR,   LISTING_VIEWERS, LISTING_LAST,
+                                             LISTING_SIZE,   LISTING_WRITER, LISTING_RATE};
+    size_t total = 0;
+
+    for (size_t i = 0; i < n; i++)
+        total += width[i] + 2;
+    for (size_t which = 0; which < sizeof goes / sizeof goes[0]; which++)
+        for (size_t i = 0; i < n && total > room + 2; i++)
+            if (columns[i] == goes[which]) {
+                total -= width[i] + 2;
+                width[i] = 0;
+            }
+}
+
 const char *listing_colour(const char *state)
 {
     if (strcmp(state, "running") == 0)

@@ -161,7 +161,7 @@ static void style(struct view *v, const char *sequence) { sink_put(&v->sink, seq
 
 static void end_row(struct view *v)
 {
-    style(v, "\x1b[m\x1b[K\r\n");
+    style(v, v->column < v->columns ? "\x1b[m\x1b[K\r\n" : "\x1b[m\r\n"); /* some erase the last column, too */
     v->column = 0;
 }
 
@@ -201,6 +201,7 @@ static void measure(const struct view *v, size_t last, size_t width[WIDE])
             width[i] = strlen(text) > width[i] ? strlen(text) : width[i];
         }
     }
+    listing_fit(v->live->columns, width, v->live->n_columns, v->columns);
 }
 
 static void put_row(struct view *v, const struct seen *seen, const size_t width[WIDE])
@@ -210,6 +211,8 @@ static void put_row(struct view *v, const struct seen *seen, const size_t width[
     for (unsigned i = 0; i < v->live->n_columns; i++) {
         bool coloured = v->colours && v->live->columns[i] == LISTING_STATE;
 
+        if (width[i] == 0)
+            continue;
         listing_cell(text, v->live->columns[i], seen->console, seen->rate);
         if (coloured)
             style(v, listing_colour(text));
@@ -226,7 +229,8 @@ static void put_titles(struct view *v, const size_t width[WIDE])
 {
     style(v, v->colours ? "\x1b[7m" : "");
     for (unsigned i = 0; i < v->live->n_columns; i++)
-        put(v, "%-*s", (int)width[i] + 2, listing_title(v->live->columns[i]));
+        if (width[i] > 0)
+            put(v, "%-*s", (int)width[i] + 2, listing_title(v->live->columns[i]));
     put(v, "%*s", v->columns - v->column, "");
     end_row(v);
 }

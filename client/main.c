@@ -27,7 +27,7 @@ static const char common_help[] = "  --socket PATH        the service's control 
 static void help_program(FILE *to)
 {
     fputs("usage: vcons COMMAND [OPTION]... [ARGUMENT]...\n\n"
-          "Virtual consoles for hypervisors: many guests, every console in one place, nothing lost.\n\n",
+          "Virtual consoles for hypervisors: every console in one place, nothing lost.\n\n",
           to);
     for (size_t i = 0; i < N_COMMANDS; i++)
         fprintf(to, "  %-8s %s\n", commands[i]->name, commands[i]->about);

@@ -93,10 +93,18 @@ static struct member *add(struct merged *m, const char *name, int *status, struc
     return of;
 }
 
+/* Without a slash it is one of domains, with all their consoles. */
+static bool fits(const char *pattern, const char *name)
+{
+    int flags = strchr(pattern, '/') == NULL ? FNM_PATHNAME | FNM_LEADING_DIR : FNM_PATHNAME;
+
+    return fnmatch(pattern, name, flags) == 0;
+}
+
 static bool wanted(const struct merged *m, const char *name)
 {
     for (int i = 0; i < m->n_wanted; i++)
-        if (merged_pattern(m->wanted[i]) && fnmatch(m->wanted[i], name, FNM_PATHNAME) == 0)
+        if (merged_pattern(m->wanted[i]) && fits(m->wanted[i], name))
             return true;
     return false;
 }

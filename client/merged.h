@@ -55,6 +55,8 @@ struct merged {
     bool in_menu, input_ended;
     bool away;                      /* the service is gone */
     const struct member *open_line; /* whose unfinished line stands last on the screen; NULL: none */
+    unsigned open_rows;             /* that line's, but for the first */
+    uint16_t open_columns;          /* the terminal's, then; 0 is none */
     struct tty tty;
     struct sink sink;
     bool left;

@@ -5,24 +5,54 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "gap.h"
 #include "merged.h"
 #include "when.h"
 #include <vcons/wire/index.h>
 
+/* How many rows below its first a terminal's cursor is behind a text that begins in this column. */
+static unsigned rows_below(const char *text, size_t n, unsigned column, unsigned columns)
+{
+    mbstate_t state = {0};
+    unsigned rows = column / columns;
+
+    for (column %= columns; n > 0;) {
+        wchar_t c = L'?';
+        size_t part = mbrtowc(&c, text, n, &state);
+        int cells;
+
+        if (part == 0 || part > n) {
+            state = (mbstate_t){0};
+            part = 1;
+        }
+        cells = wcwidth(c);
+        if (cells > 0 && column + (unsigned)cells > columns) {
+            rows++;
+            column = 0;
+        }
+        column += cells > 0 ? (unsigned)cells : 0;
+        text += part;
+        n -= part;
+    }
+    return rows;
+}
+
 /* The unfinished line that stands last on the screen goes, to be written again below. */
 static void close_line(struct merged *m)
 {
     uint16_t rows, columns;
-    char text[LINE_TEXT_BYTES];
+    char up[24];
 
     if (m->open_line == NULL)
         return;
-    if (tty_size(STDOUT_FILENO, &rows, &columns) && m->width + 3 + line_text(&m->open_line->line, text) < columns)
-        sink_put(&m->sink, "\r\x1b[K", 4);
+    if (!tty_size(STDOUT_FILENO, &rows, &columns) || columns != m->open_columns)
+        sink_put(&m->sink, "\r\n", 2); /* where it is now is the terminal's own idea: it stays */
+    else if (m->open_rows > 0)
+        sink_put(&m->sink, up, (size_t)snprintf(up, sizeof up, "\r\x1b[%uA\x1b[J", m->open_rows));
     else
-        sink_put(&m->sink, "\r\n", 2); /* it takes several rows, which stay */
+        sink_put(&m->sink, "\r\x1b[K", 4);
     m->open_line = NULL;
 }
 
@@ -42,10 +72,16 @@ static void put_line(struct merged *m, const struct member *of)
 /* The line of whoever has the focus, as far as it is: there the person types. */
 static void open_line(struct merged *m)
 {
+    char text[LINE_TEXT_BYTES];
+    uint16_t rows;
+
     if (!m->screen || m->focus == NULL || m->focus->line.n == 0 || m->focus->late)
         return;
     put_line(m, m->focus);
     m->open_line = m->focus;
+    if (!tty_size(STDOUT_FILENO, &rows, &m->open_columns) || m->open_columns == 0)
+        m->open_columns = 1;
+    m->open_rows = rows_below(text, line_text(&m->focus->line, text), (unsigned)m->width + 3, m->open_columns);
 }
 
 static void whole_line(struct merged *m, struct member *of)

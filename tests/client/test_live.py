@@ -58,6 +58,24 @@ def watched(place, feeder, screen):
     wait_for(lambda: screen.tty() == before, "the terminal as it was")
 
 
+def narrow(screen):
+    """No row is cut or wrapped: what has no room is left out, and what says most stays."""
+    screen.tmux("resize-window", "-x", "40", "-y", "24")
+    wait_for(lambda: screen.size() == (40, 24), "the small terminal")
+    for command, ready in (("vcons ls", "\nsh>"), ("vcons ls --watch", "of 42"), ("vcons top", "RATE")):
+        screen.command("clear; " + command)
+        screen.wait(ready)
+        wait_for(lambda: len([r for r in rows(screen) if re.search(r"/hvc0 +(running|away)( |$)", r)]) > 15, "whole rows")
+        assert max(len(r) for r in rows(screen)) <= 40 and "ENGINE" not in screen.text(), screen.text()
+        screen.keep("narrow-" + command.split()[-1])
+        if command != "vcons ls":
+            screen.key("q")
+            screen.wait_gone(ready)
+            screen.wait("sh>")
+    screen.tmux("resize-window", "-x", "100", "-y", "24")
+    wait_for(lambda: screen.size() == (100, 24), "the terminal as it was")
+
+
 def busiest(feeder, screen):
     screen.command("clear; vcons top")
     screen.wait("RATE")
@@ -98,5 +116,6 @@ with Place() as place:
     refused(place)
     with Screen(place, 100, 24) as screen:
         watched(place, feeder, screen)
+        narrow(screen)
         busiest(feeder, screen)
         returns(place, daemon, screen)

@@ -106,6 +106,34 @@ def patterns(place, screen):
     screen.wait("[vcons: left]")
 
 
+def narrow(place):
+    """What is typed takes more rows than one: it stands there once, below what comes; wide characters, and another size meanwhile. All
+    consoles of domains by a pattern without a slash."""
+    feeder = place.feeder("-n", "2", "--prefix", "w", "--name", "narrow", "--echo")
+    feeder.expect("served", 2)
+    with Screen(place, 30, 16) as screen:
+        screen.command("clear; vcons attach 'w*'")
+        screen.wait("[vcons: 2 consoles")
+        typed = ""
+        times = lambda: len([row for row in screen.history().split("\n") if row.startswith("w0/hvc0 | ")])
+        for i, part in enumerate(("a" * 19, "b", "c" * 15, "\u65e5\u672c\u8a9e" * 4, "d" * 30, "e")):
+            screen.type(part)
+            typed += part
+            screen.wait("w0/hvc0 | " + typed)
+            feeder.ask("lines", 1, 1)
+            screen.wait(f"w1/hvc0 | 0001 {i:010} ")
+            screen.wait("w0/hvc0 | " + typed)
+            wait_for(lambda: times() == 1, "no copy of what is typed")
+        screen.keep("narrow")
+        screen.tmux("resize-window", "-x", "50", "-y", "16")
+        screen.type("f")
+        screen.wait("w0/hvc0 | " + typed + "f")
+        screen.key("C-]", ".")
+        screen.wait("[vcons: left]")
+    feeder.process.terminate()
+    feeder.process.wait()
+
+
 def piped(place):
     """Into a file: whole lines with their names, nothing else; a name that is none; a service that comes back."""
     out = os.path.join(place.root, "merged.out")
@@ -130,6 +158,7 @@ with Place() as place:
     place.daemon()
     feeder = place.feeder("-n", "2", "--prefix", "m", "--echo")
     feeder.expect("served", 2)
+    narrow(place)
     with Screen(place, 90, 30) as screen:
         keys(place, feeder, screen)
         held(place, feeder, screen)
