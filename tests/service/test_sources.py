@@ -198,53 +198,6 @@ def qemu():
         vcons.wait_for(lambda: state(place, "bios/serial") == "away", "the end of QEMU")
 
 
-def killed():
-    """kill -9 of the service while a pseudo-terminal speaks (T3): what lies between two gaps is what was said, in order and once;
-    what is missing was in the kernel."""
-    with vcons.Place() as place:
-        link = os.path.join(place.root, "tty")
-        master, slave = pty.openpty()
-        tty.setraw(slave)
-        os.symlink(os.ttyname(slave), link)  # we keep it open: its number stays ours
-        os.set_blocking(master, False)
-        conf = configure(place, {"vm/pty": f"pty:{link}"})
-        said_all, over = bytearray(), threading.Event()
-
-        def speak():
-            block, number = b"", 0
-            while not over.is_set():
-                if not block:
-                    block, number = b"".join(b"%09d\n" % (number + i) for i in range(20)), number + 20
-                try:
-                    n = os.write(master, block)
-                except BlockingIOError:
-                    time.sleep(0.001)
-                    continue
-                said_all.extend(block[:n])
-                block = block[n:]
-
-        speaker = threading.Thread(target=speak)
-        speaker.start()
-        for _ in range(8):
-            daemon = place.daemon("--config", conf)
-            before = len(said(place, "vm/pty"))
-            log_has(place, "vm/pty", before + 5000)
-            daemon.kill()
-            daemon.wait()
-        over.set()
-        speaker.join()
-        log, at, begun = said(place, "vm/pty"), 0, 0
-        gaps = [offset for kind, offset, _ in marks(place, "vm/pty") if kind == "gap"]
-        assert len(gaps) == 7, gaps
-        for end in gaps + [len(log)]:
-            part = log[begun:end]
-            found = bytes(said_all).find(part, at)
-            assert found >= at and found - at <= 256 * 1024, (begun, end, found, at)
-            at, begun = found + len(part), end
-        os.close(master)
-        os.close(slave)
-
-
 def paced():
     """A delay after each byte, and each byte's echo awaited: lower bounds alone, whatever else the machine does."""
     with vcons.Place() as place:
@@ -331,7 +284,7 @@ def hostile():
 
 
 if __name__ == "__main__":
-    for case in (listening, masters, serial_pair, qemu, killed, paced, hostile):
+    for case in (listening, masters, serial_pair, qemu, paced, hostile):
         if os.environ.get("CASE", case.__name__) != case.__name__:
             continue
         begun = time.monotonic()
