@@ -16,7 +16,7 @@ Processor time comes from the scheduler's nanoseconds (schedstat). Exit status 1
     lines1000  W1: 1 and 1,000 lines printing, against the minimal loop on the same lines
     sockets    W1, W2: 1 to 10,000 consoles on other programs' UNIX sockets, in 4 KiB and in lines, against the minimal loop and,
                where they are installed (script/bootstrap bench), conman, conserver and virtlogd
-    ptys       W1: 1, 100 and 1,000 consoles on terminals, against the same
+    ptys       W1: 1, 100 and 1,000 consoles on terminals, and 100 commands, against the same
     connect    W7: from the start of vconsd to 1,000 sockets served, against the same; one more where there are 10,000, or as
                many as the descriptors allow
     keys       W5: a key's way to a console behind a UNIX socket and back, against as many hops; 100, 1,000 and 10,000 (or as

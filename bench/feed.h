@@ -15,13 +15,13 @@ struct feed {
     bool waits;    /* it is full */
 };
 
-enum feed_kind { FEED_SOCKETS, FEED_PTYS, FEED_PIPES };
+enum feed_kind { FEED_SOCKETS, FEED_PTYS, FEED_PIPES, FEED_FIFOS };
 
 extern struct feed *feeds;
 extern uint32_t n_feeds;
 
-/* N consoles that say pieces of so many bytes: sockets in dir, or terminals there, or inherited pipes, whose
- * numbers are in a file of that name. Returns when somebody reads each of them; says so. */
+/* N consoles that say pieces of so many bytes: sockets in dir, or terminals or FIFOs there, or inherited
+ * pipes, whose numbers are in a file of that name. Returns when somebody reads each of them; says so. */
 void feed_open(enum feed_kind kind, const char *dir, uint32_t n, uint32_t piece_bytes);
 /* One piece, or what of it goes out. How many bytes that were. */
 uint32_t feed_say(uint32_t c);

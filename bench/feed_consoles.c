@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <termios.h>
 
@@ -94,6 +95,26 @@ static int open_terminal(uint32_t c)
     return master;
 }
 
+static void make_fifo(uint32_t c)
+{
+    char path[4096];
+
+    socket_path(path, sizeof path, dir, c);
+    require(mkfifo(path, 0600) == 0);
+}
+
+static int open_fifo(uint32_t c)
+{
+    char path[4096];
+    int fd;
+
+    socket_path(path, sizeof path, dir, c);
+    while ((fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC)) < 0 && errno == ENXIO)
+        usleep(1000);
+    require(fd >= 0);
+    return fd;
+}
+
 /* Whose other side is closed has hung up: nobody tells when that ends. */
 static void wait_for_reader(int master)
 {
@@ -115,13 +136,20 @@ void feed_open(enum feed_kind of, const char *at, uint32_t n, uint32_t bytes)
     require(epoll >= 0 && feeds != NULL);
     watch(STDIN_FILENO, EPOLLIN, LINE);
     for (uint32_t c = 0; c < n_feeds; c++) {
-        feeds[c].fd = kind == FEED_PIPES ? inherited_pipe() : kind == FEED_PTYS ? open_terminal(c) : -1;
-        feeds[c].listening = kind == FEED_SOCKETS ? listen_at(c) : -1;
+        feeds[c].fd = feeds[c].listening = -1;
+        switch (kind) {
+        case FEED_SOCKETS: feeds[c].listening = listen_at(c); break;
+        case FEED_PTYS: feeds[c].fd = open_terminal(c); break;
+        case FEED_PIPES: feeds[c].fd = inherited_pipe(); break;
+        case FEED_FIFOS: make_fifo(c); break;
+        }
     }
     event("listening");
     for (uint32_t c = 0; c < n_feeds && kind != FEED_SOCKETS; c++) {
         if (kind == FEED_PTYS)
             wait_for_reader(feeds[c].fd);
+        if (kind == FEED_FIFOS)
+            feeds[c].fd = open_fifo(c);
         require(fcntl(feeds[c].fd, F_SETFL, O_NONBLOCK) == 0);
         begin(c, feeds[c].fd);
     }
@@ -157,7 +185,7 @@ uint32_t feed_say(uint32_t c)
 static void echo(int fd)
 {
     char typed[256];
-    ssize_t n = kind == FEED_PIPES ? -1 : read(fd, typed, sizeof typed);
+    ssize_t n = kind == FEED_PIPES || kind == FEED_FIFOS ? -1 : read(fd, typed, sizeof typed);
 
     if (n > 0)
         (void)!put(fd, typed, (size_t)n);
@@ -188,7 +216,7 @@ static bool drained(const struct feed *f)
 {
     int queued = 0;
 
-    require(kind == FEED_PTYS || ioctl(f->fd, kind == FEED_PIPES ? FIONREAD : SIOCOUTQ, &queued) == 0);
+    require(kind == FEED_PTYS || ioctl(f->fd, kind == FEED_SOCKETS ? SIOCOUTQ : FIONREAD, &queued) == 0);
     return queued == 0;
 }
 

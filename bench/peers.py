@@ -86,14 +86,14 @@ def free_ports(n):
 
 class Ours:
     name, kind, connects = "vconsd", "vconsd", True
-    scheme = {"sockets": "unix", "ptys": "pty"}
+    scheme = {"sockets": "unix:", "ptys": "pty:", "fifos": "command:stty raw -echo; exec cat "}
 
     def __init__(self, extra=""):
         self.extra = extra
 
     def start(self, place, n, sources="sockets"):
         text = PLENTY + self.extra
-        text += "".join(f'console "c{c}/s" {{ source = "{self.scheme[sources]}:{path(place, c)}" }}\n' for c in range(n))
+        text += "".join(f'console "c{c}/s" {{ source = "{self.scheme[sources]}{path(place, c)}" }}\n' for c in range(n))
         environment = dict(os.environ, VCONS_RUNTIME_DIR=place.root, VCONS_STATE_DIR=place.root, VCONS_LOG_DIR=place.log)
         return place.start([vcons.program("vconsd"), "--foreground", "--config", place.write("vconsd.conf", text)], env=environment)
 

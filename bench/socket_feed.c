@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * socket_feed: N consoles that say what they have to say as fast as it is taken, and echo what is typed to them. Arguments:
- * "sockets", "ptys" or "pipes"; the directory where they are, or the file with the pipes' numbers; N, the bytes of a piece, which is what one write takes. Says
+ * "sockets", "ptys", "fifos" or "pipes"; the directory where they are, or the file with the pipes' numbers; N, the bytes of a piece, which is what one write takes. Says
  * "listening", then "connected" when each has somebody, and then does what standard input says:
  *
  *     flood PIECES         every console says so many, one write each at a time; "drained" once the last byte was taken
@@ -81,6 +81,17 @@ static int obey(void)
     return 0;
 }
 
+static enum feed_kind kind_of(const char *word)
+{
+    static const char *const words[] = {
+        [FEED_SOCKETS] = "sockets", [FEED_PTYS] = "ptys", [FEED_PIPES] = "pipes", [FEED_FIFOS] = "fifos"};
+    enum feed_kind kind = FEED_SOCKETS;
+
+    while (strcmp(words[kind], word) != 0)
+        require(++kind <= FEED_FIFOS);
+    return kind;
+}
+
 static uint32_t number(const char *text) { return (uint32_t)strtoul(text, NULL, 10); }
 
 int main(int argc, char **argv)
@@ -97,10 +108,7 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "check") == 0)
         return feed_check(piece_bytes);
     require(argc == 5);
-    feed_open(*argv[1] == 's'                ? FEED_SOCKETS
-              : strcmp(argv[1], "ptys") == 0 ? FEED_PTYS
-                                             : FEED_PIPES,
-              argv[2], number(argv[3]), piece_bytes);
+    feed_open(kind_of(argv[1]), argv[2], number(argv[3]), piece_bytes);
     while (feed_wait(-1, true)) {
     }
     return obey();

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * socket_limit: the least that a console service fed by sockets or terminals can do: read what is there, append it to a file,
- * for each of N consoles. No index, no marks, no bounds. Arguments: "sockets" or "ptys", their directory, N, that of the logs
+ * socket_limit: the least that a console service fed by sockets, terminals or programs on them can do: read what is there, append it to a file,
+ * for each of N consoles. No index, no marks, no bounds. Arguments: "sockets", "ptys" or "fifos", their directory, N, that of the logs
  * (NNNNN.log); and, for one viewer of one console, who may type, the path where he is listened for, and the console.
  */
 #include "sockets.h"
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <termios.h>
 
 struct console {
     int fd, log;
@@ -29,12 +31,34 @@ static int open_socket(const char *path, int (*how)(int fd, const struct sockadd
     return fd;
 }
 
-static int dial(bool terminal, const char *dir, uint32_t c)
+/* A terminal on which a program says what comes through a FIFO. */
+static int run_cat(const char *fifo)
+{
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC), slave;
+    struct termios modes;
+
+    require(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+    slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    require(slave >= 0 && tcgetattr(slave, &modes) == 0);
+    cfmakeraw(&modes);
+    require(tcsetattr(slave, TCSANOW, &modes) == 0);
+    if (fork() == 0) {
+        require(setsid() >= 0 && ioctl(slave, TIOCSCTTY, 0) == 0 && dup2(slave, STDOUT_FILENO) == STDOUT_FILENO);
+        execlp("cat", "cat", fifo, (char *)NULL);
+        _exit(127);
+    }
+    close(slave);
+    return master;
+}
+
+static int dial(char kind, const char *dir, uint32_t c)
 {
     char path[4096];
 
     socket_path(path, sizeof path, dir, c);
-    return terminal ? open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : open_socket(path, connect);
+    if (kind == 'f')
+        return run_cat(path);
+    return kind == 'p' ? open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : open_socket(path, connect);
 }
 
 static void watch(int epoll, struct console *k)
@@ -106,7 +130,7 @@ int main(int argc, char **argv)
 
         snprintf(path, sizeof path, "%s/%05u.log", argv[4], c);
         consoles[c].log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-        consoles[c].fd = dial(*argv[1] == 'p', argv[2], c);
+        consoles[c].fd = dial(*argv[1], argv[2], c);
         require(consoles[c].log >= 0);
         watch(epoll, &consoles[c]);
     }

@@ -63,12 +63,14 @@ def log(rounds):
 
 
 def terminals(rounds):
-    """W1: consoles on terminals, which hand over a page at most."""
+    """W1: consoles on terminals, which hand over a page at most, and commands, which have one each and say what a FIFO brings."""
     for n, total in ((1, 64 << 20), (100, 64 << 20), (1000, 256 << 20)):
         a, b = in_turn(rounds, lambda: flood(Ours(), n, 4096, total, "ptys"), lambda: flood(Limit(), n, 4096, total, "ptys"))
         what = f"W1 log: {n:,} pty{'s' if n > 1 else ''}, writes of 4096"
         yield row(what, 0.95, a, b, Limit.name)
         yield row(what, 0.95, a, b, Limit.name, True)
+    a, b = in_turn(rounds, lambda: flood(Ours(), 100, 4096, 64 << 20, "fifos"), lambda: flood(Limit(), 100, 4096, 64 << 20, "fifos"))
+    yield row("W1 log: 100 commands", 0.95, a, b, Limit.name)
     for peer in installed(Conman, Conserver):
         a, b = in_turn(rounds, lambda: flood(Ours(), 100, 4096, 64 << 20, "ptys"),
                        lambda: flood(peer(), 100, 4096, 64 << 20, "ptys"))

@@ -95,8 +95,8 @@ def idle(seconds):
     """All at once: who sleeps does not mind."""
     n, most = 1000, rig.most_consoles()
     with contextlib.ExitStack() as stack:
-        parties = [(Ours(), n, VIEWERS), (Ours(), most, VIEWERS), (Limit(0), n, 0), *((p(), n, VIEWERS) for p in installed(Conman, Conserver)),
-                   *((p(), n, 0) for p in installed(Ser2net))]
+        parties = [(Ours(), n, VIEWERS), (Ours(), most, VIEWERS), (Limit(0), n, 0),
+                   *((p(), n, VIEWERS) for p in installed(Conman, Conserver)), *((p(), n, 0) for p in installed(Ser2net))]
         parties = [stack.enter_context(at_rest(*p)) for p in parties]
         time.sleep(3)
         before = [spent(pid) for _, _, pid in parties]
