@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "source_fd.h"
+#include "source_fd_private.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -8,113 +8,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
-#include <termios.h>
-#include <time.h>
 #include <unistd.h>
-
-#define OUT_BYTES    (TELNET_GROW * SOURCE_FD_PUT + 1024) /* with room for telnet's answers */
-#define ECHO_WAIT_MS 1000u /* what does not echo, as one that asks for a password, gets the next byte then */
-#define STUCK_NS     UINT64_C(10000000) /* paced, and the kernel takes nothing: looked at again */
-#define NO_ECHO      0x100u             /* no byte is waited for */
-
-struct kept { /* for another process, on this machine: all but what is to be sent */
-    struct telnet_kept telnet;
-    uint32_t echo, breaking;
-    uint64_t next_ns, patient_ns;
-};
-
-struct source_fd {
-    struct source source;
-    int fd;
-    struct source_fd_wish wish;
-    int error;            /* atomic: errno that ended it */
-    uint32_t echo;        /* atomic: the byte whose echo is waited for, or NO_ECHO */
-    bool paced;           /* room_fd is a timer of ours */
-    uint64_t next_ns;     /* control: CLOCK_MONOTONIC: no byte before */
-    uint64_t patient_ns;  /* control: until then the echo is waited for */
-    uint32_t shown;       /* append: bytes of `received` that are this source's until commit */
-    bool full;            /* append: they were all that was asked for: there may be more */
-    bool breaking;        /* control: a break has begun, and is to end */
-    bool continued;       /* what is to be agreed upon an earlier service began */
-    pthread_mutex_t lock; /* of telnet, and of what is to be sent: out[out_begin..out_end) */
-    uint32_t out_begin, out_end;
-    struct telnet telnet;
-    uint8_t *out;     /* OUT_BYTES: pages of its own, which are there once something is typed */
-    struct kept kept; /* for handover only */
-};
 
 /* One for all: nothing is kept in it from one turn to the next, so that a source costs no memory for what passes, and what
  * passes stays in the processor's cache. */
 static _Thread_local uint8_t received[SOURCE_FD_BUFFER];
 
-static struct source_fd *fd_of(const struct source *s) { return (struct source_fd *)(uintptr_t)s; }
-
-static uint64_t mono_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
-
-/* What is to be sent; under the lock. */
-
-static void flush(struct source_fd *f)
-{
-    ssize_t n = 1;
-
-    while (f->out_begin < f->out_end && n > 0) {
-        const uint8_t *from = f->out + f->out_begin;
-        size_t left = f->out_end - f->out_begin;
-
-        n = f->wish.tty ? write(f->fd, from, left) : send(f->fd, from, left, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            n = 1; /* again */
-        else if (n > 0)
-            f->out_begin += (uint32_t)n;
-        else if (n < 0 && errno != EAGAIN)
-            f->out_begin = f->out_end; /* nobody is there to hear it: the append thread finds the end */
-    }
-    if (f->out_begin == f->out_end)
-        f->out_begin = f->out_end = 0;
-}
-
-static uint8_t *out_room(struct source_fd *f, size_t n)
-{
-    if (n > OUT_BYTES - f->out_end) {
-        memmove(f->out, f->out + f->out_begin, f->out_end - f->out_begin);
-        f->out_end -= f->out_begin;
-        f->out_begin = 0;
-    }
-    return n <= OUT_BYTES - f->out_end ? f->out + f->out_end : NULL;
-}
-
 /* For telnet, which is called under the lock. What cannot go now, goes with what follows. */
 static bool telnet_out(void *ctx, const uint8_t *bytes, size_t n)
 {
     struct source_fd *f = ctx;
-    uint8_t *to = out_room(f, n);
+    uint8_t *to = source_fd_out_room(f, n);
 
     if (to == NULL)
         return false;
     memcpy(to, bytes, n);
     f->out_end += (uint32_t)n;
     return true;
-}
-
-static bool flushed(struct source_fd *f)
-{
-    bool empty;
-
-    pthread_mutex_lock(&f->lock);
-    flush(f);
-    empty = f->out_end == 0;
-    pthread_mutex_unlock(&f->lock);
-    return empty;
 }
 
 /* append: what the guest wrote. */
@@ -162,7 +75,7 @@ static void unwrap(struct source_fd *f)
 {
     pthread_mutex_lock(&f->lock);
     f->shown = (uint32_t)telnet_decode(&f->telnet, received, f->shown);
-    flush(f);
+    source_fd_flush(f);
     pthread_mutex_unlock(&f->lock);
 }
 
@@ -210,7 +123,7 @@ static bool fd_rest(struct source *s)
     struct pollfd p = {.fd = f->fd, .events = POLLIN | POLLRDHUP};
 
     if (f->wish.telnet)
-        (void)flushed(f); /* answers that found no room */
+        (void)source_fd_flushed(f); /* answers that found no room */
     return poll(&p, 1, 0) == 0;
 }
 
@@ -234,149 +147,10 @@ static void fd_greet(struct source *s)
     if (!f->wish.telnet || f->continued)
         return;
     telnet_begin(&f->telnet, f->wish.com_port ? &f->wish.port : NULL);
-    flush(f);
+    source_fd_flush(f);
 }
 
 static bool fd_used(const struct source *s) { return fd_of(s)->wish.again; }
-
-/* control: what is typed to it. */
-
-static bool is_writable(const struct source_fd *f)
-{
-    struct pollfd p = {.fd = f->fd, .events = POLLOUT};
-
-    return poll(&p, 1, 0) == 1 && p.revents == POLLOUT;
-}
-
-static void wake_at(struct source_fd *f, uint64_t ns)
-{
-    struct itimerspec at = {.it_value = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)}};
-
-    timerfd_settime(f->source.room_fd, TFD_TIMER_ABSTIME, &at, NULL);
-}
-
-/* When the next byte may go; 0: now. */
-static uint64_t due_ns(struct source_fd *f, bool writable)
-{
-    uint64_t now = mono_ns(), due = f->next_ns;
-
-    if (__atomic_load_n(&f->echo, __ATOMIC_SEQ_CST) != NO_ECHO && f->patient_ns > due)
-        due = f->patient_ns;
-    if (!writable && due < now + STUCK_NS)
-        due = now + STUCK_NS;
-    return due > now ? due : 0;
-}
-
-static int fd_room(struct source *s, uint32_t *room)
-{
-    struct source_fd *f = fd_of(s);
-    bool writable = flushed(f) && is_writable(f);
-    uint64_t due = f->paced ? due_ns(f, writable) : 0;
-
-    *room = !writable || due > 0 ? 0 : f->paced ? 1 : f->wish.tty ? SOURCE_TTY_PUT : SOURCE_FD_PUT;
-    return VC_OK;
-}
-
-static void pace(struct source_fd *f, uint8_t byte)
-{
-    uint64_t now = mono_ns();
-
-    f->next_ns = now + (uint64_t)f->wish.delay_us * 1000u;
-    f->patient_ns = now + ECHO_WAIT_MS * UINT64_C(1000000);
-    if (f->wish.echo_check)
-        __atomic_store_n(&f->echo, byte, __ATOMIC_SEQ_CST);
-}
-
-/* The room that was promised is the buffer's: what the kernel does not take stays there. */
-static int fd_put(struct source *s, const void *bytes, uint32_t n, uint32_t *put)
-{
-    struct source_fd *f = fd_of(s);
-    uint8_t *to;
-    bool left;
-
-    if (n > 0 && f->paced)
-        pace(f, ((const uint8_t *)bytes)[n - 1]); /* before it goes: its echo may be quick */
-    pthread_mutex_lock(&f->lock);
-    to = out_room(f, (size_t)n * TELNET_GROW);
-    *put = to != NULL ? n : 0;
-    if (to != NULL && f->wish.telnet)
-        f->out_end += (uint32_t)telnet_encode(&f->telnet, bytes, n, to);
-    else if (to != NULL) {
-        memcpy(to, bytes, n);
-        f->out_end += n;
-    }
-    flush(f);
-    left = f->out_end > 0;
-    pthread_mutex_unlock(&f->lock);
-    if (left)
-        f->wish.env->stuck(f->wish.ctx);
-    return VC_OK;
-}
-
-static bool fd_room_rest(struct source *s)
-{
-    struct source_fd *f = fd_of(s);
-    bool writable = flushed(f) && is_writable(f);
-    uint64_t due = f->paced ? due_ns(f, writable) : 0;
-
-    for (uint64_t at = 0; due > 0 && due != at; due = due_ns(f, writable)) {
-        at = due; /* its echo may have come meanwhile, and set the timer: look again behind ours */
-        wake_at(f, at);
-    }
-    return f->paced ? due > 0 : !writable;
-}
-
-/* Breaks and sizes. */
-
-static bool break_to(struct source_fd *f, bool on)
-{
-    bool done;
-
-    if (!f->wish.telnet)
-        return ioctl(f->fd, on ? TIOCSBRK : TIOCCBRK) == 0;
-    pthread_mutex_lock(&f->lock);
-    done = telnet_break(&f->telnet, on);
-    flush(f);
-    pthread_mutex_unlock(&f->lock);
-    return done;
-}
-
-static int post_break(struct source_fd *f)
-{
-    if (!f->wish.breaks || !break_to(f, true))
-        return VC_EINVAL;
-    f->breaking = true;
-    f->wish.env->break_begun(f->wish.ctx);
-    return VC_OK;
-}
-
-void source_fd_break_end(struct source *s)
-{
-    fd_of(s)->breaking = false;
-    (void)break_to(fd_of(s), false);
-}
-
-static int post_size(struct source_fd *f, uint32_t rows, uint32_t columns)
-{
-    struct winsize size = {.ws_row = (uint16_t)rows, .ws_col = (uint16_t)columns};
-
-    if (!f->wish.sizes)
-        return VC_OK; /* it has none: nothing is owed */
-    if (!f->wish.telnet)
-        return ioctl(f->fd, TIOCSWINSZ, &size) == 0 ? VC_OK : VC_EINVAL;
-    pthread_mutex_lock(&f->lock);
-    (void)telnet_size(&f->telnet, rows, columns);
-    flush(f);
-    pthread_mutex_unlock(&f->lock);
-    return VC_OK;
-}
-
-static int fd_post(struct source *s, enum vc_index_kind kind, uint64_t value)
-{
-    if (kind == VC_INDEX_BREAK)
-        return post_break(fd_of(s));
-    return post_size(fd_of(s), (uint32_t)(value >> 16) & 0xffff, (uint32_t)value & 0xffff);
-}
 
 bool source_fd_sizes(const struct source *s) { return fd_of(s)->wish.sizes; }
 
@@ -410,47 +184,6 @@ static void fd_destroy(struct source *s)
     ended(ctx, error);
 }
 
-static int fd_handover(struct source *s, struct source_handover *h)
-{
-    struct source_fd *f = fd_of(s);
-
-    f->kept = (struct kept){.echo = __atomic_load_n(&f->echo, __ATOMIC_SEQ_CST),
-                            .breaking = f->breaking,
-                            .next_ns = f->next_ns,
-                            .patient_ns = f->patient_ns};
-    telnet_keep(&f->telnet, &f->kept.telnet);
-    *h = (struct source_handover){
-        .out = f->out + f->out_begin, .n_out = f->out_end - f->out_begin, .kept = &f->kept, .n_kept = sizeof f->kept};
-    return f->fd;
-}
-
-/* The clock is the machine's; yet one that has gone wrong would keep us from typing for ever. */
-static uint64_t not_later(uint64_t ns, uint64_t most) { return ns < most ? ns : most; }
-
-bool source_fd_continue(struct source *s, const struct source_handover *h)
-{
-    struct source_fd *f = fd_of(s);
-    const struct kept *kept = h->kept;
-    uint64_t now = mono_ns();
-
-    if (h->n_out > OUT_BYTES || h->n_kept != sizeof *kept)
-        return false;
-    memcpy(f->out, h->out, h->n_out);
-    f->out_end = h->n_out;
-    if (f->wish.telnet && !telnet_continue(&f->telnet, &kept->telnet, f->wish.com_port ? &f->wish.port : NULL))
-        return false;
-    f->continued = true;
-    if (f->wish.echo_check)
-        f->echo = kept->echo <= NO_ECHO ? kept->echo : NO_ECHO;
-    f->next_ns = not_later(kept->next_ns, now + (uint64_t)f->wish.delay_us * 1000u);
-    f->patient_ns = not_later(kept->patient_ns, now + ECHO_WAIT_MS * UINT64_C(1000000));
-    if (kept->breaking && f->wish.breaks) {
-        f->breaking = true;
-        f->wish.env->break_begun(f->wish.ctx);
-    }
-    return true;
-}
-
 static const struct source_ops fd_ops = {
     .type = "descriptor",
     .used = fd_used,
@@ -461,11 +194,11 @@ static const struct source_ops fd_ops = {
     .rest = fd_rest,
     .index = fd_index,
     .revive = fd_revive,
-    .room = fd_room,
-    .put = fd_put,
-    .post = fd_post,
-    .handover = fd_handover,
-    .room_rest = fd_room_rest,
+    .room = source_fd_room,
+    .put = source_fd_put,
+    .post = source_fd_post,
+    .handover = source_fd_handover,
+    .room_rest = source_fd_room_rest,
     .destroy = fd_destroy,
 };
 
