@@ -144,6 +144,7 @@ static void take_turn(struct append *a, struct console *c)
     int error = may > 0 ? append_move(a, c, may, TURN_EVENTS, &moved) : VC_OK;
 
     c->append.queue = QUEUE_NONE;
+    append_retry_later(a, c);
     if (error == VC_OK && moved == may && may < turn) { /* what it says beyond its limit waits where it is */
         append_rest(a, c, append_limit_wait_ns(&c->append.limit, a->now.mono_ns));
         return;
@@ -191,6 +192,7 @@ static void add(struct append *a, struct console *c)
     __atomic_store_n(&c->append.broken, 0, __ATOMIC_SEQ_CST);
     c->source->reader = c;
     append_poll(a, c, true);
+    append_retry_later(a, c);
     append_wake(a, c); /* whoever attaches acts as if kicked */
 }
 
@@ -223,6 +225,7 @@ static void remove_now(struct append *a, struct console *c)
     drain_all(a, c);
     c->source->reader = NULL;
     append_unsettle(a, c);
+    append_retry_no_more(a, c);
     log_mark(&c->log, VC_INDEX_DETACH, 0, 0, &a->now);
     log_settle(&c->log, &a->now);
     viewers_flow(c, APPENDED_MARK, NULL, 0, 0);
@@ -335,6 +338,7 @@ static bool look(struct append *a)
     }
     append_end_rests(a);
     append_settle_due(a);
+    append_retry_due(a);
     return !commands || obey(a); /* last: it may take away a console that was just reported */
 }
 

@@ -49,13 +49,14 @@ struct append_entry {             /* in each console */
     struct console *next_news;
     struct console *next_resting;
     struct console *next_unsettled;
+    struct console *next_unsaved;
     uint64_t turn_mono; /* of its last turn */
     uint64_t wake_mono; /* while resting: when to look again */
     uint64_t written;   /* atomic: mono_ns of the last bytes, for `ls` */
     uint32_t news;      /* atomic set of enum append_news not yet collected */
     uint32_t fruitless; /* kicks in a row that brought nothing */
     uint8_t queue;      /* enum append_queue */
-    bool polled, resting, ended, unsettled;
+    bool polled, resting, ended, unsettled, unsaved;
     bool command_add, command_remove, command_sync; /* guarded by append->lock */
     uint32_t broken;                                /* atomic: 1 while its peer breaks the protocol */
     uint32_t guest;                                 /* atomic: enum vc_guest_end, and … */
@@ -71,8 +72,9 @@ struct append {
     pthread_mutex_t lock; /* of the two lists; held for moments, never with another */
     struct console *commands, *news;
     bool stopping;
-    struct console *fresh, **fresh_last, *old, **old_last, *resting, *unsettled;
+    struct console *fresh, **fresh_last, *old, **old_last, *resting, *unsettled, *unsaved;
     uint64_t settle_mono; /* when those are due */
+    uint64_t retry_mono;  /* when the disk is asked again about those that are unsaved */
     uint64_t n_settled;   /* how many were, the last time */
     uint32_t n_active;    /* in either queue */
     bool draining;        /* what is left is stored, whatever limit there is */

@@ -32,7 +32,7 @@ static void note_output(struct append *a, struct console *c, const struct vc_spa
     bool small = total <= COPIED_BYTES && n == total;
 
     __atomic_store_n(&c->append.written, a->now.real_ns, __ATOMIC_RELAXED);
-    if (viewers_flow(c, APPENDED_BYTES, small ? stored->bytes : NULL, n, c->log.length))
+    if (viewers_flow(c, APPENDED_BYTES, small ? stored->bytes : NULL, n, log_end(&c->log)))
         append_tell(a, c, APPEND_OUTPUT);
 }
 

@@ -29,6 +29,10 @@ bool append_revive(struct append *a, struct console *c);
 void append_settle_later(struct append *a, struct console *c);
 void append_settle_due(struct append *a);                  /* those whose time has come */
 void append_unsettle(struct append *a, struct console *c); /* it goes: the caller settles */
+/* If its log has something that the disk refused, that is tried again once a second, whether or not it says more. */
+void append_retry_later(struct append *a, struct console *c);
+void append_retry_due(struct append *a);
+void append_retry_no_more(struct append *a, struct console *c);
 uint64_t
 append_first_due(const struct append *a); /* mono_ns of what comes first of all that; UINT64_MAX: nothing does */
 

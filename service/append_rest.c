@@ -125,10 +125,50 @@ void append_unsettle(struct append *a, struct console *c)
     c->append.unsettled = false;
 }
 
+void append_retry_later(struct append *a, struct console *c)
+{
+    if (c->append.unsaved || !log_unsaved(&c->log))
+        return;
+    c->append.unsaved = true;
+    c->append.next_unsaved = a->unsaved;
+    if (a->unsaved == NULL)
+        a->retry_mono = a->now.mono_ns + NS_A_SECOND;
+    a->unsaved = c;
+}
+
+void append_retry_due(struct append *a)
+{
+    struct console *next, *c = a->unsaved;
+
+    if (c == NULL || a->now.mono_ns < a->retry_mono)
+        return;
+    a->unsaved = NULL;
+    for (; c != NULL; c = next) {
+        next = c->append.next_unsaved;
+        c->append.unsaved = false;
+        log_retry(&c->log, &a->now);
+        append_retry_later(a, c);
+    }
+}
+
+void append_retry_no_more(struct append *a, struct console *c)
+{
+    struct console **at = &a->unsaved;
+
+    if (!c->append.unsaved)
+        return;
+    while (*at != c)
+        at = &(*at)->append.next_unsaved;
+    *at = c->append.next_unsaved;
+    c->append.unsaved = false;
+}
+
 uint64_t append_first_due(const struct append *a)
 {
     uint64_t first = a->unsettled != NULL ? a->settle_mono : UINT64_MAX;
 
+    if (a->unsaved != NULL && a->retry_mono < first)
+        first = a->retry_mono;
     for (const struct console *c = a->resting; c != NULL; c = c->append.next_resting)
         if (c->append.wake_mono < first)
             first = c->append.wake_mono;

@@ -230,6 +230,7 @@ static int take(struct service_config *config, cfg_t *cfg)
     config->limits.segment_bytes = limit_of(cfg, "segment_size");
     config->limits.console_bytes = limit_of(cfg, "console_size");
     config->limits.total_bytes = limit_of(cfg, "total_size");
+    config->limits.memory_bytes = limit_of(cfg, "memory_size");
     config->n_rules = cfg_size(cfg, "access");
     config->audit = strcmp(cfg_getstr(cfg, "audit"), "text") == 0 ? AUDIT_TEXT
                     : strcmp(cfg_getstr(cfg, "audit"), "no") == 0 ? AUDIT_NO
@@ -271,6 +272,7 @@ int service_config_load(struct service_config *config, const char *path, struct 
     cfg_opt_t opts[] = {CFG_STR("segment_size", NULL, CFGF_NONE),
                         CFG_STR("console_size", NULL, CFGF_NONE),
                         CFG_STR("total_size", NULL, CFGF_NONE),
+                        CFG_STR("memory_size", NULL, CFGF_NONE),
                         CFG_STR("audit", "yes", CFGF_NONE),
                         CFG_INT("metrics_port", 0, CFGF_NONE),
                         CFG_STR("metrics_group", NULL, CFGF_NONE),
@@ -291,6 +293,7 @@ int service_config_load(struct service_config *config, const char *path, struct 
     cfg_set_validate_func(cfg, "segment_size", check_size);
     cfg_set_validate_func(cfg, "console_size", check_size);
     cfg_set_validate_func(cfg, "total_size", check_size);
+    cfg_set_validate_func(cfg, "memory_size", check_size);
     cfg_set_validate_func(cfg, "metrics_port", check_port);
     cfg_set_validate_func(cfg, "metrics_group", check_group);
     cfg_set_validate_func(cfg, "access", check_pattern);

@@ -15,6 +15,7 @@
 #include "raw.h"
 #include "registry.h"
 #include "service.h"
+#include "unsaved.h"
 #include "upgrade.h"
 #include "viewer.h"
 
@@ -257,6 +258,8 @@ static void removed(struct console *c)
         attach_now(c, later);
     if (c->source == NULL)
         viewers_orphans(c);
+    if (c->source == NULL && log_unsaved(&c->log))
+        unsaved_retry(c->service);
     if (c->gone && c->source == NULL)
         ended(c);
     service_idle_check(c->service);

@@ -186,6 +186,7 @@ json_t *control_describe(struct console *c)
                                         "viewers", (int)c->n_viewers, "refused", (json_int_t)c->refused, "broken",
                                         (int)__atomic_load_n(&c->append.broken, __ATOMIC_SEQ_CST)));
     json_object_set_new(o, "synced", status.syncs ? json_integer((json_int_t)status.synced) : json_null());
+    json_object_set_new(o, "unsaved", json_integer((json_int_t)status.unsaved));
     json_object_set_new(o, "writer", who[0] != '\0' ? json_string(who) : json_null());
     json_object_set_new(o, "writer_since", who[0] != '\0' ? json_real((double)c->token.since_ns / 1e9) : json_null());
     json_object_set_new(o, "last_output", written != 0 ? json_real((double)written / 1e9) : json_null());

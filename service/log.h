@@ -46,6 +46,7 @@ struct log_limits {         /* 0: the default */
                                total */
     uint64_t console_bytes; /* 256 MiB: of segments and indices, for each console */
     uint64_t total_bytes;   /* for all: the smaller of a tenth of the file system and 4 GiB */
+    uint64_t memory_bytes;  /* for what the disk refuses, of all: 64 MiB; below 16 KiB there is none */
 };
 
 struct log_rules {           /* of one console; of an open log each member is atomic */
@@ -74,6 +75,13 @@ struct log_env {
 };
 
 struct log;
+struct log_memory;
+struct log_pool { /* log_memory.h */
+    pthread_mutex_t lock;
+    uint8_t *at;                       /* NULL: there is none */
+    uint16_t *free;                    /* slots that were given back */
+    uint32_t n_slots, n_free, n_fresh; /* n_fresh: so many were taken at least once */
+};
 struct log_names { /* of the directory that somebody sought in last: log_names.c */
     dev_t dev;
     ino_t ino;
@@ -95,6 +103,7 @@ struct log_store { /* for the caller to place, not to read */
     struct log_unpacked *unpacked; /* NULL: nothing is open */
     pthread_mutex_t names_lock;
     struct log_names names;   /* under names_lock */
+    struct log_pool pool;     /* of what the disk refuses */
     uint32_t n_logs;          /* that append; atomic, as all below */
     uint32_t untidy;          /* env->untidy was called */
     uint32_t n_failing;       /* logs that cannot store now */
@@ -132,6 +141,7 @@ int log_store_each(struct log_store *s, void (*each)(void *ctx, const char *doma
 
 struct log_view {       /* what readers see, all of one moment */
     uint64_t length;    /* bytes in the console's history; the next byte's offset */
+    uint64_t saved;     /* those before it are in files; the others are in memory, or are lost */
     uint64_t segment;   /* first offset of the newest segment */
     uint64_t idx_bytes; /* valid records of its index */
     uint32_t files;     /* changes whenever the files of the newest segment are others */
@@ -145,7 +155,8 @@ struct log { /* for the caller to place and zero, not to read; well below 1 KiB 
     char domain[LOG_NAME_BYTES], console[LOG_NAME_BYTES];
     bool open, writes;                   /* writes: for appending */
     int log_fd, idx_fd;                  /* -1 while the disk refuses them */
-    uint64_t segment, length;            /* as in the view */
+    uint64_t segment, length;            /* of what is in files; length is the view's saved */
+    struct log_memory *memory;           /* what is not; NULL: all is. Readers: under the pool's lock */
     uint64_t idx_bytes, idx_room;        /* idx_room: preallocated up to here */
     uint64_t marked_offset, marked_mono; /* newest time mark */
     uint64_t segment_mono, segment_real; /* when the segment was begun; 0: real is not known, or not needed */
@@ -153,11 +164,12 @@ struct log { /* for the caller to place and zero, not to read; well below 1 KiB 
     uint64_t retry_mono;                 /* while error: not before */
     uint64_t patient_mono;               /* no new segment could be opened: the next try */
     uint64_t gap;                        /* bytes of the gap that still grows */
-    uint64_t discarded, marks_lost;
-    int error;    /* errno while nothing can be stored, else 0 */
-    uint32_t crc; /* of the last, incomplete block */
+    uint64_t discarded, marks_lost;      /* bytes, records */
+    int error;                           /* errno while nothing can be stored, else 0 */
+    uint32_t crc;                        /* of the last, incomplete block */
     uint32_t line_index, boot, files;
-    uint32_t closed; /* atomic: 1 when it has a closed segment that nobody looked at */
+    uint32_t n_marks; /* that were kept in memory: their numbers */
+    uint32_t closed;  /* atomic: 1 when it has a closed segment that nobody looked at */
     uint16_t event;
     bool gap_open;   /* gap > 0: it grows */
     bool gap_stored; /* its record stands at idx_bytes, where it can be overwritten, and is not in the view */
@@ -214,9 +226,9 @@ int log_attach(struct log *l, const uint8_t line_id[16], uint32_t line_index, co
  */
 int log_mark(struct log *l, enum vc_index_kind kind, uint64_t value, uint16_t event, const struct log_time *now);
 /*
- * Store the bytes of two spans. (append) Returns how many were stored; the rest were discarded, counted, and
- * marked as one gap that grows while nothing can be stored, so the caller may commit all of them either way.
- * Retries each second.
+ * Store the bytes of two spans. (append) What the disk refuses is kept in memory, where readers find it, as long as there is
+ * room, and is stored by log_retry or by what comes next, tried once a second. Returns how many were stored or kept; the
+ * rest were discarded, counted, and marked as one gap that grows, so the caller may commit all of them either way.
  */
 uint32_t log_append(struct log *l, const struct vc_span spans[2], const struct log_time *now);
 /* So many bytes of the source are thrown away: counted, and marked as one gap that grows until the next is stored. (append) */
@@ -227,6 +239,11 @@ void log_skip(struct log *l, uint32_t n, const struct log_time *now);
  * rest log_append marks by itself, each 64 KiB or 100 ms, or a second where a thousand consoles print. False: nothing was due.
  */
 bool log_settle(struct log *l, const struct log_time *now);
+
+/* Whether something is in memory only: then log_retry is to be called once a second, also when nothing comes. (append) */
+static inline bool log_unsaved(const struct log *l) { return l->memory != NULL; }
+void log_retry(struct log *l, const struct log_time *now); /* (append) */
+uint64_t log_end(const struct log *l);                     /* (append) the next byte's offset */
 
 /*
  * The domain's name is another from now on, and with it the log's directory. Nothing is appended meanwhile; cursors go on. 0, or a
@@ -242,6 +259,7 @@ struct log_status {
     bool syncs;         /* it is flushed to the disk, and */
     uint64_t synced;    /* this far: what a loss of power leaves */
     uint64_t discarded; /* bytes that were not stored, since it was opened: for want of room, or over a limit */
+    uint64_t unsaved; /* of length, the last so many are not in files: in memory, or lost where memory was too small */
     uint64_t opened_ns; /* CLOCK_REALTIME of the last byte stored before the log was opened, by its file; 0: none */
 };
 void log_view_get(const struct log *l, struct log_view *view);
@@ -279,9 +297,9 @@ struct log_from {
  */
 int log_locate(const struct log *l, const struct log_from *from, uint64_t *offset);
 
-#define LOG_KIND(kind) (UINT32_C(1) << (kind)) /* for the set of kinds a cursor shows */
-#define LOG_KINDS_STREAM                                                                                               \
-    (~(LOG_KIND(VC_INDEX_TIME) | LOG_KIND(VC_INDEX_CRC) | LOG_KIND(VC_INDEX_START))) /* all that a viewer shows */
+#define LOG_KIND(kind)   (UINT32_C(1) << (kind)) /* for the set of kinds a cursor shows */
+#define LOG_KINDS_STREAM                         /* all that a viewer shows */                                         \
+    (~(LOG_KIND(VC_INDEX_TIME) | LOG_KIND(VC_INDEX_CRC) | LOG_KIND(VC_INDEX_START) | LOG_KIND(VC_INDEX_UNSAVED)))
 
 enum log_item_kind { LOG_NOTHING, LOG_BYTES, LOG_MARK };
 struct log_item {
@@ -300,11 +318,14 @@ struct log_cursor { /* for the caller to place, not to read */
     uint64_t segment, end;    /* the open one, and where its bytes end for now */
     uint64_t idx_at, idx_end; /* bytes of its index that were read, and that are valid for now */
     uint64_t lost;            /* bytes skipped and not yet shown as a gap */
+    uint64_t shown_at;        /* beyond the files marks were shown up to there, ... */
     uint32_t kinds, files;
+    uint32_t n_shown, next_mark;     /* ... and so many that stand there; the number of the next */
     uint32_t n_records, next_record; /* of records: read ahead */
     int log_fd, idx_fd;              /* -1: none */
     struct log_frames *frames;       /* instead of log_fd: it is compressed */
     bool open, closed;               /* closed: the segment has its final length */
+    bool beyond;                     /* it was in memory once: what it showed there is in files later */
     struct vc_index_record records[LOG_CURSOR_RECORDS];
 };
 

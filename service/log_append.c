@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/crc32c.h"
-#include "log_private.h"
+#include "log_memory.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -13,7 +13,7 @@ void log_fail(struct log *l, int error, const struct log_time *now)
 {
     if (l->error == 0) {
         __atomic_fetch_add(&l->store->n_failing, 1, __ATOMIC_RELAXED);
-        log_tell(l, LOG_TELL_FAIL, now, "%s: output is discarded and counted until it can be stored",
+        log_tell(l, LOG_TELL_FAIL, now, "%s: output is kept in memory, as far as that goes, until it can be stored",
                  log_error_text(-error));
     }
     l->error = -error;
@@ -34,26 +34,27 @@ static void stored_again(struct log *l, const struct log_time *now)
  * The record of a growing gap is written over and over at the end of the index, in room reserved for that, and counts as
  * part of it once something follows: readers then see it once, with its final length.
  */
-static void gap_write(struct log *l, const struct log_time *now)
+static int gap_write(struct log *l, const struct log_time *now)
 {
     uint64_t at = l->idx_bytes, bytes = l->bytes;
     struct vc_index_record r = log_record(l, VC_INDEX_GAP, l->gap, now);
+    int error = log_records_write(l, &r, 1);
 
-    if (log_records_write(l, &r, 1) != 0)
-        return; /* memory still has the count */
+    if (error != 0)
+        return error; /* memory still has the count */
     if (l->gap_stored)
         log_forget(l->store, l, l->bytes - bytes);
     l->idx_bytes = at;
     l->gap_stored = true;
+    return 0;
 }
 
 int log_gap_close(struct log *l, const struct log_time *now)
 {
-    if (!l->gap_open)
-        return 0;
-    gap_write(l, now);
-    if (!l->gap_stored)
-        return -(l->error != 0 ? l->error : ENOSPC);
+    int error = l->gap_open ? gap_write(l, now) : 0;
+
+    if (!l->gap_open || error != 0)
+        return error; /* what stands there may say less */
     l->idx_bytes += VC_INDEX_RECORD_BYTES;
     l->gap_open = l->gap_stored = false;
     l->gap = 0;
@@ -68,7 +69,7 @@ void log_discard(struct log *l, uint64_t n, const struct log_time *now)
     l->gap += n;
     store64(&l->discarded, l->discarded + n);
     l->line_index += (uint32_t)n;
-    gap_write(l, now);
+    (void)gap_write(l, now);
 }
 
 /* The disk refused even to look at open. What was said about the line since then is newer than what the files say. */
@@ -90,8 +91,7 @@ static int recover_late(struct log *l)
     return error;
 }
 
-/* Files that are ours, linked and known to the end: or a negative errno. */
-static int ensure_files(struct log *l, const struct log_time *now)
+int log_ensure_files(struct log *l, const struct log_time *now)
 {
     int error = l->recovered ? 0 : recover_late(l);
 
@@ -144,9 +144,9 @@ static bool goes_on(struct log *l, int error, const struct log_time *now)
     return true;
 }
 
-static int prepare(struct log *l, const struct log_time *now)
+int log_prepare(struct log *l, const struct log_time *now)
 {
-    int error = ensure_files(l, now);
+    int error = log_ensure_files(l, now);
 
     if (error != 0)
         return error;
@@ -202,8 +202,7 @@ static void index_bytes(struct log *l, const struct iovec *iov, uint64_t n, cons
     }
 }
 
-/* At most one chunk of the spans, from byte *done on, which it moves on by what is stored. */
-static int store_chunk(struct log *l, const struct vc_span spans[2], uint64_t *done, const struct log_time *now)
+int log_store_chunk(struct log *l, const struct vc_span spans[2], uint64_t *done, const struct log_time *now)
 {
     struct iovec iov[2];
     uint64_t skip = *done, room = LOG_CHUNK_BYTES;
@@ -229,6 +228,45 @@ static int store_chunk(struct log *l, const struct vc_span spans[2], uint64_t *d
     return 0;
 }
 
+static bool due(const struct log *l, const struct log_time *now)
+{
+    return l->error == 0 || now->mono_ns >= l->retry_mono;
+}
+
+/* What is in memory goes first. */
+static void retry(struct log *l, const struct log_time *now)
+{
+    int error;
+
+    if (l->memory == NULL || !due(l, now))
+        return;
+    error = log_save(l, now);
+    if (error != 0)
+        log_fail(l, error, now);
+    else
+        stored_again(l, now);
+}
+
+void log_retry(struct log *l, const struct log_time *now)
+{
+    retry(l, now);
+    log_publish(l);
+    log_dirty(l);
+}
+
+/* From byte done on the disk takes nothing. Returns how far they are kept. */
+static uint64_t keep(struct log *l, const struct vc_span spans[2], uint64_t done, const struct log_time *now)
+{
+    uint64_t n = (uint64_t)spans[0].n + spans[1].n;
+
+    if (l->memory == NULL && !log_memory_begin(l, now)) {
+        log_discard(l, n - done, now);
+        return done;
+    }
+    log_memory_put(l, spans, done, now);
+    return n;
+}
+
 uint32_t log_append(struct log *l, const struct vc_span spans[2], const struct log_time *now)
 {
     uint64_t n = (uint64_t)spans[0].n + spans[1].n, done = 0;
@@ -236,17 +274,18 @@ uint32_t log_append(struct log *l, const struct vc_span spans[2], const struct l
 
     if (n == 0)
         return 0;
-    if (l->error == 0 || now->mono_ns >= l->retry_mono) {
-        error = prepare(l, now);
+    retry(l, now);
+    if (l->memory == NULL && due(l, now)) {
+        error = log_prepare(l, now);
         while (error == 0 && done < n)
-            error = store_chunk(l, spans, &done, now);
+            error = log_store_chunk(l, spans, &done, now);
         if (error != 0)
             log_fail(l, error, now);
         else
             stored_again(l, now);
     }
     if (done < n)
-        log_discard(l, n - done, now);
+        done = keep(l, spans, done, now);
     log_publish(l);
     log_dirty(l);
     return (uint32_t)done;
@@ -254,18 +293,25 @@ uint32_t log_append(struct log *l, const struct vc_span spans[2], const struct l
 
 void log_skip(struct log *l, uint32_t n, const struct log_time *now)
 {
-    log_discard(l, n, now);
+    if (l->memory != NULL) {
+        l->memory->last.line_index += n;
+        store64(&l->discarded, l->discarded + n);
+        log_memory_mark(l, VC_INDEX_GAP, n, now);
+    } else {
+        log_discard(l, n, now);
+    }
     log_publish(l);
 }
 
-/* A record that stands before the next byte. If it cannot, that byte opens a segment, whose START says the same. */
-static int put_record(struct log *l, enum vc_index_kind kind, uint64_t value, const struct log_time *now)
+uint64_t log_end(const struct log *l) { return l->memory != NULL ? l->memory->end : l->length; }
+
+static int store_record(struct log *l, enum vc_index_kind kind, uint64_t value, const struct log_time *now)
 {
     struct vc_index_record r;
     int error = 0;
 
-    if (l->error == 0 || now->mono_ns >= l->retry_mono) {
-        error = ensure_files(l, now);
+    if (due(l, now)) {
+        error = log_ensure_files(l, now);
         if (error == 0 && l->idx_bytes >= log_index_limit(log_segment_limit(l)))
             error = log_rotate(l, now);
         if (error != 0 && goes_on(l, error, now))
@@ -275,11 +321,24 @@ static int put_record(struct log *l, enum vc_index_kind kind, uint64_t value, co
     }
     if (error == 0)
         error = log_gap_close(l, now);
-    if (error == 0) {
-        r = log_record(l, kind, value, now);
-        error = log_records_write(l, &r, 1);
+    if (error != 0)
+        return error;
+    r = log_record(l, kind, value, now);
+    return log_records_write(l, &r, 1);
+}
+
+/* A record that stands before the next byte. If it cannot, that byte opens a segment, whose START says the same. */
+static int put_record(struct log *l, enum vc_index_kind kind, uint64_t value, const struct log_time *now)
+{
+    int error = l->memory != NULL ? 0 : store_record(l, kind, value, now);
+
+    if (error != 0 && log_memory_begin(l, now)) {
+        l->rotate = true; /* what failed may have left something behind the newest record */
+        error = 0;
     }
-    if (error != 0) {
+    if (l->memory != NULL) {
+        log_memory_mark(l, kind, value, now);
+    } else if (error != 0) {
         l->marks_lost++;
         l->rotate = true;
     }
@@ -288,28 +347,58 @@ static int put_record(struct log *l, enum vc_index_kind kind, uint64_t value, co
     return error;
 }
 
+/* Of the source, at the end of the history. */
+static void place_get(const struct log *l, struct log_place *at)
+{
+    *at = l->memory != NULL ? l->memory->last : log_place_of(l);
+}
+
+static void place_set(struct log *l, const struct log_place *at)
+{
+    if (l->memory != NULL)
+        l->memory->last = *at;
+    else
+        log_place_set(l, at);
+}
+
 int log_attach(struct log *l, const uint8_t line_id[16], uint32_t line_index, const struct log_time *now)
 {
+    struct log_place at;
+
+    retry(l, now);
     (void)log_gap_close(l, now); /* it is the old line's */
-    if (memcmp(l->line_id, line_id, sizeof l->line_id) != 0)
-        l->event = 0;
-    memcpy(l->line_id, line_id, sizeof l->line_id);
-    l->line_index = line_index;
+    place_get(l, &at);
+    if (memcmp(at.line_id, line_id, sizeof at.line_id) != 0)
+        at.event = 0;
+    memcpy(at.line_id, line_id, sizeof at.line_id);
+    at.line_index = line_index;
+    place_set(l, &at);
     return put_record(l, VC_INDEX_ATTACH, 0, now);
 }
 
 int log_mark(struct log *l, enum vc_index_kind kind, uint64_t value, uint16_t event, const struct log_time *now)
 {
+    struct log_place at;
+
+    retry(l, now);
     (void)log_gap_close(l, now); /* before the event: the record of the gap must not claim it */
+    place_get(l, &at);
     if (event != 0)
-        l->event = event;
+        at.event = event;
     if (kind == VC_INDEX_BOOT)
-        l->boot++;
+        at.boot++;
+    place_set(l, &at);
     return put_record(l, kind, value, now);
 }
 
 bool log_settle(struct log *l, const struct log_time *now)
 {
+    if (l->memory != NULL) {
+        bool settled = log_memory_settle(l, now);
+
+        log_publish(l);
+        return settled;
+    }
     if (l->idx_fd < 0 || l->marked_offset == l->length || l->gap_open || l->rotate)
         return false;
     if (log_time_mark(l, now) != 0) {
@@ -325,6 +414,9 @@ bool log_resume(const struct log *l, const uint8_t line_id[16], struct log_point
 {
     static const uint8_t none[16];
 
-    *point = (struct log_point){l->line_index, l->boot, l->event};
-    return memcmp(line_id, none, sizeof none) != 0 && memcmp(l->line_id, line_id, sizeof l->line_id) == 0;
+    struct log_place at;
+
+    place_get(l, &at);
+    *point = (struct log_point){at.line_index, at.boot, at.event};
+    return memcmp(line_id, none, sizeof none) != 0 && memcmp(at.line_id, line_id, sizeof at.line_id) == 0;
 }

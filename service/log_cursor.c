@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "log_private.h"
+#include "log_memory.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -98,7 +98,7 @@ static bool refresh(struct log_cursor *c, const struct log_view *v)
     if (c->closed)
         return true;
     if (c->segment == v->segment && c->frames == NULL) {
-        c->end = v->length;
+        c->end = v->saved;
         c->idx_end = v->idx_bytes;
         return c->files == v->files;
     }
@@ -112,10 +112,27 @@ static bool refresh(struct log_cursor *c, const struct log_view *v)
     return true;
 }
 
-static bool shown(const struct log_cursor *c, const struct vc_index_record *r)
+void log_cursor_pass(struct log_cursor *c)
+{
+    if (!c->beyond || c->offset <= c->shown_at)
+        return;
+    c->shown_at = c->offset;
+    c->n_shown = 0;
+}
+
+/* True: it was shown while it was in memory. Those that stand where the last of them did are counted off. */
+static bool shown_before(struct log_cursor *c, const struct vc_index_record *r)
+{
+    if (!c->beyond || r->offset > c->shown_at || (r->offset == c->shown_at && c->n_shown == 0))
+        return false;
+    c->n_shown -= r->offset == c->shown_at;
+    return true;
+}
+
+static bool shown(struct log_cursor *c, const struct vc_index_record *r)
 {
     return r->kind < 32 && (c->kinds & LOG_KIND(r->kind)) != 0 && r->offset >= c->from &&
-           log_record_ok(r, c->segment, c->end);
+           log_record_ok(r, c->segment, c->end) && !shown_before(c, r);
 }
 
 /* The next record to be shown, or NULL. What is damaged or not asked for is passed over for good. */
@@ -186,7 +203,7 @@ static int follow_segment(struct log_cursor *c, int dir, const struct log_view *
         return 0;
     error = log_segments_recall(&list, c->log->store, dir);
     for (size_t i = 0; i < list.n && error == 0; i++)
-        if (list.at[i].start > c->segment && (i == list.n - 1 || log_segment_has_bytes(&list, i, dir))) {
+        if (list.at[i].start > c->segment && (i == list.n - 1 || log_segment_has_content(&list, i, dir))) {
             error = open_segment(c, dir, list.at[i].start, v);
             log_segments_finish(&list);
             return error;
@@ -250,7 +267,7 @@ void log_cursor_close(struct log_cursor *c)
 }
 
 /* History that is gone, or damaged: what the cursor had to pass over (R45). */
-static void show_lost(struct log_cursor *c, struct log_item *item)
+void log_cursor_show_lost(struct log_cursor *c, struct log_item *item)
 {
     item->kind = LOG_MARK;
     item->record = (struct vc_index_record){.offset = c->offset, .kind = VC_INDEX_GAP, .value = c->lost};
@@ -266,7 +283,7 @@ static bool show(struct log_cursor *c, struct log_item *item)
 
     item->offset = c->offset;
     if (c->lost > 0) {
-        show_lost(c, item);
+        log_cursor_show_lost(c, item);
         return true;
     }
     r = next_record(c);
@@ -287,24 +304,57 @@ static bool show(struct log_cursor *c, struct log_item *item)
     return true;
 }
 
+/* All that is in files was shown, but not what is in memory, if anything. */
+static bool beyond_files(const struct log_cursor *c, const struct log_view *v)
+{
+    return v->saved < v->length && c->offset >= v->saved && has_segment(c) && c->segment == v->segment;
+}
+
+/* There is no file behind the cursor: what is before memory is lost. False: nothing is in memory. */
+static bool leave_files(struct log_cursor *c, const struct log_view *v)
+{
+    if (v->saved == v->length)
+        return false;
+    if (c->offset < v->saved) {
+        c->lost += v->saved - c->offset;
+        c->offset = v->saved;
+    }
+    return true;
+}
+
+enum looked { LOOKED_DONE, LOOKED_AGAIN, LOOKED_FURTHER }; /* AGAIN: with a new view; FURTHER: in another segment */
+
+static enum looked look(struct log_cursor *c, const struct log_view *v, bool left, struct log_item *item)
+{
+    if (has_segment(c) && !refresh(c, v))
+        drop_files(c); /* made anew under the same name: an index that grew without bytes, or deleted files */
+    log_cursor_pass(c);
+    if (has_segment(c) && show(c, item))
+        return LOOKED_DONE;
+    if (left || beyond_files(c, v))
+        return log_memory_next(c, item) == LOG_MEMORY_DISK ? LOOKED_AGAIN : LOOKED_DONE; /* it was saved just now */
+    return has_segment(c) && !c->closed ? LOOKED_DONE : LOOKED_FURTHER;
+}
+
 int log_cursor_next(struct log_cursor *c, struct log_item *item)
 {
+    bool left = false; /* the files */
+    int error = 0;
+
     *item = (struct log_item){.kind = LOG_NOTHING, .fd = -1};
-    for (;;) {
+    while (error == 0 || left) {
         struct log_view v;
-        int error;
+        enum looked looked;
 
         log_view_get(c->log, &v);
-        if (has_segment(c) && !refresh(c, &v))
-            drop_files(c); /* made anew under the same name: an index that grew without bytes, or deleted files */
-        if (has_segment(c) && show(c, item))
+        looked = look(c, &v, left, item);
+        if (looked == LOOKED_DONE)
             return 0;
-        if (has_segment(c) && !c->closed)
-            return 0;
-        error = take_step(c, has_segment(c) ? follow_segment : find_segment);
-        if (error != 0)
-            return error == -ENOENT ? 0 : error;
+        left = false;
+        error = looked == LOOKED_AGAIN ? 0 : take_step(c, has_segment(c) ? follow_segment : find_segment);
+        left = error == -ENOENT && leave_files(c, &v);
     }
+    return error == -ENOENT ? 0 : error;
 }
 
 static ptrdiff_t read_raw(const struct log_item *item, void *bytes, size_t size)
@@ -317,12 +367,46 @@ static ptrdiff_t read_raw(const struct log_item *item, void *bytes, size_t size)
     return n < 0 ? -errno : n;
 }
 
+/* What was shown in memory is in a file meanwhile. */
+static int find_saved(struct log_cursor *c, struct log_item *item)
+{
+    struct log_view v;
+    int error = 0;
+
+    log_view_get(c->log, &v);
+    if (c->log_fd < 0 || c->segment != v.segment) {
+        error = take_step(c, find_segment);
+        log_view_get(c->log, &v);
+        if (error == 0 && refresh(c, &v))
+            seek_index(c);
+    }
+    item->fd = c->log_fd;
+    item->position = c->offset - c->segment;
+    return error;
+}
+
+static ptrdiff_t read_unsaved(struct log_cursor *c, const struct log_item *item, void *bytes, size_t size)
+{
+    struct log_item saved = *item;
+    ptrdiff_t n;
+    int error;
+
+    if (log_memory_read(c, item, bytes, size, &n) != LOG_MEMORY_DISK)
+        return n;
+    error = find_saved(c, &saved);
+    if (error != 0)
+        return error;
+    return c->lost > 0 ? 0 : log_cursor_read(c, &saved, bytes, size);
+}
+
 ptrdiff_t log_cursor_read(struct log_cursor *c, const struct log_item *item, void *bytes, size_t size)
 {
     uint64_t lost = item->n;
     ptrdiff_t n;
 
     size = size < item->n ? size : item->n;
+    if (item->fd < 0 && c->frames == NULL)
+        return read_unsaved(c, item, bytes, size);
     n = c->frames == NULL ? read_raw(item, bytes, size)
                           : log_frames_read(c->log->store, c->frames, item->position, bytes, size, &lost);
     if (n != 0)

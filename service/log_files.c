@@ -284,10 +284,10 @@ void log_segments_finish(struct log_segments *list)
     *list = (struct log_segments){0};
 }
 
-bool log_segment_has_bytes(struct log_segments *list, size_t i, int dir)
+bool log_segment_has_content(struct log_segments *list, size_t i, int dir)
 {
     log_segment_measure(list, i, dir);
-    return list->at[i].bytes > 0;
+    return list->at[i].bytes > 0 || list->at[i].idx_bytes > VC_INDEX_RECORD_BYTES;
 }
 
 const struct log_segment *log_segment_at(struct log_segments *list, int dir, uint64_t offset)
@@ -302,7 +302,7 @@ const struct log_segment *log_segment_at(struct log_segments *list, int dir, uin
         else
             high = middle;
     }
-    while (low > 1 && low < list->n && !log_segment_has_bytes(list, low - 1, dir))
+    while (low > 1 && low < list->n && !log_segment_has_content(list, low - 1, dir))
         low--; /* a planted empty file must not hide bytes */
     return list->n == 0 ? NULL : &list->at[low > 0 ? low - 1 : 0];
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/crc32c.h"
-#include "log_private.h"
+#include "log_memory.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -66,8 +66,14 @@ int log_records_write(struct log *l, const struct vc_index_record *r, unsigned n
 {
     int error;
 
+    const struct log_time then = {r[n - 1].realtime_ns, r[n - 1].mono_ns};
+
     if (l->idx_fd < 0)
         return -(l->error != 0 ? l->error : EBADF);
+    error =
+        l->memory == NULL ? 0 : log_unsaved_write(l, l->idx_bytes + n * sizeof *r, &then); /* first: it stays last */
+    if (error != 0)
+        return error;
     error = write_all(l->idx_fd, r, n * sizeof *r, l->idx_bytes);
     if (error != 0)
         return error;
@@ -75,6 +81,11 @@ int log_records_write(struct log *l, const struct vc_index_record *r, unsigned n
     log_account(l, n * sizeof *r);
     log_index_reserve(l);
     return 0;
+}
+
+int log_record_write_at(struct log *l, const struct vc_index_record *r, uint64_t at)
+{
+    return write_all(l->idx_fd, r, sizeof *r, at);
 }
 
 int log_records_read(int fd, uint64_t at, struct vc_index_record *r, unsigned n)

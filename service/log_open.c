@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "log_private.h"
+#include "log_memory.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,7 +18,8 @@ void log_publish(struct log *l)
     uint32_t next = l->view_seq + 1;
     struct log_view *v = &l->view[next % 2];
 
-    store64(&v->length, l->length);
+    store64(&v->length, log_end(l));
+    store64(&v->saved, l->length);
     store64(&v->segment, l->segment);
     store64(&v->idx_bytes, l->idx_bytes);
     __atomic_store_n(&v->files, l->files, __ATOMIC_RELEASE);
@@ -36,6 +37,7 @@ void log_view_get(const struct log *l, struct log_view *view)
         seq = __atomic_load_n(&l->view_seq, __ATOMIC_ACQUIRE);
         v = &l->view[seq % 2];
         view->length = load64(&v->length);
+        view->saved = load64(&v->saved);
         view->segment = load64(&v->segment);
         view->idx_bytes = load64(&v->idx_bytes);
         view->files = __atomic_load_n(&v->files, __ATOMIC_ACQUIRE);
@@ -55,6 +57,7 @@ void log_status_get(const struct log *l, struct log_status *status)
                                   .syncs = load64(&l->rules.sync_ns) != 0,
                                   .synced = load64(&l->synced),
                                   .discarded = load64(&l->discarded),
+                                  .unsaved = view.length - view.saved,
                                   .opened_ns = l->stored_ns};
     if (status->oldest > status->length)
         status->oldest = status->length; /* files were replaced between the two looks */
@@ -98,10 +101,17 @@ static void mark_cut(struct log *l, uint64_t lost, const struct log_time *now)
 {
     struct vc_index_record r = log_record(l, VC_INDEX_GAP, lost, now);
 
-    log_tell(l, LOG_TELL_FILES, now, "cut %llu bytes behind offset %llu that are not what was stored",
-             (unsigned long long)lost, (unsigned long long)l->length);
+    if (l->discarded == 0)
+        log_tell(l, LOG_TELL_FILES, now, "cut %llu bytes behind offset %llu that are not what was stored",
+                 (unsigned long long)lost, (unsigned long long)l->length);
     if (log_records_write(l, &r, 1) != 0)
         l->marks_lost++;
+}
+
+static void message_lost(struct log *l, const struct log_time *now)
+{
+    log_tell(l, LOG_TELL_FAIL, now, "%s: the last %llu bytes of its history were only in memory, and are lost",
+             log_error_text(l->error), (unsigned long long)(log_end(l) - l->length));
 }
 
 static uint64_t modified_ns(const struct stat *st)
@@ -139,6 +149,9 @@ static int open_files(struct log *l, const struct log_time *now)
     if (error == 0 && l->writes && l->log_fd < 0)
         error = log_rotate_in(l, dir, empty, now);
     close(dir);
+    if (l->discarded > 0)
+        log_tell(l, LOG_TELL_FILES, now, "%llu bytes before offset %llu were only in memory when the service died",
+                 (unsigned long long)l->discarded, (unsigned long long)l->length);
     if (error == 0 && lost > 0)
         mark_cut(l, lost, now);
     return error;
@@ -174,6 +187,15 @@ int log_open(struct log *l, struct log_store *s, const char *domain, const char 
     return error;
 }
 
+/* Once more, then it is lost: the record that stands on the disk says how much. */
+static void close_memory(struct log *l, const struct log_time *now)
+{
+    if (l->memory == NULL || log_save(l, now) == 0)
+        return;
+    message_lost(l, now);
+    log_memory_end(l);
+}
+
 void log_close(struct log *l, const struct log_time *now)
 {
     if (!l->open)
@@ -181,6 +203,7 @@ void log_close(struct log *l, const struct log_time *now)
     if (l->writes)
         (void)log_settle(l, now);
     (void)log_gap_close(l, now);
+    close_memory(l, now);
     if (__atomic_load_n(&l->dirty, __ATOMIC_ACQUIRE) != 0) {
         __atomic_store_n(&l->store->sync_closed, 1, __ATOMIC_RELEASE);
         if (l->store->env->dirty != NULL)

@@ -10,6 +10,7 @@
  *     log_frames.c     compressed segments                             log_compress.c  made of closed ones
  *     log_pin.c        what is kept of deleted ones                    log_sync.c    what survives a loss of power
  *     log_rebuild.c    indices that are gone                           log_names.c    what a directory held a moment ago
+ *     log_memory.c     what a full disk refuses                        log_save.c     and how it gets there in the end
  */
 #ifndef VCONS_SERVICE_LOG_PRIVATE_H
 #define VCONS_SERVICE_LOG_PRIVATE_H
@@ -79,7 +80,8 @@ int log_segments_recall(struct log_segments *list, struct log_store *s,
                         int dir); /* the same, as it was if nothing changed */
 /* The rest about one of them. A compressed one ends where the next begins: its own word counts only when it is read. */
 void log_segment_measure(struct log_segments *list, size_t i, int dir);
-bool log_segment_has_bytes(struct log_segments *list, size_t i, int dir); /* measures it */
+/* Bytes, or marks more than its START: none was planted. Measures it. */
+bool log_segment_has_content(struct log_segments *list, size_t i, int dir);
 /* Both, of all. */
 int log_segments_read(struct log_segments *list, int dir);
 int log_segments_of(struct log_segments *list, const struct log_store *s, const char *domain, const char *console);
@@ -132,7 +134,8 @@ struct vc_index_record log_record(const struct log *l, enum vc_index_kind kind, 
                                   const struct log_time *now);
 /* Write n records behind the newest, or negative errno and none of them counts. Nothing is published. */
 int log_records_write(struct log *l, const struct vc_index_record *r, unsigned n);
-int log_records_read(int fd, uint64_t at, struct vc_index_record *r, unsigned n); /* how many, or negative errno */
+int log_record_write_at(struct log *l, const struct vc_index_record *r, uint64_t at); /* neither counted nor kept */
+int log_records_read(int fd, uint64_t at, struct vc_index_record *r, unsigned n);     /* how many, or negative errno */
 void log_index_reserve(struct log *l); /* keep LOG_ROOM_BYTES allocated ahead, if the file system does */
 /* The time mark that vouches for all bytes up to the end. */
 int log_time_mark(struct log *l, const struct log_time *now);
@@ -163,10 +166,23 @@ int log_check_linked(struct log *l, const struct log_time *now); /* files delete
 void log_files_close(struct log *l);
 
 /* log_append.c */
+int log_ensure_files(struct log *l,
+                     const struct log_time *now);           /* ours, linked and known to the end; or a negative errno */
+int log_prepare(struct log *l, const struct log_time *now); /* the same, with room for more, and no gap that grows */
+/* At most one chunk of the spans, from byte *done on, which it moves on by what is stored. */
+int log_store_chunk(struct log *l, const struct vc_span spans[2], uint64_t *done, const struct log_time *now);
 int log_gap_close(struct log *l, const struct log_time *now);
 /* Count n bytes as not stored, in the gap that stands at the end. */
 void log_discard(struct log *l, uint64_t n, const struct log_time *now);
 void log_fail(struct log *l, int error, const struct log_time *now);
+
+/* log_save.c */
+/* Store what is in memory, as far as the disk takes it. 0: all, and there is no memory any more; or a negative errno. */
+int log_save(struct log *l, const struct log_time *now);
+
+/* log_cursor.c */
+void log_cursor_show_lost(struct log_cursor *c, struct log_item *item);
+void log_cursor_pass(struct log_cursor *c); /* it is beyond the files: marks before its offset were shown */
 
 /* log_tidy.c */
 /* Delete this log's own oldest segment, if it has any but the newest: where tidying does not keep up. */

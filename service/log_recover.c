@@ -13,11 +13,12 @@
 struct repair { /* of one segment */
     struct log_segment segment;
     int log_fd, idx_fd;
-    bool verify;                 /* the machine was restarted: believe only what a CRC vouches for */
-    uint64_t end;                /* of the bytes to keep */
-    uint64_t idx_bytes;          /* of the records to keep */
-    struct vc_index_record last; /* of those; kind 0: there is none */
-    uint8_t *buffer;             /* VC_INDEX_CRC_BLOCK, then BATCH records */
+    bool verify;                    /* the machine was restarted: believe only what a CRC vouches for */
+    uint64_t end;                   /* of the bytes to keep */
+    uint64_t idx_bytes;             /* of the records to keep */
+    struct vc_index_record last;    /* of those; kind 0: there is none */
+    struct vc_index_record unsaved; /* kind 0: none, all was in files */
+    uint8_t *buffer;                /* VC_INDEX_CRC_BLOCK, then BATCH records */
     /* while verifying */
     uint64_t block, at; /* the bytes [block, at) have this crc */
     uint32_t crc;
@@ -93,6 +94,25 @@ static bool tail_ok(struct repair *p)
     return true;
 }
 
+/*
+ * It died while the disk was full: what was in memory only is lost. Offsets do not go back, so history goes on behind that.
+ * Where this cannot be said of the bytes before (verify), the lost ones are some more of what is cut.
+ */
+static bool unsaved_ok(struct repair *p)
+{
+    uint64_t end = p->segment.start + p->segment.bytes,
+             whole = p->segment.idx_bytes - p->segment.idx_bytes % sizeof p->last;
+
+    if (p->verify || whole <= sizeof p->last ||
+        log_records_read(p->idx_fd, whole - sizeof p->last, &p->unsaved, 1) != 1 ||
+        !log_record_ok(&p->unsaved, end, LOG_OFFSET_MAX) || p->unsaved.kind != VC_INDEX_UNSAVED) {
+        p->unsaved.kind = 0;
+        return false;
+    }
+    p->segment.idx_bytes = whole - sizeof p->last; /* for tail_ok */
+    return true;
+}
+
 static bool first_ok(const struct repair *p, struct vc_index_record *first)
 {
     uint64_t start = p->segment.start;
@@ -129,7 +149,7 @@ static int cut(struct repair *p, uint64_t *lost)
 
     if (whole > 0 && log_records_read(p->idx_fd, whole - sizeof r, &r, 1) == 1 &&
         log_record_ok(&r, claimed, claimed + INT64_MAX / 2))
-        claimed = r.offset; /* the index saw more bytes than there are */
+        claimed = r.offset; /* the index saw more bytes than there are, or they never came out of memory */
     *lost = claimed - p->end;
     if (p->segment.bytes > p->end - p->segment.start && ftruncate(p->log_fd, (off_t)(p->end - p->segment.start)) != 0)
         return -errno;
@@ -138,10 +158,22 @@ static int cut(struct repair *p, uint64_t *lost)
     return 0;
 }
 
+static int go_behind_unsaved(struct log *l, struct repair *p, uint64_t *lost)
+{
+    if (ftruncate(p->idx_fd, (off_t)p->idx_bytes) != 0)
+        return -errno;
+    take_state(l, &p->unsaved, p->unsaved.offset);
+    *lost = p->unsaved.value;
+    store64(&l->discarded, p->unsaved.offset - l->length);
+    l->length = p->unsaved.offset;
+    return 0;
+}
+
 /* In the segment itself. False in *keep: appending goes on in another. */
 static int repair(struct log *l, struct repair *p, uint64_t *lost, bool *keep)
 {
     struct vc_index_record first;
+    bool unsaved;
     int error = 0;
 
     *keep = false;
@@ -150,6 +182,7 @@ static int repair(struct log *l, struct repair *p, uint64_t *lost, bool *keep)
     if (!first_ok(p, &first))
         return 0; /* nothing tells what these bytes are: they stay as they are, and history goes on behind them */
     p->verify = first.value != l->store->machine_boot || first.value == 0;
+    unsaved = unsaved_ok(p);
     if (p->verify || !tail_ok(p))
         error = walk(p);
     if (error == 0)
@@ -158,6 +191,8 @@ static int repair(struct log *l, struct repair *p, uint64_t *lost, bool *keep)
         return error;
     l->length = p->end;
     take_state(l, p->last.kind != 0 ? &p->last : &first, p->end);
+    if (unsaved)
+        return go_behind_unsaved(l, p, lost);
     *keep = !p->verify;
     if (!*keep)
         return 0;

@@ -88,6 +88,16 @@ static int bytes_begin(const struct log *l, int dir)
     return bytes < 0 ? (int)bytes : -EEXIST; /* never cut what we do not know */
 }
 
+/* An index that could not begin leaves no file without bytes behind, of which a full disk would gather one at each try. */
+static void unborn(const struct log *l, int dir)
+{
+    char name[LOG_FILE_NAME];
+
+    log_file_name(name, l->length, ".log");
+    if (log_file_size(dir, l->length, ".log", NULL) == 0)
+        (void)unlinkat(dir, name, 0);
+}
+
 static int begin(struct log *l, int dir, bool empty, const struct log_time *now)
 {
     int old_log = l->log_fd, old_idx = l->idx_fd, log_fd = bytes_begin(l, dir), error;
@@ -98,6 +108,8 @@ static int begin(struct log *l, int dir, bool empty, const struct log_time *now)
     error = index_begin(l, dir, empty, now);
     if (error != 0) {
         close(log_fd);
+        if (old_log < 0 || l->length != l->segment)
+            unborn(l, dir);
         l->idx_fd = old_idx;
         l->idx_bytes = old_idx_bytes;
         l->idx_room = old_idx_room;
@@ -105,6 +117,8 @@ static int begin(struct log *l, int dir, bool empty, const struct log_time *now)
     }
     if (old_log >= 0)
         close(old_log);
+    if (old_idx >= 0 && l->memory != NULL)
+        (void)!ftruncate(old_idx, (off_t)old_idx_bytes); /* UNSAVED stands behind, and in the new one too */
     if (old_idx >= 0)
         close(old_idx);
     l->log_fd = log_fd;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/name.h"
-#include "log_private.h"
+#include "log_memory.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +14,7 @@
 #define DEFAULT_SEGMENT (UINT64_C(16) << 20)
 #define DEFAULT_CONSOLE (UINT64_C(256) << 20)
 #define DEFAULT_TOTAL   (UINT64_C(4) << 30)
+#define DEFAULT_MEMORY  (UINT64_C(64) << 20)
 #define MESSAGE_NS      (10 * NS_PER_S)
 
 /* The first half of the boot id, proc(5) /proc/sys/kernel/random/boot_id; 0 where there is none: trust nothing. */
@@ -76,6 +77,8 @@ int log_store_open(struct log_store *s, const char *path, const struct log_limit
         s->limits.segment_bytes = DEFAULT_SEGMENT;
     if (s->limits.console_bytes == 0)
         s->limits.console_bytes = DEFAULT_CONSOLE;
+    if (s->limits.memory_bytes == 0)
+        s->limits.memory_bytes = DEFAULT_MEMORY;
     if (s->limits.total_bytes == 0)
         s->limits.total_bytes = default_total(s->dir);
     s->machine_boot = machine_boot();
@@ -85,6 +88,8 @@ int log_store_open(struct log_store *s, const char *path, const struct log_limit
         error = -pthread_mutex_init(&s->frames_lock, NULL);
     if (error == 0)
         error = -pthread_mutex_init(&s->names_lock, NULL);
+    if (error == 0)
+        error = log_pool_open(&s->pool, s->limits.memory_bytes);
     if (error == 0)
         error = log_store_each(s, add_console, s);
     if (error != 0)
@@ -102,6 +107,7 @@ void log_store_close(struct log_store *s)
     pthread_mutex_destroy(&s->frames_lock);
     pthread_mutex_destroy(&s->names_lock);
     free(s->names.at);
+    log_pool_close(&s->pool);
     *s = (struct log_store){.dir = -1};
 }
 

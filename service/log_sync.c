@@ -49,7 +49,7 @@ static void take(struct commit *c, struct log *l)
     }
     (void)__atomic_exchange_n(&l->dirty, 0, __ATOMIC_ACQ_REL); /* what is appended from here on asks again */
     log_view_get(l, &view);
-    l->sync_length = view.length;
+    l->sync_length = view.saved;
     l->sync_round = c->store->sync_round;
     l->sync_mono = c->now->mono_ns;
     if (c->n < FILES_MAX) {

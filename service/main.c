@@ -380,6 +380,7 @@ int main(int argc, char **argv)
         return error;
     message_limit(o.log_level);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit of the size of files is a full disk */
     umask(0027);
     mallopt(M_ARENA_MAX, 1); /* no thread of ours allocates in a hurry; an arena for each only holds memory back */
     if (load_config(&s, &o, &p) != 0) {

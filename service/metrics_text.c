@@ -44,6 +44,17 @@ static bool bytes(const struct console *c, uint64_t *value)
     return true;
 }
 
+static bool unsaved(const struct console *c, uint64_t *value)
+{
+    struct log_status status;
+
+    if (!c->log_open)
+        return false;
+    log_status_get(&c->log, &status);
+    *value = status.unsaved;
+    return true;
+}
+
 static bool boots(const struct console *c, uint64_t *value)
 {
     struct log_status status;
@@ -121,6 +132,8 @@ static const struct family families[] = {
     {"vcons_audit_failures_total", "counter", "Events that the audit log has not taken.", audit_failures, NULL, false},
     {"vcons_console_connected", "gauge", "Whether the console has its source.", NULL, connected, false},
     {"vcons_console_bytes_total", "counter", "Bytes of output stored, from the log's first on.", NULL, bytes, false},
+    {"vcons_console_unsaved_bytes", "gauge", "Bytes of output that the disk refuses: in memory, or lost.", NULL,
+     unsaved, false},
     {"vcons_console_boots_total", "counter", "Boots that the log has seen.", NULL, boots, false},
     {"vcons_console_dropped_bytes_total", "counter", "Bytes of output that the hypervisor dropped.", NULL, dropped,
      false},

@@ -269,13 +269,15 @@ int service_start(struct service *s, struct problem *p)
     registry_open(&s->registry);
     clients_open(&s->clients);
     error = uv_loop_init(&s->loop);
-    s->linger.data = s->returning.data = s;
+    s->linger.data = s->returning.data = s->unsaved.data = s;
     if (error == 0)
         error = waker_init(&s->news, &s->loop, news_ready, s);
     if (error == 0)
         error = uv_timer_init(&s->loop, &s->linger);
     if (error == 0)
         error = uv_timer_init(&s->loop, &s->returning);
+    if (error == 0)
+        error = uv_timer_init(&s->loop, &s->unsaved);
     if (error == 0)
         error = start_signals(s);
     if (error == 0)

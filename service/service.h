@@ -67,6 +67,7 @@ struct service {
     struct waker news; /* from the append thread, and to ourselves: console_news */
     uv_signal_t term, interrupt, hangup;
     uv_timer_t linger;
+    uv_timer_t unsaved;   /* while it runs, some console without a source has what the disk refused: console_unsaved */
     uv_timer_t returning; /* while it runs, hypervisors of an earlier service may still come back */
     struct watches watches;
     struct watch link_listen, control_listen;

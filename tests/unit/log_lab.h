@@ -156,7 +156,7 @@ static inline void lab_put(struct lab *lab, uint32_t n)
     uint8_t *bytes = malloc(n);
 
     assert_non_null(bytes);
-    lab_fill(bytes, lab->log.length, n);
+    lab_fill(bytes, log_end(&lab->log), n);
     assert_int_equal(lab_append(&lab->log, bytes, n, &lab->now), n);
     free(bytes);
 }

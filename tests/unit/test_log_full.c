@@ -1,172 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * T9: a disk that is full, failing or read-only. The guest goes on, what is missing is one exact mark, logging resumes by
- * itself. On a small tmpfs where this may be mounted, and with system calls that fail on purpose everywhere.
+ * T9 without memory for what the disk refuses: it is full, failing or read-only. The guest goes on, what is missing is one exact
+ * mark, logging resumes by itself. On a small tmpfs where this may be mounted, and with system calls that fail on purpose everywhere.
  */
-#include "log_lab.h"
-#include <errno.h>
+#include "log_faults.h"
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 
-static const uint8_t line_a[16] = "line a", line_b[16] = "line b";
+static const uint8_t line_b[16] = "line b";
 
-/* Faults: the calls below are linked in the place of libc's (-Wl,--wrap). */
-static struct {
-    int error;        /* each write fails with it, if not 0 */
-    bool also_index;  /* also those of the index */
-    unsigned short_n; /* not 0: no write takes more than this many bytes */
-    long death; /* > 0: the call that counts it down to 0 is the process's last: before it, or if after, behind it */
-    bool after;
-    long countdown; /* > 0: the call that counts it down to 0 fails with ENOSPC */
-} fault;
-
-ssize_t __real_pwritev64(int fd, const struct iovec *iov, int n, off_t at);
-ssize_t __wrap_pwritev64(int fd, const struct iovec *iov, int n, off_t at);
-ssize_t __real_pwrite64(int fd, const void *bytes, size_t n, off_t at);
-ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t n, off_t at);
-int __real_openat64(int dir, const char *path, int flags, mode_t mode);
-int __wrap_openat64(int dir, const char *path, int flags, mode_t mode);
-int __real_renameat(int a, const char *from, int b, const char *to);
-int __wrap_renameat(int a, const char *from, int b, const char *to);
-
-/* As kill -9 just before a system call. */
-static void die_before(void)
-{
-    if (fault.death > 0 && !fault.after && --fault.death == 0)
-        _exit(0);
-}
-
-/* As kill -9 just behind it. */
-static void die_after(void)
-{
-    if (fault.death > 0 && fault.after && --fault.death == 0)
-        _exit(0);
-}
-
-static bool fails(bool index)
-{
-    die_before();
-    if (fault.countdown > 0 && --fault.countdown == 0) {
-        errno = ENOSPC;
-        return true;
-    }
-    errno = fault.error;
-    return fault.error != 0 && (!index || fault.also_index);
-}
-
-ssize_t __wrap_pwritev64(int fd, const struct iovec *iov, int n, off_t at)
-{
-    struct iovec part = iov[0];
-
-    if (fails(false))
-        return -1;
-    if (fault.short_n == 0) {
-        ssize_t done = __real_pwritev64(fd, iov, n, at);
-
-        die_after();
-        return done;
-    }
-    if (part.iov_len == 0)
-        part = iov[1];
-    part.iov_len = part.iov_len < fault.short_n ? part.iov_len : fault.short_n;
-    return __real_pwritev64(fd, &part, 1, at);
-}
-
-ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t n, off_t at)
-{
-    ssize_t done = fails(true) ? -1 : __real_pwrite64(fd, bytes, n, at);
-
-    die_after();
-    return done;
-}
-
-int __wrap_openat64(int dir, const char *path, int flags, mode_t mode)
-{
-    int fd;
-
-    if ((flags & O_CREAT) == 0)
-        return __real_openat64(dir, path, flags, mode);
-    fd = fails(true) ? -1 : __real_openat64(dir, path, flags, mode);
-    die_after();
-    return fd;
-}
-
-int __wrap_renameat(int a, const char *from, int b, const char *to)
-{
-    int error = fails(true) ? -1 : __real_renameat(a, from, b, to);
-
-    die_after();
-    return error;
-}
-
-/* A guest that never stops: its bytes are the pattern by its own count, whatever becomes of them. */
-struct guest {
-    uint64_t sent, stored;
-};
-
-static void guest_prints(struct lab *lab, struct guest *g, uint32_t n)
-{
-    uint8_t *bytes = malloc(n);
-
-    assert_non_null(bytes);
-    lab_fill(bytes, g->sent, n);
-    g->stored += lab_append(&lab->log, bytes, n, &lab->now);
-    g->sent += n;
-    assert_int_equal(lab->log.line_index, (uint32_t)g->sent); /* all can be committed */
-    free(bytes);
-}
-
-/* Stored bytes stand where the guest's count says once each mark is counted: then every mark is exact. */
-static void expect_exact(const struct lab *lab, const struct guest *g)
-{
-    struct log_cursor c;
-    struct log_item item;
-    uint64_t place = 0, stored = 0;
-    uint8_t bytes[4096];
-
-    assert_int_equal(log_cursor_open(&c, &lab->log, 0, LOG_KINDS_STREAM), 0);
-    for (;;) {
-        assert_int_equal(log_cursor_next(&c, &item), 0);
-        if (item.kind == LOG_NOTHING)
-            break;
-        if (item.kind == LOG_MARK) {
-            if (item.record.kind == VC_INDEX_GAP) {
-                place += item.record.value;
-                assert_int_equal(item.record.line_index, (uint32_t)place);
-            }
-            continue;
-        }
-        ptrdiff_t n = log_cursor_read(&c, &item, bytes, sizeof bytes);
-        assert_true(n > 0);
-        for (ptrdiff_t i = 0; i < n; i++)
-            if (bytes[i] != lab_byte(place + (uint64_t)i))
-                fail_msg("byte %llu of the guest is not where it belongs", (unsigned long long)(place + (uint64_t)i));
-        place += (uint64_t)n;
-        stored += (uint64_t)n;
-        log_cursor_take(&c, (uint64_t)n);
-    }
-    log_cursor_close(&c);
-    assert_int_equal(place, g->sent);
-    assert_int_equal(stored, g->stored);
-}
-
-static void kill_and_resume(struct lab *lab, const struct guest *g)
-{
-    struct log_point p;
-
-    lab_kill(lab);
-    lab_store(lab);
-    lab_open(lab);
-    assert_true(log_resume(&lab->log, line_a, &p));
-    assert_int_equal(p.cons, (uint32_t)g->sent);
-}
+static const struct log_limits no_memory = {.memory_bytes = 1};
 
 static void small_disk(struct lab *lab)
 {
     *lab = (struct lab){.now = {1700000000 * UINT64_C(1000000000), 5000 * MS}};
-    lab->limits = (struct log_limits){.segment_bytes = 1 << 20, .console_bytes = 8 << 20, .total_bytes = 8 << 20};
+    lab->limits = (struct log_limits){
+        .segment_bytes = 1 << 20, .console_bytes = 8 << 20, .total_bytes = 8 << 20, .memory_bytes = 1};
     strcpy(lab->path, "/tmp/vcons-log-XXXXXX");
     assert_non_null(mkdtemp(lab->path));
     if (mount("vcons-test", lab->path, "tmpfs", 0, "size=512k") != 0) {
@@ -336,7 +186,7 @@ static void errors_are_told_apart(void **state)
             struct guest g = {0};
             struct lab lab;
 
-            lab_begin(&lab, NULL);
+            lab_begin(&lab, &no_memory);
             (void)log_attach(&lab.log, line_a, 0, &lab.now);
             guest_prints(&lab, &g, 1234);
             fault.error = rows[i].error;
@@ -368,7 +218,7 @@ static void a_lost_record_is_made_up_for(void **state)
     struct lab lab;
 
     (void)state;
-    lab_begin(&lab, NULL);
+    lab_begin(&lab, &no_memory);
     assert_int_equal(log_attach(&lab.log, line_b, 900, &lab.now), 0);
     lab.log.line_index = 0;
     guest_prints(&lab, &g, 100);
@@ -391,7 +241,7 @@ static void short_writes_lose_nothing(void **state)
     struct lab lab;
 
     (void)state;
-    lab_begin(&lab, NULL);
+    lab_begin(&lab, &no_memory);
     (void)log_attach(&lab.log, line_a, 0, &lab.now);
     for (unsigned n = 1; n < 400; n += 7) {
         fault.short_n = n;
@@ -406,7 +256,7 @@ static void short_writes_lose_nothing(void **state)
 /* T7: the k-th write, creation or rename fails, for each k until none is left to fail. */
 static void any_single_failure(void **state)
 {
-    struct log_limits limits = {.segment_bytes = 4096};
+    struct log_limits limits = {.segment_bytes = 4096, .memory_bytes = 1};
     bool failed = true;
 
     (void)state;
@@ -473,7 +323,7 @@ static void death_at_every_step(void **state)
     assert_true(p != MAP_FAILED);
     for (int after = 0; after < 2; after++)
         for (bool done = false; !done; steps[after]++) {
-            struct log_limits limits = {.segment_bytes = 4096};
+            struct log_limits limits = {.segment_bytes = 4096, .memory_bytes = 1};
             struct log_point point;
             struct lab lab;
             pid_t child;

@@ -38,6 +38,7 @@
  *
  * CONSOLE: name domain console domid hypervisor engine door state(running off crashed paused away) bytes dropped boots viewers
  * synced(how many of bytes a loss of power would leave, or null: vconsd.conf(5), fsync)
+ * unsaved(how many of bytes are in memory only, for the disk refuses them, or lost because there was no room)
  * writer(null or who) writer_since last_output(seconds since the epoch, or null) source log socket pty tty(the paths of its
  * slaves, behind the link and in a Xen's XenStore, or null) limit(null, or bytes_a_second over("hold" or "drop")
  * dropped held_s(seconds)) guest("open" or

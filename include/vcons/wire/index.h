@@ -7,7 +7,7 @@
  *
  * Every record says which byte of the line (line_index) stands at which byte of the log (offset). After a crash the
  * service goes on at line_index + (length of the log - offset), modulo 2^32, of the newest record, if that carries the
- * line's id. The record of a gap that still grows is overwritten in place; nothing else ever is.
+ * line's id. Only the record of a gap that still grows, and UNSAVED, are ever overwritten.
  */
 #ifndef VCONS_WIRE_INDEX_H
 #define VCONS_WIRE_INDEX_H
@@ -35,6 +35,9 @@ enum vc_index_kind {
     VC_INDEX_RESTORE = 12,
     VC_INDEX_CRC = 13,   /* value is the CRC32C of the VC_INDEX_CRC_BLOCK bytes that end at offset */
     VC_INDEX_START = 14, /* first record of a segment; value tells boots of the machine apart, 0: not known */
+    /* The very last record while the disk is full: history and its source had come to offset, which lies behind the
+     * segment's end; bytes between are in memory only, and value more are missing. Overwritten as it grows. */
+    VC_INDEX_UNSAVED = 15,
 };
 
 struct vc_index_record {

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * T9 with the memory segment: what the disk refuses is kept, shown at its offsets and stored afterwards; what did not fit is one
+ * exact hole.
+ */
+#include "log_faults.h"
+#include "random.h"
+
+#define SLOT 16384u /* of the pool: what is too much for memory leaves by as many bytes */
+
+static const uint8_t line_b[16] = "line b";
+
+static void begin(struct lab *lab, uint64_t memory_bytes)
+{
+    struct log_limits limits = {.memory_bytes = memory_bytes};
+
+    lab_begin(lab, &limits);
+    (void)log_attach(&lab->log, line_a, 0, &lab->now);
+}
+
+static void disk(int error, bool also_index)
+{
+    fault.error = error;
+    fault.also_index = also_index;
+}
+
+/* All that a new reader finds from 0 on: everything the guest sent, but for lost bytes. */
+static void expect_all(struct lab *lab, struct guest *g, uint64_t lost)
+{
+    g->stored = g->sent - lost;
+    expect_exact(lab, g);
+}
+
+static void expect_saved(struct lab *lab, struct guest *g, uint64_t lost)
+{
+    struct log_status status;
+
+    disk(0, false);
+    lab_tick(lab, 1000 * MS);
+    log_retry(&lab->log, &lab->now);
+    assert_false(log_unsaved(&lab->log));
+    assert_int_equal(lab->log.error, 0);
+    log_status_get(&lab->log, &status);
+    assert_int_equal(status.unsaved, 0);
+    assert_int_equal(lab->store.n_failing, 0);
+    assert_int_equal(lab->store.pool.n_free, lab->store.pool.n_fresh);
+    expect_all(lab, g, lost);
+}
+
+/* A full disk, an error, another: what fits is all there afterwards, as it is while it lasts. */
+static void what_fits_is_kept(void **state)
+{
+    static const struct {
+        const char *name;
+        int error;
+        bool also_index;
+        uint32_t before, meanwhile, turns;
+    } rows[] = {
+        {"a byte", ENOSPC, false, 1000, 1, 1},
+        {"a slot", ENOSPC, false, 0, SLOT, 1},
+        {"many small turns", EDQUOT, false, 12345, 77, 900},
+        {"large turns", EIO, false, 65536, 100000, 8},
+        {"no index either", ENOSPC, true, 1000, 3000, 100},
+        {"all that fits", EROFS, true, SLOT, SLOT, 64},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        struct guest g = {0};
+        struct log_status status;
+        struct lab lab;
+
+        begin(&lab, 0);
+        if (rows[i].before > 0)
+            guest_prints(&lab, &g, rows[i].before);
+        disk(rows[i].error, rows[i].also_index);
+        for (uint32_t k = 0; k < rows[i].turns; k++) {
+            guest_prints(&lab, &g, rows[i].meanwhile);
+            lab_tick(&lab, 7 * MS);
+        }
+        log_status_get(&lab.log, &status);
+        if (status.length != g.sent || status.unsaved != (uint64_t)rows[i].meanwhile * rows[i].turns)
+            fail_msg("%s: %llu of %llu unsaved", rows[i].name, (unsigned long long)status.unsaved,
+                     (unsigned long long)status.length);
+        expect_all(&lab, &g, 0);
+        expect_saved(&lab, &g, 0);
+        assert_int_equal(lab.log.discarded, 0);
+        guest_prints(&lab, &g, 100);
+        kill_and_resume(&lab, &g);
+        expect_all(&lab, &g, 0);
+        lab_end(&lab);
+    }
+}
+
+/* The oldest leaves, slot by slot; a reader who was there sees the hole when he comes to it. */
+static void what_does_not_fit_is_one_hole(void **state)
+{
+    struct guest g = {0};
+    struct log_cursor c;
+    struct log_item item;
+    struct lab lab;
+    uint64_t hole;
+
+    (void)state;
+    begin(&lab, 8 * SLOT); /* one for marks, seven for bytes */
+    guest_prints(&lab, &g, 500);
+    assert_int_equal(log_cursor_open(&c, &lab.log, 100, LOG_KINDS_STREAM), 0);
+    disk(ENOSPC, false);
+    for (int i = 0; i < 100; i++)
+        guest_prints(&lab, &g, 4000);
+    hole = 400500 / SLOT * SLOT - 6 * SLOT - 500; /* the newest slot has begun */
+    assert_int_equal(lab.log.discarded, hole);
+    assert_int_equal(log_cursor_next(&c, &item), 0);
+    assert_int_equal(item.kind, LOG_BYTES);
+    assert_int_equal(item.n, 400);
+    log_cursor_take(&c, 400);
+    assert_int_equal(log_cursor_next(&c, &item), 0);
+    assert_int_equal(item.kind, LOG_MARK);
+    assert_int_equal(item.record.kind, VC_INDEX_GAP);
+    assert_int_equal(item.record.offset, 500 + hole);
+    assert_int_equal(item.record.value, hole);
+    assert_int_equal(log_cursor_next(&c, &item), 0);
+    assert_int_equal(item.offset, 500 + hole);
+    assert_int_equal(item.n, 400500 - 500 - hole);
+    log_cursor_close(&c);
+    expect_all(&lab, &g, hole);
+    expect_saved(&lab, &g, hole);
+    guest_prints(&lab, &g, 100);
+    kill_and_resume(&lab, &g);
+    expect_all(&lab, &g, hole);
+    lab_end(&lab);
+}
+
+/* kill -9: what was in memory only is lost, and the next start says where and how much; offsets go on behind it. */
+static void a_death_loses_memory_only(void **state)
+{
+    static const struct {
+        const char *name;
+        uint32_t bytes, skip;
+        bool second; /* it dies again, at once */
+    } rows[] = {{"some", 5000, 0, false},
+                {"with a gap", 5000, 70, false},
+                {"more than fits", 300000, 0, false},
+                {"twice", 5000, 0, true}};
+
+    (void)state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        struct guest g = {0};
+        struct lab lab;
+
+        begin(&lab, 8 * SLOT);
+        guest_prints(&lab, &g, 70000);
+        disk(ENOSPC, false);
+        (void)log_mark(&lab.log, VC_INDEX_BOOT, 1, 1, &lab.now);
+        guest_prints(&lab, &g, rows[i].bytes);
+        if (rows[i].skip > 0) {
+            log_skip(&lab.log, rows[i].skip, &lab.now);
+            g.sent += rows[i].skip;
+        }
+        disk(0, false);
+        kill_and_resume(&lab, &g);
+        if (rows[i].second)
+            kill_and_resume(&lab, &g);
+        assert_int_equal(lab.log.length, 70000 + rows[i].bytes);
+        assert_int_equal(lab.log.boot, 1);
+        guest_prints(&lab, &g, 1000);
+        expect_all(&lab, &g, rows[i].bytes + rows[i].skip);
+        lab_end(&lab);
+    }
+}
+
+/* Marks stand where they were made, once, for who looks meanwhile and for who looks afterwards. */
+static void marks_keep_their_places(void **state)
+{
+    static struct lab_read meanwhile, afterwards;
+    struct guest g = {0};
+    struct log_point p;
+    struct lab lab;
+
+    (void)state;
+    begin(&lab, 0);
+    guest_prints(&lab, &g, 100);
+    disk(ENOSPC, true);
+    (void)log_mark(&lab.log, VC_INDEX_BOOT, 1, 7, &lab.now);
+    (void)log_mark(&lab.log, VC_INDEX_RESIZE, 5, 8, &lab.now);
+    guest_prints(&lab, &g, 50);
+    log_skip(&lab.log, 20, &lab.now);
+    log_skip(&lab.log, 3, &lab.now);
+    g.sent += 23;
+    guest_prints(&lab, &g, 50);
+    (void)log_mark(&lab.log, VC_INDEX_DETACH, 0, 0, &lab.now);
+    assert_int_equal(log_attach(&lab.log, line_b, 900, &lab.now), 0);
+    assert_true(log_resume(&lab.log, line_b, &p));
+    assert_int_equal(p.cons, 900);
+    assert_int_equal(p.boot, 1);
+    lab_read(&meanwhile, &lab.log, 0, LOG_KINDS_STREAM);
+    disk(0, false);
+    lab_tick(&lab, 1000 * MS);
+    log_retry(&lab.log, &lab.now);
+    assert_false(log_unsaved(&lab.log));
+    lab_read(&afterwards, &lab.log, 0, LOG_KINDS_STREAM);
+    assert_int_equal(meanwhile.n_marks, 6); /* two attaches, boot, size, gap, detach */
+    assert_int_equal(meanwhile.n_marks, afterwards.n_marks);
+    assert_memory_equal(meanwhile.marks, afterwards.marks, meanwhile.n_marks * sizeof meanwhile.marks[0]);
+    assert_int_equal(meanwhile.n, afterwards.n);
+    assert_memory_equal(meanwhile.bytes, afterwards.bytes, meanwhile.n);
+    assert_int_equal(afterwards.marks[3].value, 23);
+    assert_int_equal(afterwards.marks[3].offset, 150);
+    lab_kill(&lab);
+    lab_store(&lab);
+    lab_open(&lab);
+    assert_true(log_resume(&lab.log, line_b, &p));
+    assert_int_equal(p.cons, 900);
+    lab_read_end(&meanwhile);
+    lab_read_end(&afterwards);
+    lab_end(&lab);
+}
+
+/* Of thousands of marks the oldest go, with the bytes between; the count of what is missing stays exact. */
+static void a_flood_of_marks(void **state)
+{
+    struct guest g = {0};
+    struct lab lab;
+    uint64_t lost, gaps = 0;
+
+    (void)state;
+    begin(&lab, 0);
+    disk(ENOSPC, false);
+    for (int i = 0; i < 2000; i++) {
+        guest_prints(&lab, &g, 3);
+        (void)log_mark(&lab.log, VC_INDEX_BREAK, 0, (uint16_t)(i + 1), &lab.now);
+        if (i % 3 == 0) {
+            log_skip(&lab.log, 5, &lab.now);
+            g.sent += 5;
+            gaps += 5;
+        }
+        lab_tick(&lab, 150 * MS);
+        if (i == 1000)
+            lab.log.retry_mono = UINT64_MAX; /* it does not try for the rest */
+    }
+    lost = lab.log.discarded;
+    assert_true(lost > gaps && lab.log.marks_lost > 0);
+    expect_all(&lab, &g, lost);
+    lab.log.retry_mono = 0;
+    expect_saved(&lab, &g, lost);
+    kill_and_resume(&lab, &g);
+    lab_end(&lab);
+}
+
+/* A pool that is too small for all: whoever has a place has a share, the others discard as without memory. */
+static void a_pool_for_many(void **state)
+{
+    static struct log logs[6];
+    static const char *const names[] = {"c0", "c1", "c2", "c3", "c4", "c5"};
+    uint8_t bytes[3 * SLOT];
+    struct log_limits limits = {.memory_bytes = 8 * SLOT};
+    struct lab lab;
+    unsigned kept = 0;
+
+    (void)state;
+    lab_begin(&lab, &limits);
+    log_close(&lab.log, &lab.now);
+    lab_fill(bytes, 0, sizeof bytes);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(log_open(&logs[i], &lab.store, LAB_DOMAIN, names[i], 0, &lab.now), 0);
+        (void)log_attach(&logs[i], line_a, 0, &lab.now);
+    }
+    disk(ENOSPC, false);
+    for (int i = 0; i < 6; i++)
+        kept += lab_append(&logs[i], bytes, sizeof bytes, &lab.now) == sizeof bytes;
+    assert_int_equal(kept, 4); /* two slots each */
+    disk(0, false);
+    lab_tick(&lab, 1000 * MS);
+    for (int i = 0; i < 6; i++) {
+        struct guest g = {.sent = sizeof bytes + 1, .stored = (kept > (unsigned)i ? SLOT : 0) + 1};
+        const uint8_t next = lab_byte(sizeof bytes);
+        struct log saved = lab.log;
+
+        log_retry(&logs[i], &lab.now);
+        assert_int_equal(lab_append(&logs[i], &next, 1, &lab.now), 1); /* closes the gap of one that discards */
+        assert_int_equal(logs[i].error, 0);
+        lab.log = logs[i];
+        expect_exact(&lab, &g);
+        lab.log = saved;
+        log_close(&logs[i], &lab.now);
+    }
+    assert_int_equal(lab.store.pool.n_free, lab.store.pool.n_fresh);
+    log_store_close(&lab.store);
+    lab_remove(lab.path);
+}
+
+/* A viewer who keeps up, whatever becomes of the disk, has each byte once, and each hole and gap counted. */
+struct follower {
+    struct log_cursor c;
+    uint64_t place, marks;
+    uint64_t next; /* offset of the next byte */
+};
+
+static uint8_t history[4 << 20]; /* by offset: what the one who keeps up was shown */
+
+static void check_quick(struct follower *f, uint64_t offset, const uint8_t *bytes, uint64_t n)
+{
+    assert_true(offset + n <= sizeof history);
+    memcpy(history + offset, bytes, n);
+    for (uint64_t i = 0; i < n; i++)
+        if (bytes[i] != lab_byte(f->place + i))
+            fail_msg("byte %llu of the guest is not where it belongs", (unsigned long long)(f->place + i));
+    f->place += n;
+}
+
+/* Who does not keep up has the same bytes at the same offsets, and is told of the others. */
+static void check_slow(uint64_t offset, const uint8_t *bytes, uint64_t n)
+{
+    if (memcmp(history + offset, bytes, n) != 0)
+        fail_msg("other bytes stand at %llu than stood there", (unsigned long long)offset);
+}
+
+static void follow(struct follower *f, bool quick, uint32_t most)
+{
+    uint8_t bytes[5000];
+    struct log_item item;
+
+    while (most-- > 0) {
+        assert_int_equal(log_cursor_next(&f->c, &item), 0);
+        if (item.kind == LOG_NOTHING)
+            return;
+        if (item.kind == LOG_MARK) {
+            if (item.record.kind == VC_INDEX_GAP)
+                f->place += item.record.value;
+            if (item.record.kind == VC_INDEX_GAP && item.record.line_id[0] == 0)
+                f->next += item.record.value;
+            f->marks += item.record.kind == VC_INDEX_BREAK;
+            continue;
+        }
+        ptrdiff_t n = log_cursor_read(&f->c, &item, bytes, sizeof bytes);
+        assert_true(n >= 0);
+        if (n == 0)
+            continue;
+        assert_int_equal(item.offset, f->next);
+        if (quick)
+            check_quick(f, item.offset, bytes, (uint64_t)n);
+        else
+            check_slow(item.offset, bytes, (uint64_t)n);
+        f->next += (uint64_t)n;
+        log_cursor_take(&f->c, (uint64_t)n);
+    }
+}
+
+static void random_outages(void **state)
+{
+    static const int errors[] = {0, 0, ENOSPC, EIO, EROFS};
+    uint64_t seed = 20;
+
+    (void)state;
+    for (int round = 0; round < 60; round++) {
+        struct log_limits limits = {.segment_bytes = 50000, .memory_bytes = (2 + random_below(&seed, 20)) * SLOT};
+        struct guest g = {0};
+        struct follower quick = {0}, slow = {0};
+        uint64_t breaks = 0;
+        struct lab lab;
+
+        lab_begin(&lab, &limits);
+        (void)log_attach(&lab.log, line_a, 0, &lab.now);
+        assert_int_equal(log_cursor_open(&quick.c, &lab.log, 0, LOG_KINDS_STREAM), 0);
+        assert_int_equal(log_cursor_open(&slow.c, &lab.log, 0, LOG_KINDS_STREAM), 0);
+        for (int i = 0; i < 200; i++) {
+            uint32_t what = random_below(&seed, 12),
+                     n = random_below(&seed, 2) ? random_below(&seed, 300) : random_below(&seed, 30000);
+
+            if (what == 0)
+                disk(errors[random_below(&seed, N_ROWS(errors))], random_below(&seed, 2) == 0);
+            else if (what == 1)
+                fault.countdown = 1 + random_below(&seed, 4);
+            else if (what == 2 && n > 0) {
+                log_skip(&lab.log, n, &lab.now);
+                g.sent += n;
+            } else if (what == 3) {
+                breaks += log_mark(&lab.log, VC_INDEX_BREAK, 0, 0, &lab.now) == 0;
+            } else if (what == 4)
+                (void)log_settle(&lab.log, &lab.now);
+            else if (what == 5)
+                log_retry(&lab.log, &lab.now);
+            else
+                guest_prints(&lab, &g, n + 1);
+            lab_tick(&lab, random_below(&seed, 300) * MS);
+            follow(&quick, true, UINT32_MAX);
+            follow(&slow, false, random_below(&seed, 3));
+        }
+        fault.countdown = 0;
+        disk(0, false);
+        lab_tick(&lab, 1000 * MS);
+        log_retry(&lab.log, &lab.now);
+        guest_prints(&lab, &g, 10);
+        assert_int_equal(lab.log.error, 0);
+        follow(&quick, true, UINT32_MAX);
+        follow(&slow, false, UINT32_MAX);
+        assert_int_equal(quick.place, g.sent);
+        assert_int_equal(slow.next, quick.next);
+        assert_true(quick.marks <= breaks && (lab.log.marks_lost > 0 || quick.marks == breaks));
+        log_cursor_close(&quick.c);
+        log_cursor_close(&slow.c);
+        expect_all(&lab, &g, lab.log.discarded);
+        kill_and_resume(&lab, &g);
+        lab_end(&lab);
+    }
+}
+
+/* The last of a console that falls silent goes to the disk too; and what ends with the disk full says what it had. */
+static void an_end_on_a_full_disk(void **state)
+{
+    struct guest g = {0};
+    struct log_point p;
+    struct lab lab;
+
+    (void)state;
+    begin(&lab, 0);
+    guest_prints(&lab, &g, 1000);
+    disk(ENOSPC, false);
+    guest_prints(&lab, &g, 2000);
+    log_close(&lab.log, &lab.now);
+    assert_int_equal(lab.store.n_failing, 0);
+    assert_int_equal(lab.store.pool.n_free, lab.store.pool.n_fresh);
+    lab_open(&lab);
+    assert_true(log_resume(&lab.log, line_a, &p));
+    assert_int_equal(p.cons, 3000);
+    guest_prints(&lab, &g, 100);
+    expect_saved(&lab, &g, 2000);
+    disk(ENOSPC, false);
+    guest_prints(&lab, &g, 700);
+    disk(0, false);
+    log_close(&lab.log, &lab.now); /* whatever the time: it tries once more */
+    lab_open(&lab);
+    expect_all(&lab, &g, 2000);
+    lab_end(&lab);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_fits_is_kept),         cmocka_unit_test(what_does_not_fit_is_one_hole),
+        cmocka_unit_test(a_death_loses_memory_only), cmocka_unit_test(marks_keep_their_places),
+        cmocka_unit_test(a_flood_of_marks),          cmocka_unit_test(a_pool_for_many),
+        cmocka_unit_test(an_end_on_a_full_disk),     cmocka_unit_test(random_outages),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
