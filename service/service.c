@@ -36,8 +36,11 @@ void service_clocks(struct log_time *now)
 
 int service_accept(struct service *s, int listening)
 {
-    int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd;
 
+    if (s->spare_fd < 0) /* another thread had it, the last time */
+        s->spare_fd = fcntl(s->watches.epoll, F_DUPFD_CLOEXEC, 0);
+    fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0 || (errno != EMFILE && errno != ENFILE) || s->spare_fd < 0)
         return fd;
     /* Descriptors are used up. Who knocks is sent away, or it would knock for ever and keep us awake. */

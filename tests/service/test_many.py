@@ -192,6 +192,7 @@ def joins(n):
 def main():
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    limit = 1 << 20 if limit == resource.RLIM_INFINITY else limit
     memory = "/dev/shm" if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 4 << 30 else None
     joins(JOINS)
     if not vcons.LONG:
