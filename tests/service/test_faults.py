@@ -76,7 +76,7 @@ def storm(place):
     feeder.expect("finished")
     sent = feeder.sent("stop")
     text = os.path.join(place.root, "text/guest-f0-hvc0.log")
-    vcons.wait_for(lambda: os.path.getsize(text) >= sent[0], "the text file")
+    vcons.wait_for(lambda: os.path.exists(text) and os.path.getsize(text) >= sent[0], "the text file")
     assert vcons.stop(daemon) == 0
     place.check(sent)
     with open(text, "rb") as f:
