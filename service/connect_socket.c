@@ -112,6 +112,8 @@ static void answered(struct connector *k, const struct starter_answer *answer, i
 
 static void listen_no_more(struct connector *k)
 {
+    if (k->asked != 0)
+        starter_unlink(k->service, k->place.where); /* by then it is made: nobody will hear of it */
     k->asked = 0;
     if (k->watch.ready == NULL)
         return;
