@@ -45,7 +45,7 @@ def measure(rounds, lines):
     results = {}
     for line in done.stdout.splitlines():
         words = line.split()
-        if words and words[0] in ("flood", "echo", "start", "memory"):
+        if words and words[0] in ("flood", "echo", "noise", "start", "memory"):
             results.setdefault(words[0], {}).setdefault(words[1], []).append([float(word) for word in words[2:]])
     return results
 
@@ -60,7 +60,7 @@ def scaled(rounds, by):
 
 def others(echo):
     """What else is said of a key's way, in ms."""
-    median = {f"{who}, median": scaled(echo[who], 1e6) for who in ("socket", "ring")}
+    median = {f"{who}, median": scaled(echo[who], 1e6) for who in ("socket", "ring", "held-socket")}
     return {what: [rig.short(ms) for ms in all_ms] for what, all_ms in {
         **median, "mean": [words[1] / 1e6 for words in echo["vcons"]], "xenconsoled, mean": [words[1] / 1e6 for words in echo["xenconsoled"]],
         "99 of 100": [words[2] / 1e6 for words in echo["vcons"]],
@@ -71,11 +71,14 @@ def xen(rounds, kib):
     stock.ready(MACHINE)
     subprocess.run([os.path.join(stock.LAB, "xen-setup"), MACHINE], stdout=subprocess.DEVNULL, check=True)
     result = measure(rounds, kib * 1024 // LINE_BYTES)
-    flood, echo, start, memory = (result[what] for what in ("flood", "echo", "start", "memory"))
+    flood, echo, noise, start, memory = (result[what] for what in ("flood", "echo", "noise", "start", "memory"))
     yield Row("Xen: a flooding domain into the log", "MB/s", rates(flood["vcons"]), rates(flood["drain"]), 0.8, True,
               {"limit": "a loop that only drains the ring", "xenconsoled": [rig.short(rate) for rate in rates(flood["xenconsoled"])]})
+    neighbour = {f"neighbour beside {who}, kB/s": [rig.short(1e3 * rate) for rate in rates(noise[who])] for who in noise}
     yield Row("Xen: a key's echo beside it", "ms", scaled(echo["vcons"], 1e6), scaled(echo["xenconsoled"], 1e6), 0.5, False,
-              {"limit": "xenconsoled, in the same state; its neighbour is throttled", **others(echo)})
+              {"limit": "xenconsoled, whose neighbour is throttled", **others(echo), **neighbour})
+    yield Row("Xen: beside one that prints as little", "ms", scaled(echo["held"], 1e6), scaled(echo["xenconsoled"], 1e6), 0.5, False,
+              {"limit": "xenconsoled"})
     yield Row("Xen: start to eight domains served", "ms", scaled(start["vcons"], 1e6), scaled(start["xenconsoled"], 1e6), 1.0, False,
               {"limit": "xenconsoled"})
     yield Row("Xen: memory a console", "KiB", scaled(memory["vcons"], 8), [RING_KIB] * rounds, 16.0, False,

@@ -4,8 +4,10 @@
 # must (xen_ring drain) and xenconsoled, one after the other. Prints a line for each figure: what, who, and
 #     flood    bytes and seconds of LINES lines of 80 bytes, by the guest's own clock
 #     echo     nanoseconds of a key's way there and back beside a domain that prints without end, of KEYS the median, the mean and the
-#              99th in 100, on the console's terminal; of "socket", on vconsd's own; of "ring", alone and by a loop that does no more than it
-#              must
+#              99th in 100, on the console's terminal; of "socket", on vconsd's own; of "held", by vconsd with a limit for that domain,
+#              as much as xenconsoled let it print meanwhile, and of "held-socket"; of "ring", alone and by a loop that does no more than
+#              it must
+#     noise    bytes and seconds of that domain meanwhile
 #     start    nanoseconds from the start of the service until it serves the consoles of eight domains
 #     memory   KiB of its own for each of these consoles
 . "$CASES/cases/xenlib.sh"
@@ -16,10 +18,17 @@ stop() {
     if [ -n "$SERVICE" ]; then xen_service_stop TERM; else consoled_stop; fi
 }
 start() {
-    if [ "$1" = vcons ]; then xen_service; else consoled_start; fi
+    case $1 in
+        vcons) xen_service ;;
+        held)
+            printf 'console "noise*/pv0" {\n    limit = %d\n}\n' "$rate" >held.conf
+            xen_service --config held.conf
+            ;;
+        *) consoled_start ;;
+    esac
 }
 pid_of() { if [ "$1" = vcons ]; then echo "$SERVICE"; else pidof xenconsoled; fi; }
-said_to() { if [ "$1" = vcons ]; then log_of "$2/pv0"; else consoled_said "$2"; fi; }
+said_to() { if [ "$1" = xenconsoled ]; then consoled_said "$2"; else log_of "$2/pv0"; fi; }
 prompts() { said_to "$1" "$2" 2>/dev/null | tail -n 1 | grep -q '^tiny> $'; }
 kib() { awk '/^RssAnon:/ { print $2 }' "/proc/$(pid_of "$1")/status"; }
 
@@ -31,8 +40,10 @@ flood() {
     OPTIONS=-p tiny "$2" "quiet; time; spew $3; time; poweroff" 'vcpus = 1'
     if [ "$1" = drain ]; then
         consoled_stop
+        rm -f said
         ring "$2" drain said >drained &
         drain=$!
+        wait_for "the drain loop" [ -e said ] # or the guest's clock runs while it has yet to start
     fi
     xl unpause "$2"
     if [ "$1" = drain ]; then
@@ -47,13 +58,23 @@ flood() {
     echo "flood $1 $(($3 * 80)) $(seconds said)"
 }
 
+# printed NAME - so many bytes, since it is there
+printed() { ring "$1" show | awk '{ print $6 }'; }
+
 # echoes WHO ROUND
 echoes() {
     tiny "noise$2$1" "quiet; spew 1000000000" 'vcpus = 1'
     tiny "key$2$1" "quiet" 'vcpus = 1'
     wait_for "its prompt" prompts "$1" "key$2$1"
+    bytes=$(printed "noise$2$1") began=$(dom0_tty now)
     echo "echo $1 $(dom0_tty echo "$(node "key$2$1" console/tty)" "$keys")"
-    [ "$1" != vcons ] || echo "echo socket $(dom0_tty echo "run/consoles/key$2$1/pv0.sock" "$keys")"
+    set -- "$1" "$2" "$(($(printed "noise$2$1") - bytes))" "$(($(dom0_tty now) - began))"
+    echo "noise $1 $3 $4" | awk '{ printf "%s %s %d %.9f\n", $1, $2, $3, $4 / 1e9 }'
+    case $1 in
+        vcons) echo "echo socket $(dom0_tty echo "run/consoles/key$2$1/pv0.sock" "$keys")" ;;
+        held) echo "echo held-socket $(dom0_tty echo "run/consoles/key$2$1/pv0.sock" "$keys")" ;;
+        *) rate=$(echo "$3 $4" | awk '{ rate = $1 * 1e9 / $2; printf "%d", rate < 1024 ? 1024 : rate }') ;;
+    esac
     xl destroy "noise$2$1"
     if [ "$1" = vcons ]; then
         stop
@@ -118,5 +139,8 @@ for round in $(seq "$rounds"); do
     flood drain "flood$round" "$lines"
     flood xenconsoled "flood$round" "$slow_lines"
     echoes xenconsoled "$round"
+    stop
+    start held
+    echoes held "$round"
     stop
 done

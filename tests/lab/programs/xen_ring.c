@@ -6,7 +6,8 @@
  *     flag N         the connection flag becomes N, and an event tells of it
  *     index NAME N   that index becomes what it is plus N, and an event tells of it: a backend that lies
  *     drain FILE [N] a backend that does no more than it must: ring to FILE until the domain is gone or N bytes came; then
- *                    "drained N bytes in S s, E events" from the first byte on. It is what a service is measured against
+ *                    "drained N bytes in S s, E events" from the first byte on. It is what a service is measured against: it tells the guest
+ *                    of room only where that may wait for it, and writes large pieces
  *     echo N         a key's way to a guest at its prompt and back, N times, 20 ms apart: nanoseconds, the median, the mean and what 99 in
  *                    100 do not exceed. No log, no terminal, no second thread: the limit of whoever has those
  */
@@ -95,26 +96,51 @@ static uint32_t *index_named(const struct ring *r, const char *name)
 
 /* ---- The limit. ---- */
 
+struct sink {
+    int file;
+    size_t n;
+    bool owed; /* an event for what was taken */
+    uint8_t bytes[65536];
+};
+
+static void flush(struct sink *s)
+{
+    if (write(s->file, s->bytes, s->n) != (ssize_t)s->n)
+        err(1, "write");
+    s->n = 0;
+}
+
 /* What is there, at most the ring; the number of bytes. An impossible index is the end: nobody is to be protected here. */
-static uint32_t take(struct ring *r, int file)
+static uint32_t take(struct ring *r, struct sink *s)
 {
     struct xencons_interface *p = r->page;
     uint32_t cons = load(&p->out_cons), n = load(&p->out_prod) - cons;
     uint32_t at = cons % XENCONS_OUT_SIZE, first = XENCONS_OUT_SIZE - at;
-    uint8_t bytes[XENCONS_OUT_SIZE];
 
     if (n == 0)
         return 0;
     if (n > XENCONS_OUT_SIZE)
         errx(1, "%" PRIu32 " bytes in the ring", n);
+    if (s->n + n > sizeof s->bytes)
+        flush(s);
     first = first < n ? first : n;
-    memcpy(bytes, p->out + at, first);
-    memcpy(bytes + first, p->out, n - first);
+    memcpy(s->bytes + s->n, p->out + at, first);
+    memcpy(s->bytes + s->n + first, p->out, n - first);
+    s->n += n;
     __atomic_store_n(&p->out_cons, cons + n, __ATOMIC_SEQ_CST);
-    notify(r);
-    if (write(file, bytes, n) != (ssize_t)n)
-        err(1, "write");
+    s->owed = load(&p->out_prod) - cons != XENCONS_OUT_SIZE; /* full until just now: it may wait */
+    if (!s->owed)
+        notify(r);
     return n;
+}
+
+/* Nothing is left: who waits for that is told, and what was said is in the file. */
+static void rest(struct ring *r, struct sink *s)
+{
+    if (s->owed)
+        notify(r);
+    s->owed = false;
+    flush(s);
 }
 
 /* An event, or false: a while passed without. */
@@ -151,16 +177,17 @@ static double seconds(void)
 
 static void drain(struct ring *r, xen_pfn_t frame, const char *path, uint64_t most)
 {
-    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    static struct sink sink;
     uint64_t bytes = 0, events = 0;
     double began = 0;
 
-    if (file < 0)
+    sink.file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    if (sink.file < 0)
         err(1, "%s", path);
     r->page->connection = XENCONSOLE_CONNECTED;
     notify(r);
     for (;;) {
-        uint32_t n = take(r, file);
+        uint32_t n = take(r, &sink);
 
         if (bytes == 0 && n > 0)
             began = seconds();
@@ -169,11 +196,13 @@ static void drain(struct ring *r, xen_pfn_t frame, const char *path, uint64_t mo
             break;
         if (n > 0)
             continue;
+        rest(r, &sink);
         if (event(r))
             events++;
         else if (is_gone(r, frame))
             break;
     }
+    rest(r, &sink);
     printf("drained %" PRIu64 " bytes in %.3f s, %" PRIu64 " events\n", bytes, began == 0 ? 0 : seconds() - began,
            events);
 }
