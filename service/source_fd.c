@@ -85,8 +85,9 @@ static int fill(struct source_fd *f)
     while (f->shown == 0) {
         ssize_t n = receive(f);
 
+        f->dry = n < 0 && errno == EAGAIN;
         if (n < 0)
-            return errno == EAGAIN ? VC_OK : note_end(f, errno);
+            return f->dry ? VC_OK : note_end(f, errno);
         if (n == 0)
             return has_ended(f) ? note_end(f, 0) : VC_OK;
         f->shown = (uint32_t)n;
@@ -124,7 +125,7 @@ static bool fd_rest(struct source *s)
 
     if (f->wish.telnet)
         (void)source_fd_flushed(f); /* answers that found no room */
-    return poll(&p, 1, 0) == 0;
+    return f->dry || poll(&p, 1, 0) == 0;
 }
 
 static uint32_t fd_index(const struct source *s)
@@ -243,7 +244,7 @@ struct source *source_fd_create(int fd, const struct source_fd_wish *wish)
     f->paced = paced;
     f->next_ns = f->patient_ns = 0;
     f->shown = f->out_begin = f->out_end = 0;
-    f->full = f->breaking = f->continued = false;
+    f->full = f->dry = f->breaking = f->continued = false;
     pthread_mutex_init(&f->lock, NULL);
     return &f->source;
 }

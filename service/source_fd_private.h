@@ -31,6 +31,7 @@ struct source_fd {
     uint64_t patient_ns;  /* control: until then the echo is waited for */
     uint32_t shown;       /* append: bytes of `received` that are this source's until commit */
     bool full;            /* append: they were all that was asked for: there may be more */
+    bool dry;             /* append: the last answer was that nothing is there: what comes is an edge again */
     bool breaking;        /* control: a break has begun, and is to end */
     bool continued;       /* what is to be agreed upon an earlier service began */
     pthread_mutex_t lock; /* of telnet, and of what is to be sent: out[out_begin..out_end) */
