@@ -11,7 +11,7 @@
 #include "viewer_private.h"
 
 #define PIECE  VIEWER_PIECE
-#define PIECES 16u /* a viewer's socket takes a few of them at once, then comes the next viewer's turn */
+#define PIECES 64u /* as far as viewers drift apart while their sockets take a few pieces at once, each in its turn */
 
 static struct {
     const struct log *log; /* NULL: nothing is here */

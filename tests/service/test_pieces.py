@@ -3,9 +3,9 @@
 what the service read for one of them it sends to others."""
 import vcons
 
-LINES, WIDTH = 30000, 80
-BEGINS = (0, 1, 65535, 65536, 65537, 131072, 500000, 1048576, 2000000, LINES * WIDTH - 5)
-STEP = 150000  # less than a socket holds: whoever waits is served while others are
+LINES, WIDTH = 70000, 80  # more than the service keeps
+BEGINS = (0, 1, 65535, 65536, 65537, 131072, 500000, 1048576, 2000000, 4194304 + 65536, LINES * WIDTH - 5)
+STEP = 250000  # about what a socket holds: whoever waits is served while others are
 
 
 def look(place, wholes):
