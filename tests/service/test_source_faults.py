@@ -148,13 +148,22 @@ def removed():
         daemon = place.daemon()
         sources = (f"tcp:127.0.0.1:{port}", f"tcp:localhost:{port}", "command:exec cat", f"unix-listen:{place.root}/sock",
                    f"unix:{place.root}/none")
-        before = len(os.listdir(f"/proc/{daemon.pid}/fd"))
         with vcons.Control(place.control) as c:
-            for i in range(60):
-                c.ask("source_add", name="f/x", source=sources[i % len(sources)])
+            def taken_away():
                 c.ask("source_remove", name="f/x")
                 vcons.wait_for(lambda: c.ls()["f/x"]["source"] is None, "its end")
-        vcons.wait_for(lambda: len(os.listdir(f"/proc/{daemon.pid}/fd")) <= before + 1, "its descriptors")
+
+            def descriptors():
+                return len(os.listdir(f"/proc/{daemon.pid}/fd"))
+
+            c.ask("source_add", name="f/x", source="command:exec cat")
+            is_there(place, "f/x")  # from here on its log is open
+            taken_away()
+            before = descriptors()
+            for i in range(60):
+                c.ask("source_add", name="f/x", source=sources[i % len(sources)])
+                taken_away()
+            vcons.wait_for(lambda: descriptors() <= before + 4, "its descriptors")  # 60 attempts leave none behind
         vcons.wait_for(lambda: not os.path.exists(f"{place.root}/sock"), "the socket to go")
         for s in waiting:
             s.close()
