@@ -106,6 +106,7 @@ static bool fall_asleep(struct append *a, struct console *c)
 
     if (!c->source->ops->rest(c->source))
         return true;
+    append_arm(a, c);
     append_settle_later(a, c);
     if (c->append.fruitless < FRUITLESS)
         return false;

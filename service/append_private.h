@@ -17,6 +17,8 @@ int append_move(struct append *a, struct console *c, uint32_t bytes, uint32_t ev
 void append_wake(struct append *a, struct console *c); /* into the round, unless it is there, rests or has ended */
 
 /* append_rest.c. */
+/* Behind its source's rest(): have a one-shot report come again. */
+void append_arm(struct append *a, struct console *c);
 void append_poll(struct append *a, struct console *c, bool on);
 void append_rest(struct append *a, struct console *c, uint64_t delay_ns); /* not polled and not looked at until then */
 void append_rest_no_more(struct append *a, struct console *c);

@@ -11,6 +11,14 @@
 #define BROKEN_NS      UINT64_C(1000000000) /* a broken source is tried again once a second (design §2) */
 #define BROKEN_BY_PEER 1u                   /* the value of the BROKEN record: indices or events of the line */
 
+void append_arm(struct append *a, struct console *c)
+{
+    struct epoll_event e = {.events = c->source->bytes_events | EPOLLET, .data.ptr = c};
+
+    if (c->append.polled && (e.events & EPOLLONESHOT) != 0)
+        epoll_ctl(a->epoll, EPOLL_CTL_MOD, c->source->bytes_fd, &e);
+}
+
 void append_poll(struct append *a, struct console *c, bool on)
 {
     struct epoll_event e = {.events = c->source->bytes_events | EPOLLET, .data.ptr = c};

@@ -11,7 +11,8 @@
  *        until revive succeeds.
  *
  * Sleep: the append thread polls bytes_fd edge-triggered and never reads it. It calls peek/event until nothing is left,
- * then rest(): true means that a change of bytes_fd will tell of anything new.
+ * then rest(): true means that a change of bytes_fd will tell of anything new. One that is polled with EPOLLONESHOT tells of
+ * nothing while the thread is awake to it, and is polled anew behind rest(), which tells at once of what came meanwhile.
  *
  * Hub: sources may wake by one descriptor for all of them, as event channels do. Each then has no bytes_fd but that hub;
  * what the hub reported stays silent until the source's rest() has made it heard again and has looked once more. So a peer

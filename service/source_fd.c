@@ -117,12 +117,14 @@ static void fd_commit(struct source *s, uint32_t n)
 
 static bool fd_more(const struct source *s) { return fd_of(s)->full; }
 
-/* Polled edge-triggered: what came since the last read, or its end, may have been reported with that. */
+/* Polled edge-triggered, for good: what came since the last read, or its end, may have been reported with that. */
 static bool fd_rest(struct source *s)
 {
     struct source_fd *f = fd_of(s);
     struct pollfd p = {.fd = f->fd, .events = POLLIN | POLLRDHUP};
 
+    if ((s->bytes_events & EPOLLONESHOT) != 0)
+        return true;
     if (f->wish.telnet)
         (void)source_fd_flushed(f); /* answers that found no room */
     return f->dry || poll(&p, 1, 0) == 0;
@@ -234,8 +236,9 @@ struct source *source_fd_create(int fd, const struct source_fd_wish *wish)
                                 .bytes_events = EPOLLIN | (wish->tty ? 0u : EPOLLRDHUP),
                                 .room_events = paced ? EPOLLIN : EPOLLOUT,
                                 .holds = 1024 * 1024}; /* of a peer's send buffer and ours, more than either has */
-    if (wish->telnet)
-        f->source.bytes_events |= EPOLLOUT; /* its answers go as soon as they can: TCP tells only who found no room */
+    /* A socket's flood is reported once, not with each piece. Telnet's answers go as soon as they can, and TCP tells only who found
+     * no room: polled anew it would always say that there is some. */
+    f->source.bytes_events |= wish->telnet ? EPOLLOUT : wish->tty ? 0u : EPOLLONESHOT;
     f->fd = fd;
     f->wish = *wish;
     f->telnet = (struct telnet){.send = telnet_out, .ctx = f};
