@@ -205,6 +205,7 @@ void connector_connected(struct connector *k, int fd)
         fail(k, error == -EBUSY ? "another source has this console" : strerror(-error));
         return;
     }
+    uv_timer_stop(&k->retry); /* who calls us may be back before its time */
     if (k->told)
         message("%s/%s: connected to %s", k->console->log.domain, k->console->log.console, k->settings.source);
     k->told = k->trying = false;
