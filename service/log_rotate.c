@@ -117,8 +117,9 @@ static int begin(struct log *l, int dir, bool empty, const struct log_time *now)
     }
     if (old_log >= 0)
         close(old_log);
-    if (old_idx >= 0 && l->memory != NULL)
-        (void)!ftruncate(old_idx, (off_t)old_idx_bytes); /* UNSAVED stands behind, and in the new one too */
+    if (old_idx >= 0 && (l->memory != NULL || l->gap_stored))
+        (void)!ftruncate(old_idx,
+                         (off_t)old_idx_bytes); /* UNSAVED or a growing gap stands behind: it goes into the new one */
     if (old_idx >= 0)
         close(old_idx);
     l->log_fd = log_fd;
