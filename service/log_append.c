@@ -144,10 +144,32 @@ static bool goes_on(struct log *l, int error, const struct log_time *now)
     return true;
 }
 
+/*
+ * The index misses a record, and the segment has no byte: another would begin at the same offset, and its index would take the
+ * place of all that this one says. So the state is told here, behind what is there.
+ */
+static int tell_state(struct log *l, const struct log_time *now)
+{
+    int error = log_gap_close(l, now);
+
+    if (error == 0)
+        error = log_time_mark(l, now);
+    l->rotate = error != 0;
+    return error;
+}
+
+static bool is_bare(const struct log *l)
+{
+    return l->rotate && l->length == l->segment && l->idx_fd >= 0 && l->idx_bytes > VC_INDEX_RECORD_BYTES &&
+           !is_full(l, 1);
+}
+
 int log_prepare(struct log *l, const struct log_time *now)
 {
     int error = log_ensure_files(l, now);
 
+    if (error == 0 && is_bare(l))
+        error = tell_state(l, now);
     if (error != 0)
         return error;
     if (is_due(l, now)) {

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <sys/uio.h>
 
+#define SLOT 16384u /* of the pool: what is too much for memory leaves by as many bytes */
+
 static const uint8_t line_a[16] = "line a";
 
 /* The calls below are linked in the place of libc's. */
@@ -103,7 +105,7 @@ struct guest {
     uint64_t sent, stored;
 };
 
-static void guest_prints(struct lab *lab, struct guest *g, uint32_t n)
+static inline void guest_prints(struct lab *lab, struct guest *g, uint32_t n)
 {
     uint8_t *bytes = malloc(n);
     struct log_point p;
@@ -118,7 +120,7 @@ static void guest_prints(struct lab *lab, struct guest *g, uint32_t n)
 }
 
 /* Stored bytes stand where the guest's count says once each mark is counted: then every mark is exact. */
-static void expect_exact(const struct lab *lab, const struct guest *g)
+static inline void expect_exact(const struct lab *lab, const struct guest *g)
 {
     struct log_cursor c;
     struct log_item item;
@@ -151,7 +153,20 @@ static void expect_exact(const struct lab *lab, const struct guest *g)
     assert_int_equal(stored, g->stored);
 }
 
-static void kill_and_resume(struct lab *lab, const struct guest *g)
+static inline void disk(int error, bool also_index)
+{
+    fault.error = error;
+    fault.also_index = also_index;
+}
+
+/* All that a new reader finds from 0 on: everything the guest sent, but for lost bytes. */
+static inline void expect_all(struct lab *lab, struct guest *g, uint64_t lost)
+{
+    g->stored = g->sent - lost;
+    expect_exact(lab, g);
+}
+
+static inline void kill_and_resume(struct lab *lab, const struct guest *g)
 {
     struct log_point p;
 
