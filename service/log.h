@@ -326,6 +326,7 @@ struct log_cursor { /* for the caller to place, not to read */
     struct log_frames *frames;       /* instead of log_fd: it is compressed */
     bool open, closed;               /* closed: the segment has its final length */
     bool beyond;                     /* it was in memory once: what it showed there is in files later */
+    struct vc_index_record taken;    /* the last of a segment that is opened anew; kind 0: none */
     struct vc_index_record records[LOG_CURSOR_RECORDS];
 };
 

@@ -40,6 +40,31 @@ static int open_bytes(struct log_cursor *c, int dir, uint64_t start, int *fd, st
     return error;
 }
 
+/* The segment is opened anew: keep the last record that was taken of it, for pass_again. */
+static void remember(struct log_cursor *c)
+{
+    uint64_t taken = c->idx_at / VC_INDEX_RECORD_BYTES - (c->n_records - c->next_record);
+
+    if (taken == 0 || c->idx_fd < 0 ||
+        log_records_read(c->idx_fd, (taken - 1) * VC_INDEX_RECORD_BYTES, &c->taken, 1) != 1)
+        c->taken.kind = 0;
+}
+
+/* Where the index goes on behind that record; 0: it is not there. */
+static uint64_t pass_again(struct log_cursor *c)
+{
+    uint64_t at = 0;
+    int n;
+
+    while ((n = log_records_read(c->idx_fd, at, c->records, LOG_CURSOR_RECORDS)) > 0)
+        for (int i = 0; i < n; i++) {
+            at += VC_INDEX_RECORD_BYTES;
+            if (memcmp(&c->records[i], &c->taken, sizeof c->taken) == 0)
+                return at;
+        }
+    return 0;
+}
+
 static int open_segment(struct log_cursor *c, int dir, uint64_t start, const struct log_view *v)
 {
     struct log_frames *frames;
@@ -51,10 +76,11 @@ static int open_segment(struct log_cursor *c, int dir, uint64_t start, const str
     c->log_fd = fd < 0 ? -1 : fd;
     c->frames = frames;
     c->idx_fd = log_file_open(dir, start, ".idx", O_RDONLY); /* without: bytes, but no marks */
+    c->idx_at = c->taken.kind != 0 && c->segment == start ? pass_again(c) : 0;
+    c->taken.kind = 0;
     c->segment = start;
     c->files = v->files;
     c->closed = false;
-    c->idx_at = 0;
     if (start > c->offset) {
         c->lost += start - c->offset;
         c->offset = start;
@@ -326,8 +352,10 @@ enum looked { LOOKED_DONE, LOOKED_AGAIN, LOOKED_FURTHER }; /* AGAIN: with a new 
 
 static enum looked look(struct log_cursor *c, const struct log_view *v, bool left, struct log_item *item)
 {
-    if (has_segment(c) && !refresh(c, v))
+    if (has_segment(c) && !refresh(c, v)) {
+        remember(c);
         drop_files(c); /* made anew under the same name: an index that grew without bytes, or deleted files */
+    }
     log_cursor_pass(c);
     if (has_segment(c) && show(c, item))
         return LOOKED_DONE;

@@ -7,6 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define CARRIED 64u /* records that go from an index into the one that replaces it */
+#define BATCH   32u /* read at once */
+
 static uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
@@ -47,6 +50,98 @@ void log_point_current(int dir, uint64_t start)
 }
 
 /*
+ * A segment that begins where the newest does, since that has no byte: its index takes the place of the other, and says first what
+ * that said. Of thousands the newest are left, and what is missing by the others.
+ */
+
+struct carried {
+    struct vc_index_record r[CARRIED + 3]; /* START, a gap, those, the state now */
+    struct vc_index_record folded;
+    unsigned n;
+    uint64_t missing; /* by gaps that were folded */
+};
+
+static void fold(struct log *l, struct carried *c, const struct vc_index_record *r)
+{
+    c->folded = *r;
+    if (r->kind == VC_INDEX_GAP)
+        c->missing = r->value > UINT64_MAX - c->missing ? UINT64_MAX : c->missing + r->value;
+    else
+        l->marks_lost++;
+}
+
+static void carry_folded(struct carried *c)
+{
+    if (c->missing == 0)
+        return;
+    c->folded.kind = VC_INDEX_GAP;
+    c->folded.value = c->missing;
+    c->missing = 0;
+    log_record_seal(&c->folded);
+    c->r[c->n++] = c->folded;
+}
+
+static void carry_one(struct log *l, struct carried *c, const struct vc_index_record *r, bool among_newest)
+{
+    if (!log_record_ok(r, l->length, l->length) || r->kind == VC_INDEX_START || r->kind == VC_INDEX_TIME ||
+        r->kind == VC_INDEX_UNSAVED)
+        return;
+    if (!among_newest) {
+        fold(l, c, r);
+        return;
+    }
+    carry_folded(c);
+    c->r[c->n++] = *r;
+}
+
+/* From the second on. */
+static void carry_all(struct log *l, struct carried *c, int fd, uint64_t n)
+{
+    struct vc_index_record r[BATCH];
+    int got = 1;
+
+    for (uint64_t i = 1; i < n && got > 0; i += (uint64_t)got) {
+        got = log_records_read(fd, i * sizeof r[0], r, n - i < BATCH ? (unsigned)(n - i) : BATCH);
+        for (int k = 0; k < got; k++)
+            carry_one(l, c, &r[k], i + (uint64_t)k + CARRIED >= n);
+    }
+}
+
+static void carry(struct log *l, struct carried *c, int fd, uint64_t idx_bytes, const struct log_time *now)
+{
+    uint64_t n = idx_bytes / VC_INDEX_RECORD_BYTES;
+    struct vc_index_record r;
+
+    if (n < 2 || log_records_read(fd, 0, &r, 1) != 1 || !log_record_ok(&r, l->length, l->length) ||
+        r.kind != VC_INDEX_START)
+        return;
+    r.value = c->r[0].value;
+    r.realtime_ns = now->real_ns;
+    r.mono_ns = now->mono_ns;
+    log_record_seal(&r);
+    c->r[0] = r;
+    carry_all(l, c, fd, n);
+    carry_folded(c);
+    c->r[c->n++] = log_record(l, VC_INDEX_TIME, 0, now);
+}
+
+/* All that a new index begins with. Returns the bytes of the one that it replaces. */
+static uint64_t first_records(struct log *l, struct carried *c, int dir, const struct log_time *now)
+{
+    bool open = l->idx_fd >= 0 && l->length == l->segment;
+    int fd = open ? l->idx_fd : log_file_open(dir, l->length, ".idx", O_RDONLY);
+    int64_t bytes = fd < 0 ? 0 : open ? (int64_t)l->idx_bytes : log_file_bytes(fd);
+
+    *c = (struct carried){.n = 1};
+    c->r[0] = log_record(l, VC_INDEX_START, l->store->machine_boot, now);
+    if (bytes > 0)
+        carry(l, c, fd, (uint64_t)bytes, now);
+    if (!open && fd >= 0)
+        close(fd);
+    return bytes > 0 ? (uint64_t)bytes : 0;
+}
+
+/*
  * The index comes into being with its first record: under another name, then renamed. Of the first segment of all an empty one
  * does no harm: should we die right here, it is replaced.
  */
@@ -54,7 +149,8 @@ static int index_begin(struct log *l, int dir, bool empty, const struct log_time
 {
     const char *suffix = empty ? ".idx" : ".idx.new";
     char temporary[LOG_FILE_NAME], name[LOG_FILE_NAME];
-    struct vc_index_record r = log_record(l, VC_INDEX_START, l->store->machine_boot, now);
+    struct carried first;
+    uint64_t replaced = first_records(l, &first, dir, now);
     int error;
 
     log_file_name(temporary, l->length, suffix);
@@ -65,12 +161,14 @@ static int index_begin(struct log *l, int dir, bool empty, const struct log_time
     if (l->idx_fd < 0)
         return l->idx_fd;
     l->idx_bytes = l->idx_room = 0;
-    error = log_records_write(l, &r, 1);
+    error = log_records_write(l, first.r, first.n);
     if (error == 0 && !empty && renameat(dir, temporary, dir, name) != 0)
         error = -errno;
     if (error != 0) {
         (void)unlinkat(dir, temporary, 0);
         close(l->idx_fd);
+    } else {
+        log_forget(l->store, l, replaced);
     }
     return error;
 }

@@ -318,6 +318,99 @@ static void marks_before_any_byte(void **state)
     }
 }
 
+/* And over the next start, of the service or of the machine; and where there are so many that the index begins anew. */
+static void marks_without_a_byte_outlive_a_start(void **state)
+{
+    static const struct {
+        const char *name;
+        bool machine, unsaved;
+        unsigned turns; /* a gap of 20 and a break each */
+        size_t marks;
+    } rows[] = {{"machine", true, false, 1, 4}, {"unsaved", false, true, 1, 5}, {"many", false, false, 1000, 0}};
+
+    (void)state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        struct log_limits limits = {.segment_bytes = 65536};
+        static struct lab_read r;
+        struct guest g = {0};
+        struct lab lab;
+
+        lab_begin(&lab, &limits);
+        (void)log_attach(&lab.log, line_a, 0, &lab.now);
+        (void)log_mark(&lab.log, VC_INDEX_BOOT, 1, 1, &lab.now);
+        for (unsigned k = 0; k < rows[i].turns; k++) {
+            log_skip(&lab.log, 20, &lab.now);
+            (void)log_mark(&lab.log, VC_INDEX_BREAK, 0, 2, &lab.now);
+            g.sent += 20;
+        }
+        fault.countdown = rows[i].unsaved;
+        if (rows[i].unsaved) { /* the break is lost with the memory, the gap is not */
+            (void)log_mark(&lab.log, VC_INDEX_BREAK, 0, 2, &lab.now);
+            assert_true(log_unsaved(&lab.log));
+            log_skip(&lab.log, 5, &lab.now);
+            g.sent += 5;
+        }
+        lab_kill(&lab);
+        lab_store(&lab);
+        lab.store.machine_boot += rows[i].machine;
+        lab_open(&lab);
+        guest_prints(&lab, &g, 100);
+        expect_all(&lab, &g, g.sent - 100);
+        lab_read(&r, &lab.log, 0, LOG_KINDS_STREAM);
+        if (rows[i].marks > 0 && r.n_marks != rows[i].marks)
+            fail_msg("%s: %zu marks", rows[i].name, r.n_marks);
+        lab_read_end(&r);
+        kill_and_resume(&lab, &g);
+        expect_all(&lab, &g, g.sent - 100);
+        lab_end(&lab);
+    }
+}
+
+/* What a viewer is told of gaps and breaks, and all that stands before the first byte. */
+static void count_marks(struct log_cursor *c, uint64_t *gaps, unsigned *breaks)
+{
+    struct log_item item;
+
+    while (log_cursor_next(c, &item) == 0 && item.kind == LOG_MARK) {
+        *gaps += item.record.kind == VC_INDEX_GAP ? item.record.value : 0;
+        *breaks += item.record.kind == VC_INDEX_BREAK;
+    }
+}
+
+/* Whoever follows sees each mark once, also where the index begins anew under him. */
+static void marks_without_a_byte_are_followed(void **state)
+{
+    struct log_limits limits = {.segment_bytes = 65536};
+    unsigned breaks[2] = {0};
+    uint64_t gaps[2] = {0};
+    struct log_cursor c[2];
+    struct guest g = {0};
+    struct lab lab;
+
+    (void)state;
+    lab_begin(&lab, &limits);
+    (void)log_attach(&lab.log, line_a, 0, &lab.now);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(log_cursor_open(&c[i], &lab.log, 0, LOG_KINDS_STREAM), 0);
+    for (unsigned k = 0; k < 1000; k++) {
+        log_skip(&lab.log, 20, &lab.now);
+        (void)log_mark(&lab.log, VC_INDEX_BREAK, 0, (uint16_t)(k + 1), &lab.now);
+        g.sent += 20;
+        for (unsigned i = 0; i < 2; i++)
+            if (k % (1 + 16 * i) == 0) /* one of them is not always there */
+                count_marks(&c[i], &gaps[i], &breaks[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        count_marks(&c[i], &gaps[i], &breaks[i]);
+        assert_int_equal(gaps[i], 20000);
+        assert_int_equal(breaks[i], 1000);
+        log_cursor_close(&c[i]);
+    }
+    guest_prints(&lab, &g, 100);
+    expect_all(&lab, &g, 20000);
+    lab_end(&lab);
+}
+
 /* The last of a console that falls silent goes to the disk too; and what ends with the disk full says what it had. */
 static void an_end_on_a_full_disk(void **state)
 {
@@ -350,10 +443,16 @@ static void an_end_on_a_full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_fits_is_kept),         cmocka_unit_test(what_does_not_fit_is_one_hole),
-        cmocka_unit_test(a_death_loses_memory_only), cmocka_unit_test(marks_keep_their_places),
-        cmocka_unit_test(a_flood_of_marks),          cmocka_unit_test(a_pool_for_many),
-        cmocka_unit_test(an_end_on_a_full_disk),     cmocka_unit_test(marks_before_any_byte),
+        cmocka_unit_test(what_fits_is_kept),
+        cmocka_unit_test(what_does_not_fit_is_one_hole),
+        cmocka_unit_test(a_death_loses_memory_only),
+        cmocka_unit_test(marks_keep_their_places),
+        cmocka_unit_test(a_flood_of_marks),
+        cmocka_unit_test(a_pool_for_many),
+        cmocka_unit_test(an_end_on_a_full_disk),
+        cmocka_unit_test(marks_before_any_byte),
+        cmocka_unit_test(marks_without_a_byte_outlive_a_start),
+        cmocka_unit_test(marks_without_a_byte_are_followed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
