@@ -366,10 +366,19 @@ void log_memory_end(struct log *l)
     unlock(l);
 }
 
+/* The last of the file: where a record was refused, one that was written ahead of it may stand behind the place that is asked for. */
+static uint64_t last_place(const struct log *l, uint64_t at)
+{
+    int64_t bytes = log_file_bytes(l->idx_fd);
+    uint64_t whole = bytes > 0 ? (uint64_t)bytes - (uint64_t)bytes % VC_INDEX_RECORD_BYTES : 0;
+
+    return whole > at + VC_INDEX_RECORD_BYTES ? whole - VC_INDEX_RECORD_BYTES : at;
+}
+
 int log_unsaved_write(struct log *l, uint64_t at, const struct log_time *now)
 {
     const struct log_memory *m = l->memory;
     struct vc_index_record r = record_at(m->end, &m->last, VC_INDEX_UNSAVED, gaps_in(m, m->n_records), now);
 
-    return l->idx_fd < 0 ? -EBADF : log_record_write_at(l, &r, at);
+    return l->idx_fd < 0 ? -EBADF : log_record_write_at(l, &r, last_place(l, at));
 }

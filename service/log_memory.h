@@ -70,7 +70,7 @@ void log_memory_end(struct log *l);
 struct vc_span log_memory_piece(const struct log *l, uint64_t limit);
 /*
  * The record that stands behind the newest on the disk as long as something is in memory: the next start knows by it how far
- * history and its source had come. at: where in the index. 0 or a negative errno.
+ * history and its source had come. at: where in the index, or behind it. 0 or a negative errno.
  */
 int log_unsaved_write(struct log *l, uint64_t at, const struct log_time *now);
 

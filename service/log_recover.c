@@ -153,20 +153,30 @@ static int cut(struct repair *p, uint64_t *lost)
     *lost = claimed - p->end;
     if (p->segment.bytes > p->end - p->segment.start && ftruncate(p->log_fd, (off_t)(p->end - p->segment.start)) != 0)
         return -errno;
-    if (p->segment.idx_bytes > p->idx_bytes && ftruncate(p->idx_fd, (off_t)p->idx_bytes) != 0)
+    if (p->unsaved.kind == 0 && p->segment.idx_bytes > p->idx_bytes && ftruncate(p->idx_fd, (off_t)p->idx_bytes) != 0)
         return -errno;
     return 0;
 }
 
-static int go_behind_unsaved(struct log *l, struct repair *p, uint64_t *lost)
+/*
+ * Bytes that had no offset, beside those that are recorded. A gap that came out of memory just before the death may be counted in
+ * UNSAVED too, which was written first: the line's own count tells.
+ */
+static uint64_t missing(const struct repair *p)
 {
-    if (ftruncate(p->idx_fd, (off_t)p->idx_bytes) != 0)
-        return -errno;
+    const struct vc_index_record *u = &p->unsaved, *last = &p->last;
+    uint32_t by_line = u->line_index - last->line_index - (uint32_t)(u->offset - last->offset);
+    bool same = last->kind == VC_INDEX_GAP && memcmp(u->line_id, last->line_id, sizeof u->line_id) == 0;
+
+    return same && last->value <= u->value && by_line == u->value - last->value ? by_line : u->value;
+}
+
+static void go_behind_unsaved(struct log *l, struct repair *p, uint64_t *lost)
+{
     take_state(l, &p->unsaved, p->unsaved.offset);
-    *lost = p->unsaved.value;
+    *lost = missing(p);
     store64(&l->discarded, p->unsaved.offset - l->length);
     l->length = p->unsaved.offset;
-    return 0;
 }
 
 /* In the segment itself. False in *keep: appending goes on in another. */
@@ -192,8 +202,8 @@ static int repair(struct log *l, struct repair *p, uint64_t *lost, bool *keep)
     l->length = p->end;
     take_state(l, p->last.kind != 0 ? &p->last : &first, p->end);
     if (unsaved)
-        return go_behind_unsaved(l, p, lost);
-    *keep = !p->verify;
+        go_behind_unsaved(l, p, lost); /* UNSAVED stays until the next segment says the same, and then does no harm */
+    *keep = !p->verify && !unsaved;
     if (!*keep)
         return 0;
     l->segment_real = first.realtime_ns;

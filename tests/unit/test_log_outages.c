@@ -12,8 +12,8 @@
 /* A viewer who keeps up, whatever becomes of the disk, has each byte once, and each hole and gap counted. */
 struct follower {
     struct log_cursor c;
-    uint64_t place, marks;
-    uint64_t next; /* offset of the next byte */
+    uint64_t place, marks, n; /* n: bytes */
+    uint64_t next;            /* offset of the next byte */
 };
 
 static uint8_t history[4 << 20]; /* by offset: what the one who keeps up was shown */
@@ -26,6 +26,7 @@ static void check_quick(struct follower *f, uint64_t offset, const uint8_t *byte
         if (bytes[i] != lab_byte(f->place + i))
             fail_msg("byte %llu of the guest is not where it belongs", (unsigned long long)(f->place + i));
     f->place += n;
+    f->n += n;
 }
 
 /* Who does not keep up has the same bytes at the same offsets, and is told of the others. */
@@ -73,7 +74,40 @@ struct outage { /* one seed's */
     struct guest g;
     struct follower quick, slow;
     uint64_t random, breaks;
+    bool died;
 };
+
+static void readers_begin(struct outage *o)
+{
+    o->quick = o->slow = (struct follower){0};
+    assert_int_equal(log_cursor_open(&o->quick.c, &o->lab.log, 0, LOG_KINDS_STREAM), 0);
+    assert_int_equal(log_cursor_open(&o->slow.c, &o->lab.log, 0, LOG_KINDS_STREAM), 0);
+}
+
+static void readers_end(struct outage *o)
+{
+    log_cursor_close(&o->quick.c);
+    log_cursor_close(&o->slow.c);
+}
+
+/* kill -9, while the disk takes records at least: who comes then is told of all that was in memory. */
+static void dies(struct outage *o)
+{
+    fault.countdown = 0;
+    fault.also_index = false;
+    guest_prints(&o->lab, &o->g, 1);
+    if (random_below(&o->random, 2) == 0) { /* while it is saved */
+        fault.error = 0;
+        fault.countdown = 1 + random_below(&o->random, 9);
+        lab_tick(&o->lab, 1000 * MS);
+        log_retry(&o->lab.log, &o->lab.now);
+        fault.countdown = 0;
+    }
+    readers_end(o);
+    kill_and_resume(&o->lab, &o->g);
+    readers_begin(o);
+    o->died = true;
+}
 
 /* One thing that happens. */
 static void happens(struct outage *o)
@@ -111,23 +145,29 @@ static void expect_whole(struct outage *o)
     follow(&o->slow, false, UINT32_MAX);
     assert_int_equal(o->quick.place, o->g.sent);
     assert_int_equal(o->slow.next, o->quick.next);
-    assert_true(o->quick.marks <= o->breaks && (o->lab.log.marks_lost > 0 || o->quick.marks == o->breaks));
-    log_cursor_close(&o->quick.c);
-    log_cursor_close(&o->slow.c);
-    expect_all(&o->lab, &o->g, o->lab.log.discarded);
+    assert_true(o->quick.marks <= o->breaks);
+    assert_true(o->died || o->lab.log.marks_lost > 0 || o->quick.marks == o->breaks);
+    readers_end(o);
+    readers_begin(o);
+    follow(&o->quick, true, UINT32_MAX);
+    readers_end(o);
+    if (!o->died)
+        assert_int_equal(o->quick.n, o->g.sent - o->lab.log.discarded);
+    expect_all(&o->lab, &o->g, o->g.sent - o->quick.n);
     kill_and_resume(&o->lab, &o->g);
 }
 
-static void outages(uint64_t seed)
+static void outages(uint64_t number)
 {
-    struct outage o = {.random = seed * UINT64_C(0x9e3779b97f4a7c15)};
+    struct outage o = {.random = number * UINT64_C(0x9e3779b97f4a7c15)};
     struct log_limits limits = {.segment_bytes = 50000, .memory_bytes = (2 + random_below(&o.random, 20)) * SLOT};
 
     lab_begin(&o.lab, &limits);
     (void)log_attach(&o.lab.log, line_a, 0, &o.lab.now);
-    assert_int_equal(log_cursor_open(&o.quick.c, &o.lab.log, 0, LOG_KINDS_STREAM), 0);
-    assert_int_equal(log_cursor_open(&o.slow.c, &o.lab.log, 0, LOG_KINDS_STREAM), 0);
+    readers_begin(&o);
     for (int i = 0; i < 200; i++) {
+        if (number % 2 == 0 && random_below(&o.random, 60) == 0)
+            dies(&o);
         happens(&o);
         lab_tick(&o.lab, random_below(&o.random, 300) * MS);
         follow(&o.quick, true, UINT32_MAX);
