@@ -26,6 +26,8 @@
 #define REST_MIN_NS  UINT64_C(1000000)   /* 1 ms, doubled each time ... */
 #define REST_MAX_NS  UINT64_C(128000000) /* ... up to here */
 #define DRAIN_EVENTS 64u
+#define ANSWER_BYTES 4096u               /* what a guest says to a key, a screen at most ... */
+#define ANSWER_NS    UINT64_C(100000000) /* ... and how long it may take, among a thousand others */
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -138,6 +140,13 @@ static uint32_t turn_bytes(struct append *a, struct console *c)
     return a->turn_bytes;
 }
 
+static bool answers_key(const struct append *a, const struct console *c, uint32_t moved)
+{
+    uint64_t typed = __atomic_load_n(&c->append.typed_mono, __ATOMIC_RELAXED);
+
+    return moved <= ANSWER_BYTES && typed + ANSWER_NS > a->now.mono_ns;
+}
+
 static void take_turn(struct append *a, struct console *c)
 {
     enum append_queue was = (enum append_queue)c->append.queue;
@@ -157,7 +166,7 @@ static void take_turn(struct append *a, struct console *c)
         source_ended(a, c);
     else if (error == VC_OK || fall_asleep(a, c))
         enqueue(a, c, QUEUE_OLD);
-    else if (was == QUEUE_FRESH && moved > 0 && a->old != NULL && !c->append.resting)
+    else if (was == QUEUE_FRESH && moved > 0 && a->old != NULL && !c->append.resting && !answers_key(a, c, moved))
         enqueue(a, c, QUEUE_OLD); /* its place in the round is used up: one that wakes at once waits for the others */
 }
 

@@ -14,9 +14,10 @@
  * comes first, once: so a key's echo overtakes a thousand floods, and no flood gains by pausing (the new and old flows of
  * RFC 8290).
  *
- * Keys: where guests and the service share processors (hubs: rings of a Xen), who types gets his answer only as fast as a flood
- * and we leave them to his guest and his viewer. So those who stand in the round wait for a moment at each key, for half of the
- * time at most.
+ * Keys: what a console says while somebody types to it, a little at a time, is not counted as its turn: the next key's echo,
+ * too, comes first. There is one such turn at most between two looks at who woke up. And where guests and the service share
+ * processors (hubs: rings of a Xen), who types gets his answer only as fast as a flood and we leave them to his guest and his
+ * viewer. So those who stand in the round wait for a moment at each key, for half of the time at most.
  */
 #ifndef VCONS_SERVICE_APPEND_H
 #define VCONS_SERVICE_APPEND_H
@@ -50,12 +51,13 @@ struct append_entry {             /* in each console */
     struct console *next_resting;
     struct console *next_unsettled;
     struct console *next_unsaved;
-    uint64_t turn_mono; /* of its last turn */
-    uint64_t wake_mono; /* while resting: when to look again */
-    uint64_t written;   /* atomic: mono_ns of the last bytes, for `ls` */
-    uint32_t news;      /* atomic set of enum append_news not yet collected */
-    uint32_t fruitless; /* kicks in a row that brought nothing */
-    uint8_t queue;      /* enum append_queue */
+    uint64_t turn_mono;  /* of its last turn */
+    uint64_t typed_mono; /* atomic: when somebody last typed a key to it */
+    uint64_t wake_mono;  /* while resting: when to look again */
+    uint64_t written;    /* atomic: mono_ns of the last bytes, for `ls` */
+    uint32_t news;       /* atomic set of enum append_news not yet collected */
+    uint32_t fruitless;  /* kicks in a row that brought nothing */
+    uint8_t queue;       /* enum append_queue */
     bool polled, resting, ended, unsettled, unsaved;
     bool command_add, command_remove, command_sync; /* guarded by append->lock */
     uint32_t broken;                                /* atomic: 1 while its peer breaks the protocol */
@@ -100,7 +102,7 @@ void append_sync(struct append *a, struct console *c);   /* log all that is ther
 /* Where the thread is: the same odd number twice is one and the same piece of work. Any thread. */
 static inline uint64_t append_turn(const struct append *a) { return __atomic_load_n(&a->turn, __ATOMIC_RELAXED); }
 static inline bool append_sleeps(uint64_t turn) { return (turn & 1) == 0; }
-void append_typed(struct append *a, const struct console *c, uint32_t n); /* n bytes were put into its source */
+void append_typed(struct append *a, struct console *c, uint32_t n); /* n bytes were put into its source */
 /* The next console with news, and what; NULL: no more. */
 struct console *append_collect(struct append *a, uint32_t *news);
 

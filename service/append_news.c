@@ -53,12 +53,16 @@ void append_sync(struct append *a, struct console *c) { push_command(a, c, &c->a
 
 #define KEY_BYTES 8u /* of one key, or what a terminal makes of it */
 
-void append_typed(struct append *a, const struct console *c, uint32_t n)
+void append_typed(struct append *a, struct console *c, uint32_t n)
 {
     struct timespec now;
+    uint64_t mono;
 
-    if (c->source->hub == NULL || n == 0 || n > KEY_BYTES)
+    if (n == 0 || n > KEY_BYTES)
         return;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    __atomic_store_n(&a->typed_mono, (uint64_t)now.tv_sec * NS_A_SECOND + (uint64_t)now.tv_nsec, __ATOMIC_RELAXED);
+    mono = (uint64_t)now.tv_sec * NS_A_SECOND + (uint64_t)now.tv_nsec;
+    __atomic_store_n(&c->append.typed_mono, mono, __ATOMIC_RELAXED);
+    if (c->source->hub != NULL)
+        __atomic_store_n(&a->typed_mono, mono, __ATOMIC_RELAXED);
 }
