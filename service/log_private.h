@@ -185,7 +185,7 @@ void log_cursor_show_lost(struct log_cursor *c, struct log_item *item);
 void log_cursor_pass(struct log_cursor *c); /* it is beyond the files: marks before its offset were shown */
 
 /* log_tidy.c */
-/* Delete this log's own oldest segment, if it has any but the newest: where tidying does not keep up. */
+/* Delete this log's own oldest segment without a pin, or else its oldest, never the newest: where tidying does not keep up. */
 void log_shed(struct log *l);
 /* Its raw file and its index are others already: delete the compressed one. Returns the bytes that went of all three. */
 uint64_t log_segment_thin(int dir, const struct log_segment *segment);

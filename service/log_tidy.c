@@ -295,20 +295,50 @@ uint64_t log_store_tidy(struct log_store *s, const struct log_time *now)
     return all.expiry;
 }
 
+#define SHED_LOOKS 128u /* at segments, oldest first, for one without the beginning of a boot */
+
+static struct vc_index_record start_at(int dir, uint64_t start)
+{
+    return log_index_start(dir, &(struct log_segment){.start = start});
+}
+
+/*
+ * The oldest segment where nothing is pinned, or else the oldest. What is pinned is only guessed here, on the safe side: all from a
+ * segment in which a boot was counted to as far behind it as a pin can go.
+ */
+static uint64_t find_spare(const struct log *l, int dir, uint64_t oldest)
+{
+    uint64_t pin = load64(&l->rules.pin_bytes), pinned = 0, at = oldest;
+    struct vc_index_record start = start_at(dir, at);
+
+    for (unsigned i = 0; pin > 0 && i < SHED_LOOKS && at < l->segment; i++) {
+        uint64_t next = log_segment_next(dir, at, l->segment);
+        struct vc_index_record behind = start_at(dir, next);
+
+        if (start.kind != 0 && behind.kind != 0 && start.boot != behind.boot)
+            pinned = next + pin;
+        else if (at >= pinned)
+            return at;
+        at = next;
+        start = behind;
+    }
+    return oldest;
+}
+
 void log_shed(struct log *l)
 {
-    struct log_segment oldest = {.start = load64(&l->oldest)};
-    int dir = oldest.start >= l->segment ? -1 : log_dir_open(l->store, l->domain, l->console);
-    uint64_t gone;
+    uint64_t oldest = load64(&l->oldest), gone;
+    struct log_segment spare = {.start = oldest};
+    int dir = oldest >= l->segment ? -1 : log_dir_open(l->store, l->domain, l->console);
 
     if (dir < 0)
         return;
-    oldest.idx_bytes = log_file_size(dir, oldest.start, ".idx", NULL);
-    oldest.disk =
-        log_file_size(dir, oldest.start, ".log", NULL) + log_file_size(dir, oldest.start, LOG_COMPRESSED, NULL);
-    gone = log_segment_delete(dir, &oldest);
+    spare.start = find_spare(l, dir, oldest);
+    spare.idx_bytes = log_file_size(dir, spare.start, ".idx", NULL);
+    spare.disk = log_file_size(dir, spare.start, ".log", NULL) + log_file_size(dir, spare.start, LOG_COMPRESSED, NULL);
+    gone = log_segment_delete(dir, &spare);
     log_forget(l->store, l, gone);
-    if (gone > 0)
-        raise_oldest(l, log_segment_next(dir, oldest.start, l->segment));
+    if (gone > 0 && spare.start == oldest)
+        raise_oldest(l, log_segment_next(dir, oldest, l->segment));
     close(dir);
 }

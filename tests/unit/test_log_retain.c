@@ -320,12 +320,65 @@ static void boots_without_end(void **state)
     lab_end(&lab);
 }
 
+/* Where nobody tidies a console sheds its own history, but keeps how each boot began as long as it can. */
+static void what_is_shed_is_not_pinned(void **state)
+{
+    static const struct {
+        uint64_t console_bytes, total_bytes; /* far above either */
+        bool all;                            /* pinned: then the oldest goes */
+    } rows[] = {{512 * KB, 0, false}, {0, 512 * KB, false}, {512 * KB, 0, true}};
+
+    (void)state;
+    for (size_t i = 0; i < N_ROWS(rows); i++) {
+        struct log_limits limits = {
+            .segment_bytes = 64 * KB, .console_bytes = rows[i].console_bytes, .total_bytes = rows[i].total_bytes};
+        struct log_rules rules = {.pin_bytes = 50 * KB};
+        struct log_status status;
+        struct lab lab;
+
+        lab_begin(&lab, &limits);
+        rules_hold(&lab, &rules);
+        for (int k = 0; k < 60; k++) {
+            if (k == 1 || k == 12 || rows[i].all)
+                assert_int_equal(log_mark(&lab.log, VC_INDEX_BOOT, 1, 0, &lab.now), 0);
+            put(&lab, 100 * KB);
+        }
+        log_status_get(&lab.log, &status);
+        assert_true(status.bytes < 1024 * KB + 512 * KB);
+        assert_int_equal(status.bytes, on_disk(lab.path));
+        for (int boot = 1; boot <= 2 && !rows[i].all; boot++) {
+            struct log_from from = {LOG_FROM_BOOT, boot};
+            uint64_t offset, n = 0;
+            struct log_cursor c;
+            struct log_item item;
+
+            assert_int_equal(log_locate(&lab.log, &from, &offset), 0);
+            assert_int_equal(offset, (boot == 1 ? 1 : 12) * 100 * KB);
+            assert_int_equal(log_cursor_open(&c, &lab.log, offset, LOG_KIND(VC_INDEX_GAP)), 0);
+            for (; n < 50 * KB; n += item.n) {
+                assert_int_equal(log_cursor_next(&c, &item), 0);
+                assert_int_equal(item.kind, LOG_BYTES);
+                assert_int_equal(item.offset, offset + n);
+                log_cursor_take(&c, item.n);
+            }
+            log_cursor_close(&c);
+        }
+        if (rows[i].all)
+            assert_true(status.oldest > 4000 * KB);
+        lab_end(&lab);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rotation_by_age),           cmocka_unit_test(retention_by_age),
-        cmocka_unit_test(a_flood_costs_the_flooder), cmocka_unit_test(sizes_by_console),
-        cmocka_unit_test(boots_are_pinned),          cmocka_unit_test(boots_without_end),
+        cmocka_unit_test(rotation_by_age),
+        cmocka_unit_test(retention_by_age),
+        cmocka_unit_test(a_flood_costs_the_flooder),
+        cmocka_unit_test(sizes_by_console),
+        cmocka_unit_test(boots_are_pinned),
+        cmocka_unit_test(boots_without_end),
+        cmocka_unit_test(what_is_shed_is_not_pinned),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
