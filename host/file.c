@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "file.h"
@@ -37,4 +39,22 @@ int file_read_all(int fd, void *to, size_t n)
     if (got < 0)
         return (int)got;
     return (size_t)got == n ? 0 : -EIO;
+}
+
+int file_replace(int directory, const char *name, const char *text)
+{
+    static const char made[] = ".new";
+    size_t n = strlen(text);
+    int fd = openat(directory, made, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600), error = 0;
+    ssize_t written;
+
+    if (fd < 0)
+        return -errno;
+    written = write(fd, text, n);
+    if (written != (ssize_t)n)
+        error = written < 0 ? -errno : -ENOSPC;
+    close(fd);
+    if (error == 0 && renameat(directory, made, directory, name) != 0)
+        error = -errno;
+    return error;
 }

@@ -11,13 +11,13 @@
 #include <unistd.h>
 
 #include "console.h"
+#include "host/file.h"
 #include "host/message.h"
 #include "host/paths.h"
 #include "service.h"
 
 #define LEASE_BYTES (TOKEN_WHO_BYTES + VC_CONTROL_NOTE_BYTES + 80u)
 #define FILE_BYTES  (2 * LOG_NAME_BYTES + 2u)
-#define NEW_FILE    ".new" /* no name of a domain begins with a dot */
 
 /* Said once: what was leased then ends with the service, no more. */
 static void cannot(struct service *s, int error)
@@ -99,23 +99,6 @@ void lease_load(struct console *c)
         lease_forget(c);
 }
 
-static int replace(int directory, const char *file, const char *text)
-{
-    size_t n = strlen(text);
-    int fd = openat(directory, NEW_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600), error = 0;
-    ssize_t written;
-
-    if (fd < 0)
-        return -errno;
-    written = write(fd, text, n);
-    if (written != (ssize_t)n)
-        error = written < 0 ? -errno : -ENOSPC;
-    close(fd);
-    if (error == 0 && renameat(directory, NEW_FILE, directory, file) != 0)
-        error = -errno;
-    return error;
-}
-
 void lease_keep(const struct console *c)
 {
     const struct lease *l = c->token.lease;
@@ -130,7 +113,7 @@ void lease_keep(const struct console *c)
     file_of(c, file);
     snprintf(text, sizeof text, "1 %u %" PRIu64 " %" PRIu64 "\n%s\n%s\n", (unsigned)l->uid, l->since_ns, l->until_ns,
              l->who, l->note);
-    cannot(c->service, replace(c->service->leases_fd, file, text));
+    cannot(c->service, file_replace(c->service->leases_fd, file, text));
 }
 
 void lease_forget(const struct console *c)

@@ -9,12 +9,12 @@
 #include <unistd.h>
 
 #include "console.h"
+#include "host/file.h"
 #include "host/message.h"
 #include "host/paths.h"
 #include "service.h"
 
 #define OWNER_BYTES 96u
-#define NEW_FILE    ".new" /* no name of a domain begins with a dot */
 
 int owners_open(struct service *s)
 {
@@ -83,23 +83,6 @@ static void format(const struct origin *o, char text[OWNER_BYTES])
     snprintf(text, OWNER_BYTES, "1 %u %d %s\n", (unsigned)o->uid, (int)o->pid, hex);
 }
 
-static int replace(int directory, const char *name, const char *text)
-{
-    size_t n = strlen(text);
-    int fd = openat(directory, NEW_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600), error = 0;
-    ssize_t written;
-
-    if (fd < 0)
-        return -errno;
-    written = write(fd, text, n);
-    if (written != (ssize_t)n)
-        error = written < 0 ? -errno : -ENOSPC;
-    close(fd);
-    if (error == 0 && renameat(directory, NEW_FILE, directory, name) != 0)
-        error = -errno;
-    return error;
-}
-
 void owner_keep(struct console *c)
 {
     struct service *s = c->service;
@@ -109,7 +92,7 @@ void owner_keep(struct console *c)
     if (c->owner_kept || s->owners_fd < 0)
         return;
     format(&c->origin, text);
-    error = replace(s->owners_fd, c->log.domain, text);
+    error = file_replace(s->owners_fd, c->log.domain, text);
     c->owner_kept = error == 0;
     if (error && !s->said_owners)
         message("%s/owners/%s: %s; whose the name is will not be known after a restart", s->paths.state, c->log.domain,

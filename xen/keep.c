@@ -10,9 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/file.h"
+
 #define DIRECTORY  "xen"
-#define NEW_FILE   ".new" /* no name of a domain begins with a dot */
-#define FILES_MAX  4096u  /* that are looked into for a UUID */
+#define FILES_MAX  4096u /* that are looked into for a UUID */
 #define UUID_CHARS 32u
 
 /* Text. */
@@ -159,22 +160,11 @@ int keep_find(const struct keep *keep, const char *domain, const uint8_t uuid[16
 static int store(const struct keep *keep, const char *file, const struct kept *k)
 {
     char text[KEEP_BYTES];
-    size_t n = keep_format(k, text);
-    int fd, error = 0;
-    ssize_t written;
 
     if (k->n == 0)
         return unlinkat(keep->fd, file, 0) == 0 || errno == ENOENT ? 0 : -errno;
-    fd = openat(keep->fd, NEW_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return -errno;
-    written = write(fd, text, n);
-    if (written != (ssize_t)n)
-        error = written < 0 ? -errno : -ENOSPC;
-    close(fd);
-    if (error == 0 && renameat(keep->fd, NEW_FILE, keep->fd, file) != 0)
-        error = -errno;
-    return error;
+    keep_format(k, text);
+    return file_replace(keep->fd, file, text);
 }
 
 int keep_add(const struct keep *keep, const char *domain, const uint8_t uuid[16], const char *console)
